@@ -1,3 +1,26 @@
-//! wharf.
+//! The `wharf` binary: commands, settings, output. The only place where the crates meet.
+//!
+//! Arguments pass three stages: what was typed ([`cli`]), what it means here ([`settings`]), and what
+//! will be done (a plan that each command makes and then carries out).
 
-fn main() {}
+mod cli;
+mod commands;
+mod exit;
+mod output;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let typed = match cli::Cli::try_parse() {
+        Ok(typed) => typed,
+        Err(error) => return output::error::print_usage(&error),
+    };
+    let json = typed.globals.json;
+    match commands::run(typed) {
+        Ok(exit) => exit.into(),
+        Err(failure) => output::error::print(&failure, json),
+    }
+}

@@ -1,0 +1,57 @@
+//! What was typed: the command line as clap reads it, before settings and conventions are applied.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+
+/// From a git commit to a running, traceable production image.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, about, long_about = None, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every verb takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Globals {
+    /// Print the result as JSON on standard output, and events as JSON lines on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Where images, caches and state live [default: $XDG_DATA_HOME/wharf, as root /var/lib/wharf]
+    #[arg(long, global = true, value_name = "DIR", env = "WHARF_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The host's settings (mirrors, certificates) [default: $XDG_CONFIG_HOME/wharf/config.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "WHARF_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// How progress is shown: `auto`, `plain`, `tty` or `quiet`
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto", env = "WHARF_PROGRESS")]
+    pub(crate) progress: Progress,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Progress {
+    /// A live view on a terminal, plain lines elsewhere.
+    Auto,
+    /// One timestamped line per event.
+    Plain,
+    /// A live view.
+    Tty,
+    /// Only results and errors.
+    #[value(alias = "none")]
+    Quiet,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Work out tags, labels and annotations from git and the CI event
+    Meta(commands::meta::Args),
+    /// Look for vulnerable packages, unsafe model files and secrets
+    Scan(commands::scan::Args),
+}

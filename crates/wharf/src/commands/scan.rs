@@ -1,0 +1,12 @@
+//! `wharf scan`.
+
+use crate::cli::Globals;
+use crate::exit::{Exit, Outcome};
+
+/// What `wharf scan` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_args: Args, _globals: &Globals) -> Outcome {
+    Ok(Exit::Done)
+}

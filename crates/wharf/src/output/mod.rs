@@ -1,0 +1,3 @@
+//! What people and scripts see.
+
+pub(crate) mod error;

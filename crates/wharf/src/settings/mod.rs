@@ -1,0 +1,1 @@
+//! What was typed, made complete: flags over environment over files over conventions.
