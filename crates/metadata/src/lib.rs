@@ -1,1 +1,15 @@
-//! Placeholder.
+//! What is being built and why: git state, CI event, tag and label rules, version order.
+//!
+//! Everything here is pure over a captured [`Snapshot`]: no clock, no environment, no file, no network.
+//!
+//! Invariants:
+//! - every tag that [`resolve`] gives is valid under the distribution grammar;
+//! - the same snapshot and rules give the same [`Metadata`].
+
+mod resolve;
+mod rules;
+mod snapshot;
+
+pub use resolve::{Explained, Metadata, Motion, Tag, resolve};
+pub use rules::{Rules, RulesError};
+pub use snapshot::{Clock, Event, Fact, Git, Repository, Snapshot, Variables};

@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod output;
 mod settings;
+mod snapshot;
 
 use std::process::ExitCode;
 
