@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Plans and executes a Dockerfile.
+
+pub mod plan;
