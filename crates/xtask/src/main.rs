@@ -1,3 +1,51 @@
-//! xtask.
+//! The index of tasks: `cargo xtask TASK`.
+//!
+//! ```text
+//! demo          build wharf and ship examples/churn-model to two registries
+//! test          everything CI runs: format, clippy, tidy, all tests, the public conformance shares
+//! prepare       install the system packages that demo and tests need
+//! bases         make the base images of the example where Docker Hub cannot be reached
+//! tidy          check the architecture: crate edges, file sizes, docs
+//! conformance   run the public conformance shares against the built binary
+//! bless         accept the current output as the golden one (snapshots)
+//! ```
 
-fn main() {}
+mod bases;
+mod conformance;
+mod demo;
+mod registries;
+mod shell;
+mod suite;
+mod system;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask demo | test | prepare | bases | tidy | conformance | bless";
+
+fn main() -> ExitCode {
+    let task = std::env::args().nth(1).unwrap_or_default();
+    match run(&task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &str) -> Result<ExitCode> {
+    match task {
+        "demo" => demo::run()?,
+        "test" => return suite::run(),
+        "prepare" => system::prepare()?,
+        "bases" => println!("{}", bases::ensure(&shell::build_wharf("release")?)?.display()),
+        "tidy" => tidy::run()?,
+        "conformance" => return Ok(conformance::run(&shell::build_wharf("debug")?)?.exit_code()),
+        "bless" => shell::cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "always").run()?,
+        _ => bail!("{USAGE}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
