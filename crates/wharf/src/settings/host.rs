@@ -1,0 +1,76 @@
+//! The host's settings: where data lives, and how this machine reaches registries. They belong to the
+//! machine, not to the project, so they have a file of their own (`docs/reference/settings.md`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::cli::Globals;
+use crate::exit::Failure;
+
+/// The whole of `config.toml`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Host {
+    /// `[registries."HOST"]`: how one registry is reached.
+    #[serde(default)]
+    pub(crate) registries: BTreeMap<String, Registry>,
+}
+
+/// How one registry is reached.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Registry {
+    /// Tried in order before the registry itself when pulling: `host[:port]` or a URL.
+    #[serde(default)]
+    pub(crate) mirrors: Vec<String>,
+    /// Plain HTTP is allowed; loopback needs no permission.
+    #[serde(default)]
+    pub(crate) plain_http: bool,
+    /// A file of certificates to trust beside the system's.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// The host's settings, from the file that the flag, the environment or the convention names. A file that
+/// was named must be there; the conventional one may be missing.
+pub(crate) fn read(globals: &Globals) -> Result<Host, Failure> {
+    let (path, named) = match &globals.config {
+        Some(path) => (path.clone(), true),
+        None => (config_home().join("wharf/config.toml"), false),
+    };
+    match super::document::read(&path)? {
+        Some(host) => Ok(host),
+        None if named => Err(Failure::usage(format!("the settings file {} does not exist", path.display()))),
+        None => Ok(Host::default()),
+    }
+}
+
+/// Where images, caches and state live.
+pub(crate) fn data_dir(globals: &Globals) -> PathBuf {
+    if let Some(directory) = &globals.data_dir {
+        return directory.clone();
+    }
+    match variable("XDG_DATA_HOME") {
+        Some(base) => PathBuf::from(base).join("wharf"),
+        None if rustix::process::getuid().is_root() => PathBuf::from("/var/lib/wharf"),
+        None => home().join(".local/share/wharf"),
+    }
+}
+
+/// Docker's `config.json`, which wharf shares with docker so that one login serves both.
+pub(crate) fn docker_config() -> PathBuf {
+    variable("DOCKER_CONFIG").map_or_else(|| home().join(".docker"), PathBuf::from).join("config.json")
+}
+
+fn config_home() -> PathBuf {
+    variable("XDG_CONFIG_HOME").map_or_else(|| home().join(".config"), PathBuf::from)
+}
+
+fn home() -> PathBuf {
+    variable("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

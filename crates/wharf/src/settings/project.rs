@@ -1,0 +1,162 @@
+//! `wharf.toml`: what the project says of itself. Every key is optional.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::exit::Failure;
+
+/// The file's name.
+pub(crate) const FILE_NAME: &str = "wharf.toml";
+
+/// The whole of `wharf.toml`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Project {
+    #[serde(default)]
+    pub(crate) image: Image,
+    #[serde(default)]
+    pub(crate) build: Build,
+    pub(crate) model: Option<Model>,
+    #[serde(default)]
+    pub(crate) smoke: Smoke,
+    #[serde(default)]
+    pub(crate) scan: Scan,
+    /// `[[push]]`: where the image goes.
+    #[serde(default)]
+    pub(crate) push: Vec<Push>,
+    /// `[env.NAME]`: the places that run one release at a time.
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, Environment>,
+}
+
+/// `[image]`: what the image is called.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Image {
+    /// The repository without a registry, `myorg/model`.
+    pub(crate) name: Option<String>,
+    /// Tag rules in docker/metadata-action's words.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// Flavor rules in docker/metadata-action's words.
+    #[serde(default)]
+    pub(crate) flavor: Vec<String>,
+    /// Labels beside the ones wharf works out.
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// `[build]`: how it is built.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Build {
+    pub(crate) dockerfile: Option<PathBuf>,
+    pub(crate) context: Option<PathBuf>,
+    pub(crate) target: Option<String>,
+    pub(crate) platform: Option<String>,
+    #[serde(default)]
+    pub(crate) args: BTreeMap<String, String>,
+}
+
+/// `[model]`: what makes this image this model.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Model {
+    /// The model's file, relative to `wharf.toml`.
+    pub(crate) artifact: PathBuf,
+}
+
+/// `[smoke]`: how to see that it works.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Smoke {
+    /// `false` to ship without starting the image.
+    pub(crate) enabled: Option<bool>,
+    /// The port to probe; else the first one the image exposes.
+    pub(crate) port: Option<u16>,
+    /// The path to ask for.
+    pub(crate) path: Option<String>,
+    /// Seconds until a service that does not answer has failed; else the health check's start period.
+    pub(crate) timeout: Option<u64>,
+}
+
+/// `[scan]`: what may stop a ship.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Scan {
+    /// `false` to ship without a scan.
+    pub(crate) enabled: Option<bool>,
+    /// The least severity that stops a ship.
+    pub(crate) fail_on: Option<String>,
+    /// What findings without a fix do: `ignore`, `report` or `fail`.
+    pub(crate) unfixed: Option<String>,
+    /// Where advisories are: a directory, a zip or a tarball of OSV records.
+    pub(crate) db: Option<String>,
+    /// Where to write SARIF.
+    pub(crate) sarif: Option<PathBuf>,
+}
+
+/// `[[push]]`: one place the image goes to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Push {
+    /// Host and port; `$NAME` is taken from the environment.
+    pub(crate) registry: String,
+    /// The repository there, where it is not the image's name.
+    pub(crate) repository: Option<String>,
+    /// Tags there, beside the ones that the rules give.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// Only then, such as `branch == default`.
+    pub(crate) when: Option<String>,
+}
+
+/// `[env.NAME]`: a named place that runs one release at a time.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Environment {
+    /// Deployment configs that name the image.
+    #[serde(default)]
+    pub(crate) configs: Vec<String>,
+}
+
+/// The project in `directory`: its `wharf.toml`, or the conventions where there is none.
+pub(crate) fn read(directory: &Path) -> Result<Project, Failure> {
+    Ok(super::document::read(&directory.join(FILE_NAME))?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_designs_own_example_reads() {
+        let text = r#"
+            [image]
+            name = "myorg/churn-prediction-model"
+            tags = ["type=ref,event=branch", "type=semver,pattern={{version}}", "type=sha"]
+            [model]
+            artifact = "artifacts/model.pkl"
+            [smoke]
+            port = 8000
+            path = "/health"
+            [scan]
+            fail-on = "critical"
+            sarif = "scan.sarif"
+            [[push]]
+            registry = "docker.io"
+            tags = ["dev"]
+            [[push]]
+            registry = "$ECR_REGISTRY"
+            when = "branch == default"
+            [env.prod]
+            configs = ["deploy/prod/*.yaml"]
+        "#;
+        let project: Project = super::super::document::parse(text, Path::new(FILE_NAME)).unwrap();
+        assert_eq!(project.push.len(), 2);
+        assert_eq!(project.env["prod"].configs, ["deploy/prod/*.yaml"]);
+        assert_eq!(project.scan.fail_on.as_deref(), Some("critical"));
+    }
+}
