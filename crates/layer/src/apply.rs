@@ -1,0 +1,79 @@
+//! A layer unpacked into a directory.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use wharf_oci::Digest;
+
+use crate::{Error, OpaqueXattr, Ownership};
+
+/// What a directory that layers are applied to looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One layer alone, with overlayfs's whiteouts and opaque directories.
+    Overlay(OpaqueXattr),
+    /// All layers so far merged: whiteouts delete what earlier layers left.
+    Plain,
+}
+
+/// How a layer is applied.
+#[derive(Debug, Clone)]
+pub struct ApplyOptions {
+    /// What the directory looks like.
+    pub form: Form,
+    /// Where owners are kept.
+    pub ownership: Ownership,
+    /// Lower directories, topmost first: a directory that the layer enters without naming it gets its
+    /// metadata from there, else 0755 and root. Only for [`Form::Overlay`].
+    pub lowers: Vec<PathBuf>,
+    /// How much is too much.
+    pub limits: Limits,
+}
+
+impl ApplyOptions {
+    /// No lower directories, default limits.
+    pub fn new(form: Form, ownership: Ownership) -> Self {
+        Self { form, ownership, lowers: Vec::new(), limits: Limits::default() }
+    }
+}
+
+/// How much a layer may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of tar stream.
+    pub bytes: u64,
+    /// Bytes of tar stream for every compressed byte, counted once the stream is past 64 MiB.
+    pub ratio: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 10_000_000, bytes: 1 << 40, ratio: 2000 }
+    }
+}
+
+/// What was unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The digest of the tar stream.
+    pub diff_id: Digest,
+    /// The size of the tar stream in bytes.
+    pub uncompressed_size: u64,
+    /// How many entries it had.
+    pub entries: u64,
+    /// Directories that the layer enters without naming them and that no lower directory had.
+    pub implied: Vec<PathBuf>,
+}
+
+/// Unpacks the layer in `reader`, compressed or not, into `dir`. `reader` is read to its end.
+///
+/// Nothing is written outside `dir`, whatever the layer says. On error `dir` is left half done: callers
+/// unpack under a temporary name and rename. Nothing is synced to disk.
+pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Result<Applied, Error> {
+    let _ = (reader, dir, options);
+    unreachable!()
+}
