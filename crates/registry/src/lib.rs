@@ -1,1 +1,34 @@
-//! Placeholder.
+//! Images where they are kept: registries that speak the distribution protocol, and OCI layouts on disk.
+//!
+//! - [`Layout`] is a directory; synchronous, shared by any number of processes.
+//! - [`Client`] speaks to registries and [`Repository`] is one place there.
+//! - Both are a [`Store`], so that what is decided on top of them is written and tested once.
+//! - [`resolve`], [`fetch_blob`], [`pull`], [`push_blob`] and [`push`] move images between the two.
+//!
+//! Invariants:
+//! - content is verified while it streams and gets its name only when size and digest are right;
+//! - memory does not depend on the size of a blob;
+//! - credentials never appear in `Debug`, errors or events, and never follow a redirect to another host;
+//! - nothing here reads the environment (except the trust store's own `SSL_CERT_FILE`) or prints.
+
+mod auth;
+mod client;
+mod error;
+mod hasher;
+mod layout;
+mod media_type;
+mod progress;
+mod pull;
+mod push;
+mod settings;
+mod store;
+
+pub use auth::{Credentials, CredentialsError, Login};
+pub use client::{Client, Repository};
+pub use error::{Cause, Error, Result, Task};
+pub use layout::{BlobWriter, Claim, Content, DOCUMENT_MAX, Layout, LayoutError, Partial, Pruned, REF_NAME};
+pub use progress::{Event, Outcome, Progress};
+pub use pull::{Pulled, fetch_blob, pull, resolve};
+pub use push::{Pushed, push, push_blob};
+pub use settings::{Proxies, Settings, SettingsError};
+pub use store::{BlobStream, Condition, Document, Name, Parsed, Pending, Source, Store};
