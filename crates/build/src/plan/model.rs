@@ -1,5 +1,7 @@
 //! The plan itself: stages, their steps, and the images they come out as.
 
+use wharf_dockerfile::Span;
+use wharf_dockerfile::lint::Finding;
 use wharf_oci::{ImageConfig, Platform};
 
 use super::{Op, PinnedImage};
@@ -17,6 +19,8 @@ pub struct Plan {
     pub target: StageId,
     /// `SOURCE_DATE_EPOCH`, seconds.
     pub epoch: Option<i64>,
+    /// What the checks found, in the order of the Dockerfile.
+    pub findings: Vec<Finding>,
 }
 
 impl Plan {
@@ -50,7 +54,7 @@ pub enum Base {
     /// Nothing.
     Scratch,
     /// The result of an earlier stage.
-    Stage(super::StageId),
+    Stage(StageId),
     /// An image.
     Image(PinnedImage),
     /// A named context that is not an image, by its name.
@@ -62,8 +66,8 @@ pub enum Base {
 pub struct Step {
     /// How it is shown: `[builder 2/5] RUN make`, or the instruction alone where it has no operation.
     pub title: String,
-    /// First and last line in the Dockerfile, from 1. A trigger has those of its `FROM`.
-    pub lines: (usize, usize),
+    /// Where it stands; a trigger stands where its `FROM` does.
+    pub span: Span,
     /// The line it adds to the image's history; ONBUILD adds none.
     pub history: Option<HistoryLine>,
     /// What it does to the file system.

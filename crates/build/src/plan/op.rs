@@ -2,7 +2,7 @@
 
 use wharf_oci::{Digest, Platform};
 
-use super::StageId;
+use super::{ModeChange, StageId};
 
 /// One change of a stage's file system. Each operation makes exactly one layer, even when nothing changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +163,8 @@ pub struct TmpfsMount {
     pub target: String,
     /// The most it may hold, bytes; `None` is the kernel's default.
     pub size: Option<u64>,
+    /// Whether writes are refused.
+    pub read_only: bool,
 }
 
 /// `type=secret`.
@@ -228,7 +230,7 @@ pub struct CopyOp {
     /// the context, and the owners as they are for files of stages and images.
     pub chown: Option<String>,
     /// The mode to give.
-    pub chmod: Option<Chmod>,
+    pub chmod: Option<ModeChange>,
     /// Make the layer without looking at what is below it.
     pub link: bool,
     /// Patterns of what to leave out, relative to each source.
@@ -305,19 +307,10 @@ pub struct GitSource {
     pub submodules: bool,
 }
 
-/// The value of `--chmod`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chmod {
-    /// Permission bits, at most 0o7777.
-    Octal(u32),
-    /// A change as `chmod(1)` writes it, such as `u+x,go=rX`; it has been checked.
-    Symbolic(String),
-}
-
 /// `WORKDIR`: make a directory and its missing parents, mode 0755.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkdirOp {
-    /// The directory, absolute and clean, never `/`.
+    /// The directory, absolute and clean.
     pub path: String,
     /// Who owns what is made, as in [`RunOp::user`].
     pub user: String,
