@@ -146,6 +146,14 @@ pub enum Cause {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The transfer ended before its end.
+    #[error("the transfer ended after {received} of {size} bytes")]
+    Truncated {
+        /// What came.
+        received: u64,
+        /// What should have come.
+        size: u64,
+    },
     /// The bytes are not what their digest says.
     #[error("content does not match its digest: expected {expected}, found {found}")]
     Corrupt {
@@ -186,7 +194,39 @@ pub enum Cause {
     Credentials(#[from] crate::CredentialsError),
     /// The layout on this side failed.
     #[error(transparent)]
-    Layout(#[from] LayoutError),
+    Layout(LayoutError),
+}
+
+impl Cause {
+    /// Whether the same thing may well succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Stalled { .. }
+            | Self::RateLimited { .. }
+            | Self::Truncated { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 408 | 425 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
+    /// When the registry asked to be left alone until.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl From<LayoutError> for Cause {
+    fn from(error: LayoutError) -> Self {
+        match error {
+            LayoutError::Taken { .. } => Self::Immutable { message: error.to_string() },
+            LayoutError::Corrupt { digest, found, .. } => Self::Corrupt { expected: digest, found },
+            error => Self::Layout(error),
+        }
+    }
 }
 
 fn unauthorized(registry: &str, account: Option<&str>, message: &str) -> String {

@@ -9,8 +9,10 @@
 
 mod error;
 mod index;
+mod manifests;
 mod partial;
 mod prune;
+mod store;
 mod writer;
 
 use std::fs::{self, File};

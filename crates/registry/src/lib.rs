@@ -22,6 +22,7 @@ mod pull;
 mod push;
 mod settings;
 mod store;
+mod transfer;
 
 pub use auth::{Credentials, CredentialsError, Login};
 pub use client::{Client, Repository};

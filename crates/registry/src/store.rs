@@ -44,6 +44,8 @@ pub enum Condition {
     /// Only if the tag does not exist. A layout and wharf's own registry decide this atomically; another
     /// registry may know nothing of conditions and overwrite, so read the tag back.
     Absent,
+    /// Only if the tag does not exist, or names this very manifest already.
+    Unchanged,
 }
 
 /// A manifest or an index as the exact bytes that its digest covers.
@@ -122,6 +124,9 @@ fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
 pub trait Source: Send + Sync {
     /// The bytes from `offset` on.
     fn open(&self, offset: u64) -> Pending<'_, BlobStream>;
+
+    /// Says that the bytes were not what they should be. A source with several origins goes on to the next.
+    fn distrust(&self) {}
 }
 
 /// A repository of manifests and blobs.

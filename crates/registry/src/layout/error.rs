@@ -56,6 +56,23 @@ pub enum LayoutError {
         #[source]
         source: serde_json::Error,
     },
+    /// What was to be stored as a manifest is none.
+    #[error("{digest} is neither a manifest nor an index")]
+    Invalid {
+        /// Which content.
+        digest: Digest,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The tag exists, and the condition was that it does not.
+    #[error("tag `{name}` exists already in `{}`", root.display())]
+    Taken {
+        /// Which tag.
+        name: String,
+        /// In which layout.
+        root: PathBuf,
+    },
     /// The directory is something else.
     #[error("`{}` is not an OCI image layout (version 1.0.0)", path.display())]
     NotALayout {

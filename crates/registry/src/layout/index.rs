@@ -120,17 +120,17 @@ impl Layout {
     }
 }
 
-fn name_of(entry: &Descriptor) -> Option<&str> {
+pub(super) fn name_of(entry: &Descriptor) -> Option<&str> {
     entry.annotations.get(REF_NAME).map(String::as_str)
 }
 
-fn without_name(entry: &Descriptor) -> Descriptor {
+pub(super) fn without_name(entry: &Descriptor) -> Descriptor {
     let mut descriptor = entry.clone();
     descriptor.annotations.remove(REF_NAME);
     descriptor
 }
 
-fn set_name(index: &mut Index, name: &str, descriptor: &Descriptor) {
+pub(super) fn set_name(index: &mut Index, name: &str, descriptor: &Descriptor) {
     index.manifests.retain(|entry| name_of(entry) != Some(name));
     let mut entry = descriptor.clone();
     entry.annotations.insert(REF_NAME.into(), name.into());

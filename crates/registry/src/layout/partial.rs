@@ -97,6 +97,11 @@ impl Partial {
         self.received
     }
 
+    /// The root of the layout it belongs to.
+    pub fn place(&self) -> &std::path::Path {
+        self.layout.root()
+    }
+
     /// Appends bytes. Fails with [`LayoutError::Corrupt`] beyond the size that the blob is to have.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), LayoutError> {
         if self.received + bytes.len() as u64 > self.size {

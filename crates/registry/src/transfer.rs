@@ -1,0 +1,7 @@
+//! Moving blobs: patience with what breaks, and nothing sent twice that arrived.
+
+mod patience;
+mod receive;
+
+pub(crate) use patience::Patience;
+pub(crate) use receive::receive;
