@@ -1,49 +1,8 @@
-//! The typed Dockerfile: stages of instructions, as far as they are known before variables are.
+//! The typed instructions, as far as they are known before variables are.
 
 use wharf_oci::Healthcheck;
 
-use crate::{Directives, ExpandError, Heredoc, MountFlag, Span};
-
-/// A Dockerfile.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dockerfile {
-    /// What the comments at its top say about how to read it.
-    pub directives: Directives,
-    /// The `ARG` instructions before the first `FROM`.
-    pub global_args: Vec<GlobalArgs>,
-    /// The stages, in order; at least one.
-    pub stages: Vec<Stage>,
-}
-
-/// An `ARG` instruction before the first `FROM`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GlobalArgs {
-    /// What it declares.
-    pub args: Vec<ArgDeclaration>,
-    /// Where it stands.
-    pub span: Span,
-    /// The instruction as BuildKit prints it.
-    pub text: String,
-}
-
-/// A stage: `FROM` and what follows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
-    /// The base as it was written, variables included.
-    pub base: String,
-    /// The name after `AS` in lower case.
-    pub name: Option<String>,
-    /// `--platform` as it was written, variables included.
-    pub platform: Option<String>,
-    /// What is done in it.
-    pub instructions: Vec<Instruction>,
-    /// Where its `FROM` stands.
-    pub span: Span,
-    /// The `FROM` instruction as BuildKit prints it.
-    pub text: String,
-    /// What the comment above says of the stage (`# name describes it`).
-    pub description: Option<String>,
-}
+use crate::{Heredoc, MountFlag, Span};
 
 /// An instruction of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +16,10 @@ pub struct Instruction {
     pub text: String,
     /// Its here-documents, in order.
     pub heredocs: Vec<Heredoc>,
+    /// Its name as it is written.
+    pub keyword: String,
+    /// The comments right above it, without `#`; a `check=` among them speaks to the checks.
+    pub comments: Vec<String>,
 }
 
 /// What an instruction does.
@@ -255,12 +218,31 @@ pub enum RunProgram {
 
 impl Instruction {
     /// What a `RUN` executes; `None` for every other instruction.
+    ///
+    /// A here-document that is the whole command is what runs: directly where it names its interpreter, else
+    /// in the stage's shell. With more on the line, the shell gets the line and the here-documents as they
+    /// stand.
     pub fn run_program(&self) -> Option<RunProgram> {
         let InstructionKind::Run(run) = &self.kind else { return None };
-        Some(match &run.command {
-            CommandLine::Exec(words) => RunProgram::Exec(words.clone()),
-            CommandLine::Shell(text) => RunProgram::Shell(text.clone()),
-        })
+        let line = match &run.command {
+            CommandLine::Exec(words) => return Some(RunProgram::Exec(words.clone())),
+            CommandLine::Shell(line) => line,
+        };
+        let Some(first) = self.heredocs.first() else { return Some(RunProgram::Shell(line.clone())) };
+        if matches!(Heredoc::parse(line), Ok(Some(_))) {
+            let data = first.body();
+            return Some(match data.starts_with("#!") {
+                true => RunProgram::Script { name: first.name.clone(), data },
+                false => RunProgram::Shell(data),
+            });
+        }
+        let mut text = line.clone();
+        for heredoc in &self.heredocs {
+            text.push('\n');
+            text.push_str(&heredoc.content);
+            text.push_str(&heredoc.name);
+        }
+        Some(RunProgram::Shell(text))
     }
 }
 
@@ -290,14 +272,63 @@ impl InstructionKind {
 
     /// Replaces variables where the instruction allows them: `word` expands one word
     /// ([`crate::Lexer::word`]), `raw` the content of an inline file, in which quotes mean nothing
-    /// ([`crate::Lexer::raw`]). `EXPOSE` is left alone, because its words split ([`crate::Lexer::words`]),
-    /// and so are mounts ([`MountFlag::resolve`]).
-    pub fn expand(
+    /// ([`crate::Lexer::raw`]).
+    ///
+    /// Left alone are `EXPOSE`, because its words split ([`crate::Lexer::words`]); mounts
+    /// ([`MountFlag::resolve`]); the names that `ARG` declares and the defaults that are not used, which is
+    /// for the caller to know; `--from` and `--exclude`, which take no variables.
+    ///
+    /// # Errors
+    /// The first that `word` or `raw` returns.
+    pub fn expand<E>(
         &mut self,
-        mut word: impl FnMut(&str) -> Result<String, ExpandError>,
-        mut raw: impl FnMut(&str) -> Result<String, ExpandError>,
-    ) -> Result<(), ExpandError> {
-        let _ = (&mut word, &mut raw);
+        mut word: impl FnMut(&str) -> Result<String, E>,
+        mut raw: impl FnMut(&str) -> Result<String, E>,
+    ) -> Result<(), E> {
+        let mut expand = |text: &mut String| word(text).map(|expanded| *text = expanded);
+        match self {
+            Self::Env(pairs) | Self::Label(pairs) => {
+                for pair in pairs {
+                    expand(&mut pair.key)?;
+                    expand(&mut pair.value)?;
+                }
+            }
+            Self::Add(add) => {
+                let flags = [&mut add.chown, &mut add.chmod, &mut add.checksum];
+                flags.into_iter().flatten().try_for_each(&mut expand)?;
+                add.sources.expand(expand, &mut raw)?;
+            }
+            Self::Copy(copy) => {
+                [&mut copy.chown, &mut copy.chmod].into_iter().flatten().try_for_each(&mut expand)?;
+                copy.sources.expand(expand, &mut raw)?;
+            }
+            Self::Volume(paths) => paths.iter_mut().try_for_each(expand)?,
+            Self::StopSignal(text) | Self::User(text) | Self::Workdir(text) => expand(text)?,
+            Self::Arg(_)
+            | Self::Cmd(_)
+            | Self::Entrypoint(_)
+            | Self::Expose(_)
+            | Self::Healthcheck(_)
+            | Self::Maintainer(_)
+            | Self::Onbuild(_)
+            | Self::Run(_)
+            | Self::Shell(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Sources {
+    fn expand<E>(
+        &mut self,
+        mut word: impl FnMut(&mut String) -> Result<(), E>,
+        raw: &mut impl FnMut(&str) -> Result<String, E>,
+    ) -> Result<(), E> {
+        self.paths.iter_mut().try_for_each(&mut word)?;
+        word(&mut self.destination)?;
+        for file in self.inline.iter_mut().filter(|file| file.expand) {
+            file.data = raw(&file.data)?;
+        }
         Ok(())
     }
 }

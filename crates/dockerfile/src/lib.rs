@@ -19,23 +19,31 @@
 mod directive;
 mod error;
 pub mod expand;
+pub mod expose;
+mod flags;
+mod go;
 mod heredoc;
 pub mod ignore;
 mod instruction;
 pub mod lint;
 mod mount;
 mod parse;
+mod source;
 mod span;
+mod stage;
+mod suggest;
+mod words;
 
-pub use directive::{CheckDirective, Directives};
+pub use directive::{CheckDirective, CheckOptionError, Directives};
 pub use error::ParseError;
 pub use expand::{ExpandError, Expansion, Lexer};
 pub use heredoc::Heredoc;
 pub use ignore::{IgnorePatterns, PatternError};
 pub use instruction::{
-    Add, ArgDeclaration, CommandLine, Copy, Device, Dockerfile, GlobalArgs, InlineFile, Instruction,
-    InstructionKind, KeyValue, Network, Run, RunProgram, Security, Sources, Stage,
+    Add, ArgDeclaration, CommandLine, Copy, Device, InlineFile, Instruction, InstructionKind, KeyValue,
+    Network, Run, RunProgram, Security, Sources,
 };
 pub use mount::{Mount, MountError, MountFlag, MountType, Sharing};
 pub use parse::{parse, parse_trigger};
 pub use span::Span;
+pub use stage::{Dockerfile, GlobalArgs, Stage};
