@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Look inside images: inventory, advisories, model-file safety, secrets; what is found, and what it means.
+//!
+//! The way through: a layer is read once, as a stream ([`read_layer`]), into a [`LayerReport`], which is
+//! data and may be kept by the layer's digest. [`assemble`] puts the reports of an image's layers together:
+//! which package is still there, who brought it, what was removed again; it matches the packages against
+//! a [`Database`] of advisories and gives a [`Report`]. [`image`] does both; [`directory`] and [`file()`] look
+//! at what is no image. A [`Policy`] turns a report into a [`Verdict`], and [`output`] into text.
+//!
+//! Invariants:
+//! - nothing that is looked at is executed, imported or written to disk under its own name;
+//! - whatever the input, there is no panic, and memory and work are bounded: a bound that is reached is a
+//!   finding or an error, never silence;
+//! - no network, no environment, no clock: the same input and database give the same report;
+//! - what could not be judged is said ([`Outcome::Unjudged`]), and is not a pass.
+
+mod error;
+pub mod findings;
+pub mod image;
+mod inventory;
+pub mod osv;
+pub mod output;
+mod scan;
+
+pub use error::Error;
+pub use findings::{
+    Advisory, Finding, Kind, LayerRef, Location, Outcome, Policy, Report, Severity, Unfixed, Verdict,
+};
+pub use image::{DockerfileSource, Image, LayerReport, OpenBlob};
+pub use inventory::{Inventory, Package};
+pub use osv::{Database, DatabaseError};
+pub use scan::{Checks, Options, assemble, directory, file, image, read_layer};

@@ -1,0 +1,11 @@
+//! What a scan finds, and what follows from it.
+
+mod finding;
+mod policy;
+mod report;
+mod severity;
+
+pub use finding::{Advisory, Finding, Kind, LayerRef, Location};
+pub use policy::{Outcome, Policy, Unfixed, Verdict};
+pub use report::{Report, Subject};
+pub use severity::{Severity, UnknownSeverity};

@@ -1,0 +1,43 @@
+//! What one layer holds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::findings::Finding;
+use crate::inventory::{Distribution, PackageFile};
+
+/// What one layer holds: all that a scan needs to know of it, so that a caller who keeps this by the layer's
+/// digest need not read the layer again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayerReport {
+    /// [`LayerReport::VERSION`] when it was made; a report of another version is made anew.
+    pub version: u32,
+    /// Every regular file and hard link.
+    pub files: Vec<FileRecord>,
+    /// Paths that it removes from the layers below.
+    pub whiteouts: Vec<String>,
+    /// Directories that it empties of what the layers below have.
+    pub opaques: Vec<String>,
+    /// Files that speak of packages.
+    pub package_files: Vec<PackageFile>,
+    /// os-release files, by path.
+    pub os_release: Vec<(String, Distribution)>,
+    /// Metadata of language packages that belongs to a package of the distribution.
+    pub owned: Vec<String>,
+    /// Model files and secrets.
+    pub findings: Vec<Finding>,
+}
+
+impl LayerReport {
+    /// The version of this structure and of the rules that fill it.
+    pub const VERSION: u32 = 1;
+}
+
+/// A file of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Relative to the root of the image.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+}

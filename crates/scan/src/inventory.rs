@@ -1,0 +1,27 @@
+//! What an image consists of: the packages that its own databases and metadata files speak of.
+//!
+//! One module per system reads one file of it into [`Found`] packages; [`Catalog`] says which files those
+//! are. What a layer's files say becomes the image's [`Inventory`] when the layers are put together.
+
+mod catalog;
+mod dpkg;
+mod os_release;
+mod package;
+mod python;
+
+pub(crate) use catalog::Catalog;
+pub use os_release::Distribution;
+pub use package::{Found, Package, PackageFile, SourcePackage, System};
+
+use serde::{Deserialize, Serialize};
+
+/// What an image consists of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inventory {
+    /// The distribution that it says it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub distribution: Option<Distribution>,
+    /// The packages, by ecosystem, name and path.
+    pub packages: Vec<Package>,
+}

@@ -1,0 +1,211 @@
+//! A package: as a file speaks of it, and as part of an image.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::Distribution;
+
+/// What manages a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum System {
+    /// dpkg: Debian, Ubuntu and their kin.
+    Dpkg,
+    /// apk: Alpine, Wolfi, Chainguard.
+    Apk,
+    /// rpm: Red Hat, its rebuilds, SUSE.
+    Rpm,
+    /// Python distributions.
+    Python,
+    /// Node packages.
+    Node,
+    /// Go modules in a binary.
+    Go,
+    /// Crates in a binary.
+    Rust,
+    /// Maven artifacts in a jar.
+    Java,
+    /// Ruby gems.
+    Ruby,
+}
+
+impl System {
+    /// OSV's name of the ecosystem, where it does not depend on the distribution.
+    fn ecosystem(self) -> Option<&'static str> {
+        match self {
+            Self::Dpkg | Self::Apk | Self::Rpm => None,
+            Self::Python => Some("PyPI"),
+            Self::Node => Some("npm"),
+            Self::Go => Some("Go"),
+            Self::Rust => Some("crates.io"),
+            Self::Java => Some("Maven"),
+            Self::Ruby => Some("RubyGems"),
+        }
+    }
+
+    /// The type of a package URL.
+    fn purl_type(self) -> &'static str {
+        match self {
+            Self::Dpkg => "deb",
+            Self::Apk => "apk",
+            Self::Rpm => "rpm",
+            Self::Python => "pypi",
+            Self::Node => "npm",
+            Self::Go => "golang",
+            Self::Rust => "cargo",
+            Self::Java => "maven",
+            Self::Ruby => "gem",
+        }
+    }
+
+    /// Whether a distribution, and not a language, manages it.
+    pub fn is_distribution(self) -> bool {
+        self.ecosystem().is_none()
+    }
+}
+
+/// The source that a distribution built a package from: what its advisories are about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SourcePackage {
+    /// Its name.
+    pub name: String,
+    /// Its version, which may differ from that of the package (binary rebuilds, epochs).
+    pub version: String,
+}
+
+/// A package as one file speaks of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Found {
+    /// What manages it.
+    pub system: System,
+    /// Its name, as the system normalises it.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it was built from, where that differs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<SourcePackage>,
+    /// The architecture, where the system says it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub architecture: Option<String>,
+}
+
+/// A file of a layer that speaks of packages. A later layer that has it too replaces all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFile {
+    /// Where it is.
+    pub path: String,
+    /// What it says.
+    pub packages: Vec<Found>,
+}
+
+/// A package of an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Package {
+    /// OSV's name of where it comes from, `Debian:12`, `PyPI`; `unknown` for a distribution that is none of OSV's.
+    pub ecosystem: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it was built from, where that differs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<SourcePackage>,
+    /// Its package URL.
+    pub purl: String,
+    /// The file that speaks of it.
+    pub path: String,
+    /// The layer that brought this version, 0 is the lowest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub layer: Option<usize>,
+}
+
+impl Package {
+    /// `found`, spoken of by the file at `path`, in an image of this distribution.
+    pub(crate) fn new(found: &Found, path: &str, layer: Option<usize>, os: Option<&Distribution>) -> Self {
+        let ecosystem = match found.system.ecosystem() {
+            Some(name) => name.to_owned(),
+            None => os.and_then(Distribution::ecosystem).unwrap_or_else(|| "unknown".to_owned()),
+        };
+        Self {
+            ecosystem,
+            name: found.name.clone(),
+            version: found.version.clone(),
+            source: found.source.clone(),
+            purl: purl(found, os),
+            path: path.to_owned(),
+            layer,
+        }
+    }
+
+    /// The name and version that advisories speak of.
+    pub(crate) fn advised(&self) -> (&str, &str) {
+        match &self.source {
+            Some(source) => (&source.name, &source.version),
+            None => (&self.name, &self.version),
+        }
+    }
+}
+
+/// The package URL (package-url/purl-spec). Go modules and scoped node packages keep their slashes.
+fn purl(found: &Found, os: Option<&Distribution>) -> String {
+    let mut text = format!("pkg:{}/", found.system.purl_type());
+    if found.system.is_distribution()
+        && let Some(os) = os
+    {
+        let _ = write!(text, "{}/", encode(&os.id));
+    }
+    let name = found.name.replace(':', "/");
+    let segments: Vec<String> = name.split('/').map(encode).collect();
+    let _ = write!(text, "{}@{}", segments.join("/"), encode(&found.version));
+    let mut separator = '?';
+    if let Some(architecture) = &found.architecture {
+        let _ = write!(text, "{separator}arch={}", encode(architecture));
+        separator = '&';
+    }
+    if found.system.is_distribution()
+        && let Some(os) = os
+        && !os.version.is_empty()
+    {
+        let _ = write!(text, "{separator}distro={}-{}", encode(&os.id), encode(&os.version));
+    }
+    text
+}
+
+/// Percent-encoding of all but the unreserved characters and the colon.
+fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => out.push(char::from(byte)),
+            _ => drop(write!(out, "%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_urls_name_the_distribution_and_escape_the_rest() {
+        let os = Distribution { id: "debian".into(), version: "12".into(), name: String::new() };
+        let found = |system, name: &str, version: &str, architecture: Option<&str>| Found {
+            system,
+            name: name.into(),
+            version: version.into(),
+            source: None,
+            architecture: architecture.map(Into::into),
+        };
+        let url = |found: &Found| purl(found, Some(&os));
+        assert_eq!(
+            url(&found(System::Dpkg, "libstdc++6", "12.2.0-14+deb12u1", Some("amd64"))),
+            "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=amd64&distro=debian-12"
+        );
+        assert_eq!(url(&found(System::Node, "@types/node", "1.0.0", None)), "pkg:npm/%40types/node@1.0.0");
+        assert_eq!(url(&found(System::Java, "org.a:b", "1", None)), "pkg:maven/org.a/b@1");
+    }
+}
