@@ -11,30 +11,46 @@
 //!   needs neither the Dockerfile nor the build arguments;
 //! - planning the same request against the same base images gives the same plan.
 
+mod args;
+mod base;
+mod checks;
+mod config;
+mod contexts;
+mod copy;
+mod declare;
+mod env;
 mod error;
+mod git;
+mod graph;
+mod make;
 mod mode;
 mod model;
 mod op;
 mod path;
 mod request;
+mod run;
+mod signal;
+mod stage;
+mod text;
 
 use wharf_dockerfile::Dockerfile;
+use wharf_dockerfile::lint::Finding;
 
 pub use error::{Location, PlanError, Problem, ResolveError};
 
 pub use mode::ModeChange;
 pub use model::{Base, HistoryLine, Plan, Stage, StageId, Step};
 pub use op::{
-    BindMount, CacheMount, CopyOp, CopySource, EnvVar, FileOwner, GitSource, Mount, NetworkMode, Op, Parents,
-    PinnedImage, RunOp, Script, SecretMount, Security, Sharing, Source, SshMount, TmpfsMount, WorkdirOp,
+    BindMount, CacheMount, CopyOp, CopySource, EnvVar, FileOwner, GitSource, Mount, Op, Parents, PinnedImage,
+    RunOp, Script, SecretMount, Source, SshMount, TmpfsMount, WorkdirOp,
 };
 pub use request::{BaseImage, BaseRef, ContextKind, NoCache, Request};
+pub use wharf_dockerfile::{Network, Security, Sharing};
 
 /// Works out what a build of `dockerfile` does and what image it gives.
 ///
 /// `resolve` is asked for the configs of base images, several at a time so that it may fetch them side by
-/// side, and answers in the same order. It is called before anything else of the plan is known, so nothing
-/// but manifests and configs need be fetched for it.
+/// side, and answers in the same order. Nothing but manifests and configs need be fetched for it.
 ///
 /// # Errors
 /// Whatever BuildKit refuses before it runs the first step.
@@ -43,6 +59,25 @@ pub fn plan(
     request: &Request,
     resolve: &dyn Fn(&[BaseRef]) -> Vec<Result<BaseImage, ResolveError>>,
 ) -> Result<Plan, PlanError> {
-    let _ = (dockerfile, request, resolve);
-    Err(Problem::Instruction("not yet".into()).into())
+    let (plan, findings) = make::make(dockerfile, request, resolve);
+    plan.map(|plan| Plan { findings, ..plan })
+}
+
+/// Runs the checks: what [`plan`] would find, also where it fails. Without a target it looks at every stage.
+pub fn check(
+    dockerfile: &Dockerfile,
+    request: &Request,
+    resolve: &dyn Fn(&[BaseRef]) -> Vec<Result<BaseImage, ResolveError>>,
+) -> (Vec<Finding>, Option<PlanError>) {
+    let request = Request { check_only: true, ..request.clone() };
+    let (plan, findings) = make::make(dockerfile, &request, resolve);
+    (findings, plan.err().filter(|error| !matches!(error.problem, Problem::Lint { .. })))
+}
+
+/// The name that differs from `given` by at most two letters, upper and lower case alike.
+fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let given = given.to_lowercase();
+    let distance = |name: &str| strsim::levenshtein(&given, &name.to_lowercase());
+    let close = names.filter(|name| name.len().abs_diff(given.len()) <= 2).map(|name| (distance(name), name));
+    close.filter(|(distance, _)| (1..=2).contains(distance)).min().map(|(_, name)| name.to_owned())
 }

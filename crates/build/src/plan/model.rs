@@ -19,6 +19,8 @@ pub struct Plan {
     pub target: StageId,
     /// `SOURCE_DATE_EPOCH`, seconds.
     pub epoch: Option<i64>,
+    /// A software inventory is to look into the build context too (`BUILDKIT_SBOM_SCAN_CONTEXT`).
+    pub scan_context: bool,
     /// What the checks found, in the order of the Dockerfile.
     pub findings: Vec<Finding>,
 }
@@ -46,6 +48,8 @@ pub struct Stage {
     pub config: ImageConfig,
     /// Its operations take nothing from the cache.
     pub no_cache: bool,
+    /// A software inventory is to look into it too (`BUILDKIT_SBOM_SCAN_STAGE`).
+    pub scan: bool,
 }
 
 /// What a stage starts from.

@@ -1,5 +1,6 @@
 //! The operations of a plan: everything a step may do to a file system.
 
+use wharf_dockerfile::{Network, Security, Sharing};
 use wharf_oci::{Digest, Platform};
 
 use super::{ModeChange, StageId};
@@ -66,33 +67,11 @@ pub struct RunOp {
     /// What is mounted for the time of the step, in the order of the instruction.
     pub mounts: Vec<Mount>,
     /// How it reaches the network.
-    pub network: NetworkMode,
+    pub network: Network,
     /// How it is confined.
     pub security: Security,
     /// The host name it sees; `None` leaves the choice to the sandbox.
     pub hostname: Option<String>,
-}
-
-/// How a step reaches the network.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum NetworkMode {
-    /// The builder's usual network.
-    #[default]
-    Default,
-    /// Loopback only.
-    None,
-    /// The host's network, which needs the entitlement `network.host`.
-    Host,
-}
-
-/// How a step is confined.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Security {
-    /// The default capabilities and filters.
-    #[default]
-    Sandbox,
-    /// All capabilities and no filter, which needs the entitlement `security.insecure`.
-    Insecure,
 }
 
 /// One `--mount` of a `RUN`, or a script that its here-document asks for.
@@ -142,18 +121,6 @@ pub struct CacheMount {
     pub owner: Option<FileOwner>,
     /// Whether writes are refused.
     pub read_only: bool,
-}
-
-/// Who may use one cache at the same time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Sharing {
-    /// Everyone.
-    #[default]
-    Shared,
-    /// Everyone, each on a cache of its own.
-    Private,
-    /// One after another.
-    Locked,
 }
 
 /// `type=tmpfs`.

@@ -1,10 +1,10 @@
 //! What planning needs to know, and what it asks.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use wharf_dockerfile::Network;
 use wharf_oci::{Digest, ImageConfig, Platform};
-
-use super::NetworkMode;
 
 /// The options of a build that decide what its plan is. Limits of the sandbox (memory, `ulimit`, size of
 /// `/dev/shm`, extra hosts) change no image config and stay with the engine.
@@ -25,13 +25,15 @@ pub struct Request {
     /// `--no-cache` and `--no-cache-filter`.
     pub no_cache: NoCache,
     /// `--network`.
-    pub network: NetworkMode,
+    pub network: Network,
     /// `--build-context`: what each name is, the name as typed.
     pub contexts: BTreeMap<String, ContextKind>,
     /// `--allow`: entitlements such as `network.host`.
     pub allow: Vec<String>,
-    /// The lines of the context's ignore file, for the checks.
-    pub ignore: Vec<String>,
+    /// The text of the context's ignore file, for the checks.
+    pub ignore: Vec<u8>,
+    /// Nothing will be run: look at every stage where no target is named, and ask no permission.
+    pub check_only: bool,
 }
 
 impl Request {
@@ -45,11 +47,17 @@ impl Request {
             multi_platform: false,
             labels: BTreeMap::new(),
             no_cache: NoCache::Off,
-            network: NetworkMode::Default,
+            network: Network::Default,
             contexts: BTreeMap::new(),
             allow: Vec::new(),
             ignore: Vec::new(),
+            check_only: false,
         }
+    }
+
+    /// The platform the image is for.
+    pub(super) fn target_platform(&self) -> &Platform {
+        self.platform.as_ref().unwrap_or(&self.build_platform)
     }
 }
 
@@ -93,6 +101,16 @@ pub enum BaseRef {
         /// For which platform.
         platform: Platform,
     },
+}
+
+impl fmt::Display for BaseRef {
+    /// The reference in full, or the name of the context.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image { reference, .. } => f.write_str(&reference.canonical()),
+            Self::Context { name, .. } => f.write_str(name),
+        }
+    }
 }
 
 /// What the engine answers.
