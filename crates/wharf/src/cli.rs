@@ -54,4 +54,23 @@ pub(crate) enum Command {
     Meta(commands::meta::Args),
     /// Look for vulnerable packages, unsafe model files and secrets
     Scan(commands::scan::Args),
+    /// List the images on this machine
+    Images(commands::images::Args),
+    /// Show everything about an image, here or in a registry
+    Inspect(commands::inspect::Args),
+    /// Show how an image came to be
+    History(commands::history::Args),
+    /// Give an image another name
+    Tag(commands::tag::Args),
+    /// Take names away from images
+    #[command(visible_alias = "rmi")]
+    Rm(commands::rm::Args),
+    /// Bring an image from a registry to this machine
+    Pull(commands::pull::Args),
+    /// Bring an image from this machine to a registry
+    Push(commands::push::Args),
+    /// Keep the credentials of a registry
+    Login(commands::login::Args),
+    /// Forget the credentials of a registry
+    Logout(commands::login::LogoutArgs),
 }

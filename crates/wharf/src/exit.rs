@@ -8,21 +8,37 @@ use std::process::ExitCode;
 /// How wharf ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// What was asked for is done.
-    Done = 0,
-    /// A gate said no: smoke, scan, policy, an immutable tag.
-    Gate = 1,
-    /// The command line, a settings file or an input file is wrong.
-    Usage = 2,
-    /// The world is not as needed: disk, network, registry, credentials, kernel.
-    Environment = 3,
-    /// Another writer was faster; trying again may do.
-    Race = 75,
+    /// 0: what was asked for is done.
+    Done,
+    /// 1: a gate said no: smoke, scan, policy, an immutable tag.
+    Gate,
+    /// 2: the command line, a settings file or an input file is wrong.
+    Usage,
+    /// 3: the world is not as needed: disk, network, registry, credentials, kernel.
+    Environment,
+    /// 75: another writer was faster; trying again may do.
+    Race,
+    /// What `wharf run` ran ended with this code, and so does wharf.
+    Process(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Gate => 1,
+            Self::Usage => 2,
+            Self::Environment => 3,
+            Self::Race => 75,
+            Self::Process(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit.code())
     }
 }
 

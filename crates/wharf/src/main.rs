@@ -6,9 +6,11 @@
 mod cli;
 mod commands;
 mod exit;
+mod local;
 mod output;
 mod settings;
 mod snapshot;
+mod world;
 
 use std::process::ExitCode;
 

@@ -1,15 +1,55 @@
 //! One file per verb: its arguments, and what it does with them.
 
+pub(crate) mod history;
+pub(crate) mod images;
+pub(crate) mod inspect;
+pub(crate) mod login;
 pub(crate) mod meta;
+pub(crate) mod pull;
+pub(crate) mod push;
+pub(crate) mod rm;
 pub(crate) mod scan;
+pub(crate) mod tag;
 
 use crate::cli::{Cli, Command};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 
 /// Carries out what was typed.
 pub(crate) fn run(typed: Cli) -> Outcome {
+    let globals = &typed.globals;
     match typed.command {
-        Command::Meta(args) => meta::run(args, &typed.globals),
-        Command::Scan(args) => scan::run(args, &typed.globals),
+        Command::Meta(args) => meta::run(args, globals),
+        Command::Scan(args) => scan::run(args, globals),
+        Command::Images(args) => images::run(args, globals),
+        Command::Inspect(args) => inspect::run(args, globals),
+        Command::History(args) => history::run(args, globals),
+        Command::Tag(args) => tag::run(args, globals),
+        Command::Rm(args) => rm::run(args, globals),
+        Command::Pull(args) => pull::run(args, globals),
+        Command::Push(args) => push::run(args, globals),
+        Command::Login(args) => login::run(args, globals),
+        Command::Logout(args) => login::logout(args, globals),
+    }
+}
+
+/// A registry's failure with the advice that fits its cause.
+pub(crate) fn registry_failure(error: wharf_registry::Error) -> Failure {
+    use wharf_registry::Cause;
+    let hint = match error.cause() {
+        Cause::Unauthorized { registry, .. } => Some(format!("log in: wharf login {registry}")),
+        Cause::Denied { .. } => Some("ask for the right to do this, or check the repository's name".into()),
+        Cause::NotFound { .. } => Some("check the name and the tag; a private repository also needs a login".into()),
+        Cause::Unreachable { .. } | Cause::Stalled { .. } | Cause::Deadline { .. } => {
+            Some("run the command again; what has arrived is kept".into())
+        }
+        Cause::Tls { registry, .. } => Some(format!(
+            "trust its certificate (`ca`) or allow plain HTTP (`plain-http`) under [registries.\"{registry}\"] in the settings"
+        )),
+        _ => None,
+    };
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }

@@ -24,6 +24,17 @@ pub(crate) fn print_usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// An error with its causes on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 fn render(failure: &Failure) -> String {
     let mut text = format!("error: {}\n", failure.error);
     for cause in causes(failure) {
@@ -40,7 +51,7 @@ fn json_line(failure: &Failure) -> String {
         "error": failure.error.to_string(),
         "causes": causes(failure),
         "hint": failure.hint,
-        "exit": failure.exit as u8,
+        "exit": failure.exit.code(),
     });
     format!("{document}\n")
 }

@@ -4,6 +4,7 @@ pub(crate) mod error;
 pub(crate) mod progress;
 pub(crate) mod size;
 pub(crate) mod table;
+pub(crate) mod transfer;
 
 use std::io::Write;
 

@@ -47,13 +47,15 @@ pub(crate) fn read(globals: &Globals) -> Result<Host, Failure> {
 }
 
 /// Where images, caches and state live.
-pub(crate) fn data_dir(globals: &Globals) -> PathBuf {
+///
+/// `uid` is that of the person who called wharf, which is not the process's own in a user namespace.
+pub(crate) fn data_dir(globals: &Globals, uid: u32) -> PathBuf {
     if let Some(directory) = &globals.data_dir {
         return directory.clone();
     }
     match variable("XDG_DATA_HOME") {
         Some(base) => PathBuf::from(base).join("wharf"),
-        None if rustix::process::getuid().is_root() => PathBuf::from("/var/lib/wharf"),
+        None if uid == 0 => PathBuf::from("/var/lib/wharf"),
         None => home().join(".local/share/wharf"),
     }
 }
@@ -71,6 +73,7 @@ fn home() -> PathBuf {
     variable("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
 }
 
-fn variable(name: &str) -> Option<String> {
+/// An environment variable; an empty one counts as not set.
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

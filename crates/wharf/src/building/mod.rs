@@ -1,0 +1,86 @@
+//! Builds, from what was typed or what the project says to an image in the store.
+
+mod flags;
+mod outputs;
+mod view;
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use wharf_build::{BuildRequest, BuildResult, ContextSource, DockerfileSource, Engine};
+use wharf_oci::{Descriptor, Digest, Hashing};
+
+use crate::exit::{Exit, Failure};
+use crate::settings::host;
+use crate::settings::project::Project;
+use crate::ship::Plan;
+use crate::world::World;
+
+pub(crate) use flags::Flags;
+
+/// A finished build.
+pub(crate) struct Built {
+    /// The image or index.
+    pub(crate) image: Descriptor,
+    /// Steps that ran.
+    pub(crate) executed: usize,
+    /// Steps whose result was there already.
+    pub(crate) cached: usize,
+}
+
+/// The engine on this world's data.
+pub(crate) fn engine(world: &World) -> Result<Engine, Failure> {
+    let runtime = world.runtime.handle().clone();
+    Ok(Engine::open(&world.data_dir, world.store.clone(), world.sandbox().clone(), world.client.clone(), runtime)?)
+}
+
+/// Builds what a ship has planned, without a name.
+pub(crate) fn of_plan(world: &World, plan: &Plan, project: &Project) -> Result<Built, Failure> {
+    let context = plan.directory.join(&plan.context);
+    let mut request = BuildRequest::new(ContextSource::Directory(context));
+    request.dockerfile = DockerfileSource::File(plan.directory.join(&plan.dockerfile));
+    request.options.target = plan.target.clone();
+    request.options.build_args = project.build.args.clone();
+    request.options.labels = plan.labels.clone();
+    if plan.no_cache {
+        request.options.no_cache = wharf_build::plan::NoCache::All;
+    }
+    request.proxies = proxies();
+    let result = execute(world, &request)?;
+    Ok(Built { image: result.image, executed: result.executed, cached: result.cached })
+}
+
+/// Builds, showing what goes on.
+pub(crate) fn execute(world: &World, request: &BuildRequest) -> Result<BuildResult, Failure> {
+    let view = view::View::new(&world.progress);
+    let engine = engine(world)?;
+    let result = engine.build(request, &|event| view.tell(event)).map_err(failure)?;
+    Ok(result)
+}
+
+/// The proxy variables of the environment, in both spellings, as docker hands them to RUN.
+pub(crate) fn proxies() -> std::collections::BTreeMap<String, String> {
+    ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"]
+        .into_iter()
+        .flat_map(|name| [name.to_owned(), name.to_lowercase()])
+        .filter_map(|name| Some((name.clone(), host::variable(&name)?)))
+        .collect()
+}
+
+/// A build's failure: what is wrong with the Dockerfile or the command line is a usage error.
+fn failure(error: wharf_build::Error) -> Failure {
+    let exit = if error.is_usage() { Exit::Usage } else { Exit::Environment };
+    let hint = error.hint();
+    let failure = Failure::new(exit, anyhow!(error));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The digest of a file's content.
+pub(crate) fn file_digest(path: &Path) -> std::io::Result<Digest> {
+    let mut file = Hashing::new(std::fs::File::open(path)?);
+    std::io::copy(&mut file, &mut std::io::sink())?;
+    Ok(file.finish().1)
+}

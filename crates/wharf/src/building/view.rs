@@ -1,0 +1,73 @@
+//! What a build tells, shown as tasks: one for each step, one for each blob on its way in.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use wharf_build::{Event, StepNumber};
+use wharf_oci::{Digest, digest};
+
+use crate::output::progress::{Progress, Task};
+use crate::output::size;
+
+/// The view of one build.
+pub(super) struct View {
+    progress: Progress,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    steps: HashMap<StepNumber, Task>,
+    blobs: HashMap<Digest, Task>,
+}
+
+impl View {
+    pub(super) fn new(progress: &Progress) -> Self {
+        Self { progress: progress.clone(), open: Mutex::default() }
+    }
+
+    /// Shows one piece of news.
+    pub(super) fn tell(&self, event: Event) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { step, title } => {
+                open.steps.insert(step, self.progress.task(title));
+            }
+            Event::Executing { step, reason } => {
+                if let Some(task) = open.steps.get(&step) {
+                    task.log(&format!("running, because {reason}"));
+                }
+            }
+            Event::Output { step, line, .. } => {
+                if let Some(task) = open.steps.get(&step) {
+                    task.log(&line);
+                }
+            }
+            Event::Finished { step, cached, .. } => {
+                if let Some(task) = open.steps.remove(&step) {
+                    task.done(if cached { "cached" } else { "done" });
+                }
+            }
+            Event::Failed { step, .. } => {
+                if let Some(task) = open.steps.remove(&step) {
+                    task.fail("failed");
+                }
+            }
+            Event::Transfer { what, digest, done, total } => self.transfer(&mut open, what, digest, done, total),
+            Event::Note { text } => self.progress.note(&text),
+            Event::Warning { text } => self.progress.note(&format!("warning: {text}")),
+            _ => {}
+        }
+    }
+
+    fn transfer(&self, open: &mut Open, what: String, blob: Digest, done: u64, total: u64) {
+        let name = || format!("{what} {} {}", digest::short(&blob, 12), size::bytes(total));
+        let task = open.blobs.entry(blob.clone()).or_insert_with(|| self.progress.task(name()));
+        task.bytes(done, total);
+        if done >= total
+            && let Some(task) = open.blobs.remove(&blob)
+        {
+            task.done("pulled");
+        }
+    }
+}

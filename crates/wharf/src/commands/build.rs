@@ -1,0 +1,74 @@
+//! `wharf build`: a Dockerfile becomes an image.
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::building::{self, Flags};
+use crate::cli::Globals;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::transfer::Transfers;
+use crate::world::World;
+use crate::{cli, output};
+
+/// What `wharf build` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Builds it, and tells what came of it.
+pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
+    let flags = args.flags;
+    let mut globals = globals.clone();
+    if flags.quiet {
+        globals.progress = cli::Progress::Quiet;
+    }
+    let world = World::sandboxed(&globals)?;
+    let request = flags.request()?;
+    if flags.check {
+        return check(&world, &request);
+    }
+    let result = building::execute(&world, &request)?;
+    for warning in &result.warnings {
+        world.progress.note(&warning.to_string());
+    }
+    if flags.push {
+        push(&world, &flags, &result)?;
+    }
+    if let Some(path) = &flags.iidfile {
+        std::fs::write(path, result.config_digest.to_string()).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let document = json!({
+        "containerimage.digest": result.image.digest,
+        "containerimage.config.digest": result.config_digest,
+        "containerimage.descriptor": result.image,
+        "image.name": flags.names().iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+    });
+    if let Some(path) = &flags.metadata_file {
+        let text = serde_json::to_vec_pretty(&document)?;
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if globals.json {
+        output::print_json(&document)?;
+    } else if result.is_printable() {
+        output::print(&format!("{}\n", result.config_digest))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Pushes the image under every name it was given.
+fn push(world: &World, flags: &Flags, result: &wharf_build::BuildResult) -> Result<(), Failure> {
+    if flags.names().is_empty() {
+        return Err(Failure::usage("--push needs a name to push to").hint("say --tag registry.example/org/model:1.2"));
+    }
+    for name in flags.names() {
+        let transfers = Transfers::new(&world.progress, format!("pushing {name}"));
+        let news = |event| transfers.tell(event);
+        let tags = [name.tag_or_latest().unwrap_or("latest").to_owned()];
+        let pushed = wharf_registry::push(&world.store, &result.image, &world.client, name, &tags, &news);
+        world.runtime.block_on(pushed).map_err(super::registry_failure)?;
+        transfers.done();
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! `wharf inspect`: everything about an image, here or in a registry.
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use wharf_oci::{Platform, Reference};
+use wharf_registry::{Name, Store};
+
+use crate::cli::Globals;
+use crate::exit::{Exit, Failure, OrFail, Outcome};
+use crate::world::World;
+use crate::{local, output};
+
+/// What `wharf inspect` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The image: a name, a digest, or the first digits of an ID
+    image: String,
+    /// Print the manifest or index as the registry has it, byte for byte
+    #[arg(long)]
+    raw: bool,
+    /// Ask the registry, even where the image is on this machine
+    #[arg(long)]
+    remote: bool,
+    /// Of an index, the image for this platform
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
+}
+
+/// Prints it as JSON; what is not on this machine is looked up in its registry.
+pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
+    let world = World::open(globals)?;
+    let here = if args.remote { None } else { local::find(&world.store, &args.image).ok() };
+    match here {
+        Some(named) if args.raw => output::print(&text(world.store.read(&named.descriptor.digest)?)?)?,
+        Some(named) => {
+            let platform = args.platform.clone().unwrap_or_else(Platform::host);
+            let image = local::open(&world.store, &named.descriptor, &platform)?;
+            output::print_json(&describe(&world, &named, &image)?)?;
+        }
+        None => remote(&world, &args)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn describe(world: &World, named: &local::Named, image: &local::Image) -> Result<Value, Failure> {
+    let mut names = Vec::new();
+    for other in local::list(&world.store)? {
+        if other.descriptor.digest == named.descriptor.digest {
+            names.push(other.reference.to_string());
+        }
+    }
+    Ok(json!([{
+        "Id": image.manifest.config.digest,
+        "RepoTags": names,
+        "Digest": named.descriptor.digest,
+        "MediaType": image.descriptor.media_type,
+        "Created": image.config.created,
+        "Architecture": image.config.architecture,
+        "Os": image.config.os,
+        "Size": image.size(),
+        "Config": image.config.config,
+        "RootFS": { "Type": "layers", "Layers": image.config.rootfs.diff_ids },
+        "Layers": image.manifest.layers,
+    }]))
+}
+
+fn remote(world: &World, args: &Args) -> Result<(), Failure> {
+    let reference: Reference = args.image.parse().or_usage()?;
+    if args.raw {
+        let repository = world.client.mirrored(&reference);
+        let name = match (reference.digest(), reference.tag_or_latest()) {
+            (Some(digest), _) => Name::Digest(digest),
+            (None, tag) => Name::Tag(tag.unwrap_or("latest")),
+        };
+        let document = world.runtime.block_on(repository.manifest(name))?;
+        let document = document.ok_or_else(|| anyhow::anyhow!("there is no image `{reference}`"))?;
+        return output::print(&text(document.bytes.to_vec())?);
+    }
+    let platform = args.platform.clone().unwrap_or_else(Platform::host);
+    let found = wharf_registry::resolve(&world.client, &reference, &platform, &world.store);
+    let found = world.runtime.block_on(found)?;
+    let config = serde_json::from_slice(&found.config).context("reading the image config")?;
+    let image = local::Image { descriptor: found.descriptor.clone(), manifest: found.manifest, config };
+    let named = local::Named { reference, descriptor: found.index.unwrap_or(found.descriptor) };
+    output::print_json(&describe(world, &named, &image)?)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Failure> {
+    Ok(String::from_utf8(bytes).context("the document is not UTF-8")?)
+}

@@ -1,0 +1,147 @@
+//! `wharf login` and `wharf logout`: credentials in docker's own file, so that one login serves both.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value, json};
+use wharf_oci::Reference;
+use wharf_registry::{Cause, Login, Name, Store};
+
+use crate::cli::Globals;
+use crate::exit::{Exit, Failure, OrFail, Outcome};
+use crate::output;
+use crate::settings::host;
+use crate::world::World;
+
+/// Under which docker keeps the hub's credentials.
+const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// What `wharf login` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The registry's host, Docker Hub where none is given
+    #[arg(default_value = "docker.io")]
+    registry: String,
+    /// The account
+    #[arg(short, long)]
+    username: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// What `wharf logout` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogoutArgs {
+    /// The registry's host, Docker Hub where none is given
+    #[arg(default_value = "docker.io")]
+    registry: String,
+}
+
+/// Asks the registry whether the credentials are right, and keeps them only then.
+pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
+    let username = match args.username {
+        Some(username) => username,
+        None => ask("Username: ")?,
+    };
+    let password = if args.password_stdin { from_stdin()? } else { ask_password()? };
+    let login = Login::Password { username: username.clone(), password: password.clone() };
+    let world = World::open(globals)?;
+    check(&world, &args.registry, login)?;
+    let pair = BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()));
+    update(&host::docker_config(), |auths| {
+        auths.insert(key(&args.registry), json!({ "auth": pair }));
+    })?;
+    output::print("Login Succeeded\n")?;
+    Ok(Exit::Done)
+}
+
+/// Asks for something that need not exist: a registry that answers at all has accepted the login.
+fn check(world: &World, registry: &str, login: Login) -> Result<(), Failure> {
+    let probe: Reference = format!("{registry}/wharf/login:check").parse().or_usage()?;
+    let repository = world.client_as(registry, login)?.repository(&probe);
+    match world.runtime.block_on(repository.head(Name::Tag("check"))) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.cause(), Cause::Denied { .. } | Cause::NotFound { .. }) => Ok(()),
+        Err(error) => Err(Failure::from(error).context(format!("logging in to {registry} failed"))),
+    }
+}
+
+/// Forgets the credentials of a registry.
+pub(crate) fn logout(args: LogoutArgs, _globals: &Globals) -> Outcome {
+    let mut known = false;
+    update(&host::docker_config(), |auths| known = auths.remove(&key(&args.registry)).is_some())?;
+    let word = if known { "Removed the login for" } else { "Not logged in to" };
+    output::print(&format!("{word} {}\n", args.registry))?;
+    Ok(Exit::Done)
+}
+
+fn key(registry: &str) -> String {
+    match registry {
+        "docker.io" | "index.docker.io" => HUB_KEY.to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// Changes the `auths` of docker's configuration and leaves the rest as it is. The file appears whole and
+/// readable by its owner only, or not at all.
+fn update(path: &Path, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), Failure> {
+    let mut document: Value = match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => json!({}),
+        Err(error) => return Err(Failure::from(error).context(format!("reading {}", path.display()))),
+    };
+    let auths = document
+        .as_object_mut()
+        .map(|map| map.entry("auths").or_insert_with(|| json!({})))
+        .and_then(Value::as_object_mut)
+        .ok_or_else(|| anyhow!("{} is not docker's configuration: `auths` is no object", path.display()))?;
+    change(auths);
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)
+        .with_context(|| format!("writing into {}", directory.display()))?;
+    serde_json::to_writer_pretty(&mut file, &document)?;
+    file.write_all(b"\n")?;
+    file.persist(path).with_context(|| format!("writing {}", path.display()))?;
+    Ok(())
+}
+
+fn ask(question: &str) -> Result<String, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("the account is not known, and there is no terminal to ask on")
+            .hint("say --username NAME"));
+    }
+    let _ = std::io::stderr().write_all(question.as_bytes());
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("reading from the terminal")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks with the terminal's echo off, and puts it back on.
+fn ask_password() -> Result<SecretString, Failure> {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Failure::usage("there is no terminal to ask for the password on")
+            .hint("pipe the password in and say --password-stdin"));
+    }
+    let before = tcgetattr(&stdin).context("asking the terminal")?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Flush, &silent).context("asking the terminal")?;
+    let answer = ask("Password: ");
+    tcsetattr(&stdin, OptionalActions::Flush, &before).context("asking the terminal")?;
+    let _ = std::io::stderr().write_all(b"\n");
+    Ok(answer?.into())
+}
+
+fn from_stdin() -> Result<SecretString, Failure> {
+    let mut password = String::new();
+    std::io::stdin().read_to_string(&mut password).context("reading the password from standard input")?;
+    Ok(password.trim_end_matches(['\r', '\n']).to_owned().into())
+}

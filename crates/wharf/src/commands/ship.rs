@@ -1,0 +1,80 @@
+//! `wharf ship`: from a commit to a running, traceable image.
+
+use std::path::PathBuf;
+
+use crate::cli::Globals;
+use crate::exit::{Exit, Outcome};
+use crate::output;
+use crate::settings::{host, project};
+use crate::ship::{self, Asked, Plan};
+use crate::world::World;
+
+/// What `wharf ship` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Another Dockerfile
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Another stage of it
+    #[arg(long)]
+    target: Option<String>,
+    /// Build, test and scan, and push nothing
+    #[arg(long)]
+    no_push: bool,
+    /// Do not start the image before it is published
+    #[arg(long)]
+    no_smoke: bool,
+    /// Do not scan the image before it is published
+    #[arg(long)]
+    no_scan: bool,
+    /// Take nothing from the cache
+    #[arg(long)]
+    no_cache: bool,
+    /// The project's directory
+    #[arg(default_value = ".")]
+    directory: PathBuf,
+}
+
+/// Plans, and carries the plan out.
+pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
+    if args.dry_run {
+        let (plan, ..) = plan(&args)?;
+        if globals.json {
+            output::print_json(&plan)?;
+        } else {
+            output::print(&plan.render())?;
+        }
+        return Ok(Exit::Done);
+    }
+    let world = World::sandboxed(globals)?;
+    let (plan, project, snapshot) = plan(&args)?;
+    plan.warnings.iter().for_each(|warning| world.progress.note(&format!("warning: {warning}")));
+    let report = ship::run(&world, &plan, &project, &snapshot)?;
+    if globals.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&report.render())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn plan(args: &Args) -> Result<(Plan, project::Project, wharf_metadata::Snapshot), crate::exit::Failure> {
+    let directory = std::fs::canonicalize(&args.directory)
+        .map_err(|error| crate::exit::Failure::usage(format!("the project {}: {error}", args.directory.display())))?;
+    let project = project::read(&directory)?;
+    let snapshot = crate::snapshot::capture(&directory, &std::env::vars().collect())?;
+    let asked = Asked {
+        dockerfile: args.file.clone(),
+        target: args.target.clone(),
+        no_push: args.no_push,
+        no_smoke: args.no_smoke,
+        no_scan: args.no_scan,
+        no_cache: args.no_cache,
+    };
+    let metadata = super::meta::of_project(&project, &snapshot, &directory)?;
+    let plan = Plan::new(&directory, &project, &asked, &snapshot, &metadata, &host::variable)?;
+    Ok((plan, project, snapshot))
+}

@@ -1,0 +1,71 @@
+//! The ledger record of a ship.
+
+use wharf_ledger::{Actor, Commit, Gate, Kind, LogName, Model, Record, Release};
+use wharf_metadata::Snapshot;
+use wharf_oci::Digest;
+
+use super::plan::{Plan, Target};
+use crate::settings::host::variable;
+
+/// What the record says beside the plan.
+pub(super) struct Facts<'a> {
+    /// This run of wharf.
+    pub(super) op_id: &'a str,
+    /// What was published.
+    pub(super) digest: &'a Digest,
+    /// What was checked.
+    pub(super) gates: &'a [Gate],
+    /// The model inside.
+    pub(super) model: Option<&'a Model>,
+}
+
+/// The record for one target; its place in the log is filled in when it is appended.
+pub(super) fn record(plan: &Plan, target: &Target, snapshot: &Snapshot, facts: &Facts<'_>) -> Record {
+    Record {
+        v: 0,
+        log: LogName::ship(),
+        seq: 0,
+        parent: None,
+        op_id: facts.op_id.to_owned(),
+        kind: Kind::Ship,
+        release: Release {
+            name: target.repository.to_string(),
+            version: plan.version.clone(),
+            digest: facts.digest.clone(),
+            tags: target.tags.clone(),
+        },
+        commit: commit(snapshot),
+        model: facts.model.cloned(),
+        gates: facts.gates.to_vec(),
+        actor: actor(),
+        time: snapshot.clock.now.to_string(),
+        other: Default::default(),
+    }
+}
+
+/// The commit that was built.
+pub(super) fn commit(snapshot: &Snapshot) -> Option<Commit> {
+    let event = snapshot.event.as_ref();
+    let git = snapshot.git.as_ref();
+    let of_event = event.and_then(|event| event.commit.as_ref()).map(|fact| fact.value.clone());
+    Some(Commit {
+        sha: of_event.or_else(|| git.map(|git| git.commit.clone()))?,
+        git_ref: event
+            .and_then(|event| event.reference.as_ref())
+            .map(|fact| fact.value.clone())
+            .or_else(|| git.and_then(|git| git.branch.as_ref()).map(|branch| format!("refs/heads/{branch}"))),
+        dirty: git.is_some_and(|git| git.dirty),
+        source: git.and_then(|git| git.remote.clone()),
+    })
+}
+
+/// Who: CI's actor with the address of its run, else whoever is logged in.
+fn actor() -> Actor {
+    let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
+    let run = match (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID")) {
+        (Some(server), Some(repository), Some(run)) => Some(format!("{server}/{repository}/actions/runs/{run}")),
+        _ => first(&["CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL"]),
+    };
+    let name = first(&["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CIRCLE_USERNAME", "USER", "LOGNAME"]);
+    Actor { name: name.unwrap_or_else(|| "unknown".into()), run }
+}
