@@ -1,6 +1,19 @@
-//! BuildKit's checks.
+//! BuildKit's checks, by its names, words and addresses.
+//!
+//! [`check`] finds what the text of the whole file shows, [`check_instructions`] what the text of single
+//! instructions shows. Who knows more than the text (values of variables, base images, the ignore file)
+//! asks the functions of [`found`] instead of the latter, instruction by instruction. [`select`] then keeps
+//! what the file's `# check=`, or the same options given from outside, do not skip.
 
-use crate::{Dockerfile, Span};
+pub mod found;
+pub mod rules;
+mod text;
+
+use std::collections::HashMap;
+
+use crate::{CheckDirective, Dockerfile, Span, directive};
+pub use rules::Rule;
+pub use text::{check, check_instructions};
 
 /// A finding of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,21 +26,53 @@ pub struct Finding {
     pub span: Span,
 }
 
-/// A check.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is about.
-    pub description: &'static str,
-    /// Where it is explained.
-    pub url: &'static str,
-    /// Off unless asked for.
-    pub experimental: bool,
+impl Finding {
+    fn new(rule: &'static Rule, message: String, span: Span) -> Self {
+        Self { rule, message, span }
+    }
 }
 
-/// Runs every check that needs the text alone.
-pub fn check(dockerfile: &Dockerfile) -> Vec<Finding> {
-    let _ = dockerfile;
-    Vec::new()
+/// The findings that the options leave, and the `check=` comments right above an instruction for what is
+/// found there. Experimental checks run only where they are asked for, whatever is skipped.
+pub fn select(findings: Vec<Finding>, dockerfile: &Dockerfile, options: &CheckDirective) -> Vec<Finding> {
+    let local: HashMap<usize, CheckDirective> = places(dockerfile)
+        .filter_map(|(span, comments)| Some((span.start, local_options(comments)?)))
+        .collect();
+    let is_wanted = |finding: &Finding| match local.get(&finding.span.start) {
+        Some(local) => options.merged(local).wants(finding.rule),
+        None => options.wants(finding.rule),
+    };
+    findings.into_iter().filter(is_wanted).collect()
+}
+
+/// Every place that comments may stand above.
+fn places(dockerfile: &Dockerfile) -> impl Iterator<Item = (Span, &[String])> {
+    let args = dockerfile.global_args.iter().map(|args| (args.span, args.comments.as_slice()));
+    let stages = dockerfile.stages.iter().flat_map(|stage| {
+        let instructions = stage.instructions.iter();
+        let instructions =
+            instructions.map(|instruction| (instruction.span, instruction.comments.as_slice()));
+        std::iter::once((stage.span, stage.comments.as_slice())).chain(instructions)
+    });
+    args.chain(stages)
+}
+
+/// The first `check=` among comments; it ends at its first space, and has no effect if it is wrong.
+fn local_options(comments: &[String]) -> Option<CheckDirective> {
+    let value = comments.iter().find_map(|comment| match directive::parse(comment)? {
+        (directive::Key::Check, value) => value.split(' ').next(),
+        _ => None,
+    })?;
+    CheckDirective::parse(value).ok()
+}
+
+impl CheckDirective {
+    /// Whether the findings of `rule` are wanted.
+    pub fn wants(&self, rule: &Rule) -> bool {
+        let names = |list: &[String]| list.iter().any(|name| name == rule.name);
+        match rule.experimental {
+            true => self.experimental_all || names(&self.experimental),
+            false => !self.skip_all && !names(&self.skip),
+        }
+    }
 }
