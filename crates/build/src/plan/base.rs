@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use wharf_dockerfile::lint::found;
 use wharf_dockerfile::{Lexer, parse_trigger};
 use wharf_oci::{ContainerConfig, ImageConfig, Platform, Reference};
 
@@ -34,7 +35,7 @@ pub(super) struct Bases<'a> {
     pub(super) request: &'a Request,
     pub(super) contexts: &'a Contexts<'a>,
     pub(super) lexer: Lexer,
-    pub(super) checks: &'a Checks,
+    pub(super) checks: &'a Checks<'a>,
     pub(super) resolve: Resolve<'a>,
     known: HashMap<BaseRef, BaseImage>,
 }
@@ -50,7 +51,7 @@ impl<'a> Bases<'a> {
         request: &'a Request,
         contexts: &'a Contexts<'a>,
         lexer: Lexer,
-        checks: &'a Checks,
+        checks: &'a Checks<'a>,
         resolve: Resolve<'a>,
     ) -> Self {
         Self { request, contexts, lexer, checks, resolve, known: HashMap::new() }
@@ -191,8 +192,13 @@ impl<'a> Bases<'a> {
         let draft = &graph.drafts[index];
         let (BaseRef::Image { platform, .. } | BaseRef::Context { platform, .. }) = reference;
         let actual = image.config.platform();
-        if let BaseRef::Image { .. } = reference {
-            self.checks.base_platform(&draft.base_name, platform, &actual, draft.location.span);
+        if matches!(reference, BaseRef::Image { .. }) && has_layers(&image.config) {
+            self.checks.report(found::base_platform(
+                &draft.base_name,
+                platform,
+                &actual,
+                draft.location.span,
+            ));
         }
         let mut config = image.config.clone();
         config.created = None;
@@ -235,6 +241,11 @@ impl<'a> Bases<'a> {
         graph.drafts[index].commands.splice(0..0, commands);
         Ok(uses_more)
     }
+}
+
+/// Whether an image brings files. Old images list none of their layers, but their history shows them.
+fn has_layers(image: &ImageConfig) -> bool {
+    !image.rootfs.diff_ids.is_empty() || image.history.iter().any(|line| !line.empty_layer)
 }
 
 enum Found {

@@ -1,4 +1,5 @@
-//! BuildKit's checks that need more than the text: variables, base images, the ignore file.
+//! BuildKit's checks while a plan is made: what the text shows, and what only the plan knows, such as
+//! variables, base images and the ignore file.
 //!
 //! What the checks find is kept until the plan is done, because `check=error=true` makes an error of it only
 //! then, and errors of other kinds come first.
@@ -6,60 +7,73 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use wharf_dockerfile::ignore::IgnorePatterns;
-use wharf_dockerfile::lint::Finding;
-use wharf_dockerfile::{CheckDirective, Dockerfile, Expansion, Instruction, KeyValue, Span, Stage};
-use wharf_oci::Platform;
+use wharf_dockerfile::lint::{self, Finding, found};
+use wharf_dockerfile::{CheckDirective, Dockerfile, Span};
 
 use super::Problem;
-use super::args::GlobalArgs;
+use super::args::{GlobalArgs, SCAN_CONTEXT, SCAN_STAGE};
 use super::stage::State;
+
+/// With so many findings, those that follow are not worth the search for what may have been meant.
+const SUGGESTIONS_MAX: usize = 1_000;
 
 /// Collects findings.
 #[derive(Debug)]
-pub(super) struct Checks {
+pub(super) struct Checks<'a> {
+    dockerfile: &'a Dockerfile,
     options: CheckDirective,
     findings: RefCell<Vec<Finding>>,
 }
 
-impl Checks {
+impl<'a> Checks<'a> {
     /// Starts with what the text alone shows.
-    pub(super) fn new(dockerfile: &Dockerfile, options: CheckDirective) -> Self {
-        let findings = wharf_dockerfile::lint::check(dockerfile);
-        Self { options, findings: RefCell::new(findings) }
+    pub(super) fn new(dockerfile: &'a Dockerfile, options: CheckDirective) -> Self {
+        Self { dockerfile, options, findings: RefCell::new(lint::check(dockerfile)) }
     }
 
-    pub(super) fn into_findings(self) -> Vec<Finding> {
-        self.findings.into_inner()
+    /// Keeps what a check found, if it found something.
+    pub(super) fn report(&self, found: impl IntoIterator<Item = Finding>) {
+        self.findings.borrow_mut().extend(found);
+    }
+
+    /// What was found and is wanted, in the order of the Dockerfile.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut findings = lint::select(self.findings.borrow().clone(), self.dockerfile, &self.options);
+        findings.sort_by_key(|finding| finding.span.start);
+        findings
     }
 
     /// Fails where something was found and the Dockerfile wants that.
     pub(super) fn refuse(&self) -> Result<(), Problem> {
-        let rules: BTreeSet<&'static str> =
-            self.findings.borrow().iter().map(|finding| finding.rule.name).collect();
-        if self.options.error && !rules.is_empty() {
-            return Err(Problem::Lint { rules: rules.into_iter().collect() });
+        if !self.options.error {
+            return Ok(());
         }
-        Ok(())
+        let rules: BTreeSet<&str> = self.findings().iter().map(|finding| finding.rule.name).collect();
+        match rules.is_empty() {
+            true => Ok(()),
+            false => Err(Problem::Lint { rules: rules.into_iter().collect() }),
+        }
     }
 
-    pub(super) fn undefined(&self, _unset: &BTreeSet<String>, _state: &State, _span: Span) {}
-    pub(super) fn undefined_in_from(&self, _unset: &BTreeSet<String>, _globals: &GlobalArgs, _span: Span) {}
-    pub(super) fn platform(
-        &self,
-        _stage: &Stage,
-        _expression: &str,
-        _expanded: &Expansion,
-        _globals: &GlobalArgs,
-    ) {
+    /// Variables without a value, unless an `ARG` has declared them.
+    pub(super) fn undefined(&self, unset: &BTreeSet<String>, state: &State, span: Span) {
+        let declared = |name: &String| state.args.iter().any(|(declared, _)| declared == name);
+        let silent = |name: &String| [SCAN_CONTEXT, SCAN_STAGE].contains(&name.as_str()) || declared(name);
+        for name in unset.iter().filter(|name| !silent(name)) {
+            let known = state.env.names().take(self.names_to_compare());
+            self.report([found::undefined_var(name, known, span)]);
+        }
     }
-    pub(super) fn invalid_default_in_from(&self, _base: &str, _span: Span) {}
-    pub(super) fn base_platform(&self, _base: &str, _wanted: &Platform, _actual: &Platform, _span: Span) {}
-    pub(super) fn secret(&self, _instruction: &str, _name: &str, _span: Span) {}
-    pub(super) fn legacy_pair(&self, _pair: &KeyValue, _instruction: &Instruction) {}
-    pub(super) fn repeated(&self, _before: Option<Span>, _instruction: &Instruction) {}
-    pub(super) fn shell_form(&self, _instruction: &Instruction) {}
-    pub(super) fn ports(&self, _word: &str, _ports: &wharf_dockerfile::expose::Ports, _span: Span) {}
-    pub(super) fn relative_workdir(&self, _dir: &str, _span: Span) {}
-    pub(super) fn ignored(&self, _source: &str, _instruction: &Instruction, _ignore: &IgnorePatterns) {}
+
+    /// Variables of a `FROM` that are neither automatic nor declared before the first one.
+    pub(super) fn undefined_in_from(&self, unset: &BTreeSet<String>, globals: &GlobalArgs, span: Span) {
+        for name in unset.iter().filter(|name| !globals.knows(name)) {
+            let known = globals.names().take(self.names_to_compare());
+            self.report([found::undefined_arg_in_from(name, known, span)]);
+        }
+    }
+
+    fn names_to_compare(&self) -> usize {
+        if self.findings.borrow().len() < SUGGESTIONS_MAX { usize::MAX } else { 0 }
+    }
 }

@@ -1,6 +1,7 @@
 //! The instructions that change the image config and no file.
 
 use wharf_dockerfile::expose;
+use wharf_dockerfile::lint::found;
 use wharf_dockerfile::{ArgDeclaration, CommandLine, Instruction, KeyValue, Span};
 use wharf_oci::{Empty, Healthcheck};
 
@@ -13,7 +14,7 @@ impl StageBuilder<'_> {
     pub(super) fn arg(&mut self, args: &[ArgDeclaration], instruction: &Instruction) -> Result<(), Problem> {
         let mut shown = Vec::with_capacity(args.len());
         for arg in args {
-            self.shared.checks.secret("ARG", &arg.name, instruction.span);
+            self.report(found::secret("ARG", &arg.name, instruction.span));
             let value = match (self.shared.build_args.get(&arg.name), &arg.default) {
                 (Some(given), _) => Some(given.clone()),
                 (None, Some(default)) => {
@@ -40,8 +41,8 @@ impl StageBuilder<'_> {
     /// `ENV`.
     pub(super) fn set_env(&mut self, pairs: &[KeyValue], instruction: &Instruction) -> Result<(), Problem> {
         for pair in pairs {
-            self.shared.checks.legacy_pair(pair, instruction);
-            self.shared.checks.secret("ENV", &pair.key, instruction.span);
+            self.report(found::legacy_pair(pair, instruction));
+            self.report(found::secret("ENV", &pair.key, instruction.span));
             self.state.env.set(&pair.key, pair.value.as_str());
             self.state.image_env.set(&pair.key, &pair.value);
         }
@@ -55,7 +56,7 @@ impl StageBuilder<'_> {
         instruction: &Instruction,
     ) -> Result<(), Problem> {
         for pair in pairs {
-            self.shared.checks.legacy_pair(pair, instruction);
+            self.report(found::legacy_pair(pair, instruction));
             self.state.image.config.labels.insert(pair.key.clone(), pair.value.clone());
         }
         self.note(instruction.span, format!("LABEL{}", joined(pairs)))
@@ -69,7 +70,8 @@ impl StageBuilder<'_> {
 
     /// `CMD`.
     pub(super) fn set_cmd(&mut self, line: &CommandLine, instruction: &Instruction) -> Result<(), Problem> {
-        self.shared.checks.repeated(self.cmd.replace(instruction.span), instruction);
+        let before = self.cmd.replace(instruction.span);
+        self.report(found::repeated(before, instruction));
         let words = self.command_line(line, instruction);
         let created_by = format!("CMD {}", text::quoted_list(&words));
         self.state.image.config.cmd = (!words.is_empty()).then_some(words);
@@ -83,7 +85,8 @@ impl StageBuilder<'_> {
         line: &CommandLine,
         instruction: &Instruction,
     ) -> Result<(), Problem> {
-        self.shared.checks.repeated(self.entrypoint.replace(instruction.span), instruction);
+        let before = self.entrypoint.replace(instruction.span);
+        self.report(found::repeated(before, instruction));
         let words = self.command_line(line, instruction);
         let created_by = format!("ENTRYPOINT {}", text::quoted_list(&words));
         self.state.image.config.entrypoint = (!words.is_empty()).then_some(words);
@@ -98,7 +101,7 @@ impl StageBuilder<'_> {
             CommandLine::Exec(words) => words.clone(),
             CommandLine::Shell(line) => {
                 if self.state.image.config.shell.as_ref().is_none_or(Vec::is_empty) {
-                    self.shared.checks.shell_form(instruction);
+                    self.report(found::shell_form(instruction));
                 }
                 self.with_shell(line)
             }
@@ -111,7 +114,8 @@ impl StageBuilder<'_> {
         check: &Healthcheck,
         instruction: &Instruction,
     ) -> Result<(), Problem> {
-        self.shared.checks.repeated(self.healthcheck.replace(instruction.span), instruction);
+        let before = self.healthcheck.replace(instruction.span);
+        self.report(found::repeated(before, instruction));
         self.state.image.config.healthcheck = Some(check.clone());
         self.note(instruction.span, format!("HEALTHCHECK {}", text::healthcheck(check)))
     }
@@ -122,7 +126,7 @@ impl StageBuilder<'_> {
         for word in words {
             for word in self.shared.lexer.words(word, self.state.env.lookup())? {
                 let ports = expose::parse(&word).map_err(|error| Problem::Instruction(error.message))?;
-                self.shared.checks.ports(&word, &ports, instruction.span);
+                self.report(found::ports(&word, &ports, instruction.span));
                 self.take_text(ports.ports.len())?;
                 exposed.extend(ports.ports);
             }
@@ -174,10 +178,9 @@ impl StageBuilder<'_> {
 
     /// `WORKDIR`: makes a layer wherever it leads, except to the root.
     pub(super) fn workdir(&mut self, dir: &str, instruction: &Instruction) -> Result<(), Problem> {
-        if !self.state.workdir_seen && !dir.starts_with('/') {
-            self.shared.checks.relative_workdir(dir, instruction.span);
+        if !std::mem::replace(&mut self.state.workdir_seen, true) {
+            self.report(found::relative_workdir(dir, instruction.span));
         }
-        self.state.workdir_seen = true;
         let dir = path::workdir(&self.state.image.config.working_dir, dir);
         self.state.image.config.working_dir.clone_from(&dir);
         self.state.dir.clone_from(&dir);

@@ -1,5 +1,6 @@
 //! `COPY` and `ADD`: what is copied, told apart into paths, downloads, repositories and inline files.
 
+use wharf_dockerfile::lint::found;
 use wharf_dockerfile::{Add, Copy, Instruction, Sources};
 use wharf_oci::Digest;
 
@@ -104,7 +105,7 @@ impl StageBuilder<'_> {
             };
         }
         if transfer.from == Source::Context {
-            self.shared.checks.ignored(source, instruction, &self.shared.ignore);
+            self.report(found::ignored_source(source, instruction, &self.shared.ignore));
         }
         if transfer.parents {
             return Ok(with_parents(source));

@@ -1,5 +1,6 @@
 //! From the stages of a Dockerfile to drafts: `FROM` expanded, platforms read, named contexts noticed.
 
+use wharf_dockerfile::lint::found;
 use wharf_dockerfile::{Dockerfile, Lexer, Stage};
 use wharf_oci::{Platform, Reference};
 
@@ -72,7 +73,8 @@ fn platform(
 ) -> Result<Platform, Problem> {
     let expanded = lexer.word(expression, globals.env.lookup())?;
     checks.undefined_in_from(&expanded.unset, globals, stage.span);
-    checks.platform(stage, expression, &expanded, globals);
+    checks.report(found::redundant_target_platform(stage, &expanded, globals.env.get("TARGETPLATFORM")));
+    checks.report(found::constant_platform(stage, &expanded));
     if expanded.text.is_empty() {
         return Err(Problem::BlankPlatform { expression: expression.into() });
     }
@@ -84,7 +86,7 @@ pub(super) fn check_defaults(dockerfile: &Dockerfile, defaults: &GlobalArgs, lex
     for stage in &dockerfile.stages {
         let Ok(base) = lexer.word(&stage.base, defaults.env.lookup()) else { return };
         if base.text.parse::<Reference>().is_err() {
-            checks.invalid_default_in_from(&stage.base, stage.span);
+            checks.report([found::invalid_default_arg_in_from(&stage.base, stage.span)]);
         }
     }
 }

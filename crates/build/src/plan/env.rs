@@ -1,6 +1,6 @@
 //! Environments that remember the order in which variables were last set.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::EnvVar;
 
@@ -10,7 +10,7 @@ pub(super) const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/
 /// What a step sees. Setting a variable again moves it to the end, as in BuildKit.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Env {
-    values: HashMap<String, (usize, String)>,
+    values: BTreeMap<String, (usize, String)>,
     settings: usize,
 }
 

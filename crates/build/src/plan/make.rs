@@ -1,9 +1,8 @@
 //! The steps of planning, in the order in which BuildKit takes them, because that decides which of several
 //! mistakes is reported.
 
-use wharf_dockerfile::ignore::IgnorePatterns;
 use wharf_dockerfile::lint::Finding;
-use wharf_dockerfile::{CheckDirective, Dockerfile, Lexer};
+use wharf_dockerfile::{CheckDirective, Dockerfile, IgnorePatterns, Lexer};
 use wharf_oci::{ImageConfig, Platform};
 
 use super::args::{self, GlobalArgs, SCAN_CONTEXT, SCAN_STAGE};
@@ -28,7 +27,7 @@ pub(super) fn make(
         };
     let checks = Checks::new(dockerfile, options);
     let plan = make_checked(dockerfile, request, resolve, &checks);
-    (plan, checks.into_findings())
+    (plan, checks.findings())
 }
 
 fn make_checked(

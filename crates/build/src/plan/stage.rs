@@ -1,6 +1,7 @@
 //! Goes through the instructions of one stage, carrying what each leaves for the next.
 
-use wharf_dockerfile::ignore::IgnorePatterns;
+use wharf_dockerfile::IgnorePatterns;
+use wharf_dockerfile::lint::Finding;
 use wharf_dockerfile::{ExpandError, Instruction, InstructionKind, Lexer, Span};
 use wharf_oci::{History, ImageConfig, Platform};
 
@@ -25,7 +26,7 @@ pub(super) struct Shared<'a> {
     pub(super) build_args: std::collections::BTreeMap<String, String>,
     pub(super) globals: GlobalArgs,
     pub(super) lexer: Lexer,
-    pub(super) checks: &'a Checks,
+    pub(super) checks: &'a Checks<'a>,
     pub(super) proxy: Vec<EnvVar>,
     pub(super) ignore: IgnorePatterns,
 }
@@ -203,6 +204,11 @@ impl<'a> StageBuilder<'a> {
             |text: &str| -> Result<String, ExpandError> { self.shared.lexer.word(text, &lookup).map(seen) };
         let raw = |text: &str| -> Result<String, ExpandError> { Lexer::raw(text, &lookup).map(seen) };
         Ok(instruction.kind.expand(word, raw)?)
+    }
+
+    /// Keeps what a check found.
+    pub(super) fn report(&self, found: impl IntoIterator<Item = Finding>) {
+        self.shared.checks.report(found);
     }
 
     /// Adds a step that changes the config only.
