@@ -34,6 +34,11 @@ impl Error {
         &self.cause
     }
 
+    /// Why it failed, for a failure of larger work.
+    pub(crate) fn into_cause(self) -> Cause {
+        *self.cause
+    }
+
     /// The same failure with how far it had come.
     pub(crate) fn at(mut self, offset: u64) -> Self {
         self.task.stopped_at = Some(offset);

@@ -11,25 +11,31 @@
 //! - credentials never appear in `Debug`, errors or events, and never follow a redirect to another host;
 //! - nothing here reads the environment (except the trust store's own `SSL_CERT_FILE`) or prints.
 
+mod answer;
 mod auth;
 mod client;
+mod dialect;
+mod endpoint;
 mod error;
 mod hasher;
+mod http_client;
 mod layout;
 mod media_type;
 mod progress;
 mod pull;
 mod push;
+mod repository;
 mod settings;
 mod store;
 mod transfer;
 
-pub use auth::{Credentials, CredentialsError, Login};
-pub use client::{Client, Repository};
+pub use auth::{Challenge, Credentials, CredentialsError, Login};
+pub use client::Client;
 pub use error::{Cause, Error, Result, Task};
 pub use layout::{BlobWriter, Claim, Content, DOCUMENT_MAX, Layout, LayoutError, Partial, Pruned, REF_NAME};
 pub use progress::{Event, Outcome, Progress};
 pub use pull::{Pulled, fetch_blob, pull, resolve};
 pub use push::{Pushed, push, push_blob};
+pub use repository::Repository;
 pub use settings::{Proxies, Settings, SettingsError};
 pub use store::{BlobStream, Condition, Document, Name, Parsed, Pending, Source, Store};

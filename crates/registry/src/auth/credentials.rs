@@ -1,10 +1,14 @@
 //! Where credentials come from.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+
+use super::docker_config::DockerConfig;
+use super::helper;
 
 /// What proves who we are.
 #[derive(Clone)]
@@ -37,6 +41,7 @@ impl fmt::Debug for Login {
 pub struct Credentials {
     given: BTreeMap<String, Login>,
     docker_config: Vec<PathBuf>,
+    helper_path: Option<OsString>,
 }
 
 /// Credentials that should be there and cannot be had.
@@ -77,5 +82,48 @@ impl Credentials {
     pub fn with_docker_config(mut self, path: impl Into<PathBuf>) -> Self {
         self.docker_config.push(path.into());
         self
+    }
+
+    /// Looks for credential helpers in these directories (as in `PATH`) instead of the process's own.
+    #[must_use]
+    pub fn with_helper_path(mut self, path: impl Into<OsString>) -> Self {
+        self.helper_path = Some(path.into());
+        self
+    }
+
+    /// The login for `repository` of `registry`, if any is known.
+    pub(crate) async fn lookup(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<Login>, CredentialsError> {
+        if let Some(login) = self.given.get(registry) {
+            return Ok(Some(login.clone()));
+        }
+        for path in &self.docker_config {
+            let config = read(path)?;
+            if let Some((helper, key)) = config.helper(registry)
+                && let Some(login) = helper::ask(helper, &key, self.helper_path.as_deref()).await?
+            {
+                return Ok(Some(login));
+            }
+            if let Some(login) = config.login(registry, repository) {
+                return Ok(Some(login));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn read(path: &Path) -> Result<DockerConfig, CredentialsError> {
+    let failed = |source| CredentialsError::Config { path: path.into(), source };
+    match std::fs::read(path) {
+        // An error of serde_json would quote the file, and with it a secret; its position is enough.
+        Ok(text) => DockerConfig::parse(&text).map_err(|error| {
+            let position = format!("not valid at line {}, column {}", error.line(), error.column());
+            failed(std::io::Error::new(std::io::ErrorKind::InvalidData, position))
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(DockerConfig::default()),
+        Err(error) => Err(failed(error)),
     }
 }

@@ -44,7 +44,12 @@ impl Tries {
     /// How long to wait before the next try, or `None` to give up: `cause` is final, patience is at its end,
     /// or the registry asks for more time than it gets.
     pub(crate) fn after(&mut self, cause: &Cause) -> Option<Duration> {
-        if !cause.is_transient() || self.failed >= self.patience.retries {
+        if cause.is_transient() { self.wait(cause) } else { None }
+    }
+
+    /// The same for a cause that the caller knows to be passing.
+    pub(crate) fn wait(&mut self, cause: &Cause) -> Option<Duration> {
+        if self.failed >= self.patience.retries {
             return None;
         }
         let wait = self.patience.backoff.saturating_mul(1 << self.failed.min(16)).min(LONGEST);

@@ -1,0 +1,413 @@
+//! One registry, or one mirror of it: where requests go, and how they get through redirects and challenges.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, LOCATION, WARNING, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use reqwest::{Body, Response};
+use tokio::sync::{OnceCell, Semaphore};
+use url::Url;
+
+use crate::auth::{Access, Authenticator, Challenge};
+use crate::dialect::Dialect;
+use crate::{Cause, Settings, SettingsError, answer};
+
+/// More redirects than this are a circle.
+const REDIRECTS: usize = 10;
+/// How long a host that may speak plain HTTP is given to answer a TLS greeting: some wait for more input.
+const GREETING: Duration = Duration::from_secs(5);
+/// A registry may take several times the stall time to answer, when it stores or copies gigabytes first.
+const ANSWER_FACTOR: u32 = 5;
+
+/// A host that serves repositories.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// The host as references and credentials name it.
+    pub(crate) host: String,
+    /// Goes before the repository; empty but for some mirrors.
+    prefix: String,
+    address: Address,
+    base: OnceCell<Url>,
+    http: reqwest::Client,
+    auth: Authenticator,
+    /// Limits how many blobs travel at once.
+    pub(crate) gate: Semaphore,
+    pub(crate) dialect: Dialect,
+    stall: Duration,
+    answered: AtomicBool,
+    warnings: Mutex<BTreeSet<String>>,
+}
+
+/// Where the host is, as far as it is known without asking.
+#[derive(Debug)]
+enum Address {
+    Known(Url),
+    /// TLS if it offers it, else plain HTTP, which is allowed for it.
+    Either(String),
+}
+
+/// A request whose body, if any, can be sent again.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Ask {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    pub(crate) fn header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// What became of a request whose body cannot be sent again.
+#[derive(Debug)]
+pub(crate) enum Streamed {
+    /// The registry's answer.
+    Answered(Response),
+    /// The credentials had run out and are fresh now; the caller sees how much arrived, and goes on.
+    Renewed,
+    /// It belongs elsewhere.
+    Moved,
+}
+
+impl Endpoint {
+    /// The registry `host` itself.
+    pub(crate) fn origin(
+        host: &str,
+        settings: &Settings,
+        http: &reqwest::Client,
+    ) -> Result<Self, SettingsError> {
+        let server = if host == "docker.io" { "registry-1.docker.io" } else { host };
+        let plain_allowed = is_loopback(server) || settings.plain_http.contains(host) || {
+            let bare = server.rsplit_once(':').map_or(server, |(name, _)| name);
+            settings.plain_http.contains(bare)
+        };
+        let address = if plain_allowed {
+            Address::Either(server.into())
+        } else {
+            Address::Known(parse(&format!("https://{server}"))?)
+        };
+        Ok(Self::new(host.into(), String::new(), address, settings, http))
+    }
+
+    /// The mirror at `url`: `http://host:port/prefix`, or without a scheme for TLS.
+    pub(crate) fn mirror(
+        url: &str,
+        settings: &Settings,
+        http: &reqwest::Client,
+    ) -> Result<Self, SettingsError> {
+        let full = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
+        let mut base = parse(&full)?;
+        let bad = || SettingsError::Url { what: "mirror", url: url.into() };
+        if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.query().is_some()
+        {
+            return Err(bad());
+        }
+        let host = match (base.host_str(), base.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => return Err(bad()),
+        };
+        let prefix = match base.path().trim_matches('/') {
+            "" => String::new(),
+            path => format!("{path}/"),
+        };
+        base.set_path("/");
+        Ok(Self::new(host, prefix, Address::Known(base), settings, http))
+    }
+
+    fn new(
+        host: String,
+        prefix: String,
+        address: Address,
+        settings: &Settings,
+        http: &reqwest::Client,
+    ) -> Self {
+        Self {
+            auth: Authenticator::new(&host, settings.credentials.clone()),
+            dialect: Dialect::of(&host),
+            host,
+            prefix,
+            address,
+            base: OnceCell::new(),
+            http: http.clone(),
+            gate: Semaphore::new(settings.parallelism.max(1)),
+            stall: settings.stall,
+            answered: AtomicBool::new(false),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// How long nothing may move.
+    pub(crate) fn stall(&self) -> Duration {
+        self.stall
+    }
+
+    /// How long an answer may take once the request has arrived.
+    pub(crate) fn answer_time(&self) -> Duration {
+        self.stall * ANSWER_FACTOR
+    }
+
+    /// The name of `repository` at this endpoint.
+    pub(crate) fn path_of(&self, repository: &str) -> String {
+        format!("{}{repository}", self.prefix)
+    }
+
+    /// The URL of `path`, such as `org/model/tags/list`, under `/v2/`.
+    pub(crate) async fn url(&self, path: &str) -> Result<Url, Cause> {
+        let base = self.base().await?;
+        base.join(&format!("/v2/{path}"))
+            .map_err(|error| Cause::Protocol(format!("`{path}` makes no URL: {error}")))
+    }
+
+    async fn base(&self) -> Result<&Url, Cause> {
+        self.base.get_or_try_init(|| self.find_base()).await
+    }
+
+    async fn find_base(&self) -> Result<Url, Cause> {
+        let server = match &self.address {
+            Address::Known(url) => return Ok(url.clone()),
+            Address::Either(server) => server,
+        };
+        let nonsense = || Cause::Protocol(format!("`{server}` is no host"));
+        let secure = parse(&format!("https://{server}")).map_err(|_| nonsense())?;
+        let plain = parse(&format!("http://{server}")).map_err(|_| nonsense())?;
+        let greeting = self.http.get(secure.join("v2/").map_err(|_| nonsense())?).send();
+        match tokio::time::timeout(GREETING, greeting).await {
+            Ok(Ok(_)) => Ok(secure),
+            Ok(Err(error)) if !speaks_no_tls(&error) => Err(answer::broken(&self.host, error)),
+            Ok(Err(_)) | Err(_) => Ok(plain),
+        }
+    }
+
+    /// Sends a request and gives the answer, whatever its status but 401: redirects are followed and
+    /// challenges are met.
+    pub(crate) async fn send(&self, ask: Ask, access: Access<'_>) -> Result<Response, Cause> {
+        let mut header = self.auth.header(&self.http, access).await?;
+        let response = self.follow(ask.clone(), header.as_ref()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        header = Some(self.meet(&response, access, header.as_ref()).await?);
+        let response = self.follow(ask, header.as_ref()).await?;
+        match response.status() {
+            StatusCode::UNAUTHORIZED => Err(self.refused(response, access).await),
+            _ => Ok(response),
+        }
+    }
+
+    /// Like [`send`](Self::send), and an answer that is no success is an error.
+    pub(crate) async fn send_ok(&self, ask: Ask, access: Access<'_>) -> Result<Response, Cause> {
+        let response = self.send(ask, access).await?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(answer::refusal(&self.host, response).await)
+        }
+    }
+
+    /// Like [`send`](Self::send), and 404 is `None`.
+    pub(crate) async fn send_if_found(
+        &self,
+        ask: Ask,
+        access: Access<'_>,
+    ) -> Result<Option<Response>, Cause> {
+        match self.send_ok(ask, access).await {
+            Ok(response) => Ok(Some(response)),
+            Err(Cause::NotFound { .. }) => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// Sends a request whose body passes only once.
+    pub(crate) async fn send_stream(
+        &self,
+        ask: Ask,
+        body: Body,
+        access: Access<'_>,
+    ) -> Result<Streamed, Cause> {
+        let header = self.auth.header(&self.http, access).await?;
+        let from = ask.url.clone();
+        let response = self.once(ask, header.as_ref(), Some(body)).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.meet(&response, access, header.as_ref()).await?;
+            return Ok(Streamed::Renewed);
+        }
+        Ok(match redirect(&from, &response)? {
+            Some(_) => Streamed::Moved,
+            None => Streamed::Answered(response),
+        })
+    }
+
+    async fn meet(
+        &self,
+        response: &Response,
+        access: Access<'_>,
+        refused: Option<&HeaderValue>,
+    ) -> Result<HeaderValue, Cause> {
+        let offered = response.headers().get_all(WWW_AUTHENTICATE);
+        let offered =
+            offered.iter().filter_map(|value| value.to_str().ok()).flat_map(Challenge::parse).collect();
+        let secure = self.base().await?.scheme() == "https";
+        self.auth.answer(&self.http, offered, access, refused, secure).await
+    }
+
+    async fn refused(&self, response: Response, access: Access<'_>) -> Cause {
+        match answer::refusal(&self.host, response).await {
+            Cause::Unauthorized { message, .. } => self.auth.unauthorized(access, &message).await,
+            cause => cause,
+        }
+    }
+
+    async fn follow(&self, mut ask: Ask, header: Option<&HeaderValue>) -> Result<Response, Cause> {
+        for _ in 0..REDIRECTS {
+            let response = self.once(ask.clone(), header, None).await?;
+            let Some(url) = redirect(&ask.url, &response)? else { return Ok(response) };
+            ask.url = url;
+        }
+        Err(Cause::Protocol(format!("it redirects more than {REDIRECTS} times")))
+    }
+
+    /// One request, one answer. Only the endpoint itself gets to see credentials.
+    async fn once(
+        &self,
+        ask: Ask,
+        header: Option<&HeaderValue>,
+        body: Option<Body>,
+    ) -> Result<Response, Cause> {
+        let own = self.base().await?.origin() == ask.url.origin();
+        // A streamed body takes as long as it moves; whoever feeds it watches that.
+        let waited = if body.is_some() { Duration::MAX } else { self.answer_time() };
+        let mut request = self.http.request(ask.method, ask.url).headers(ask.headers);
+        if let Some(header) = header.filter(|_| own) {
+            request = request.header(AUTHORIZATION, header);
+        }
+        request = match body {
+            Some(body) => request.body(body),
+            None if ask.body.is_empty() => request,
+            None => request.body(ask.body),
+        };
+        let response = match tokio::time::timeout(waited, request.send()).await {
+            Ok(response) => response.map_err(|error| answer::broken(&self.host, error))?,
+            Err(_) => return Err(Cause::Stalled { registry: self.host.clone(), waited }),
+        };
+        self.answered.store(true, Ordering::Relaxed);
+        self.note_warnings(response.headers());
+        Ok(response)
+    }
+
+    /// Whether it has answered anything yet. One that never has is more likely not there than busy.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// The URL of a `Location` that is the answer to a request at `from` (distribution-spec 1.1: relative or
+    /// absolute). Behind a proxy that ends TLS some registries write `http`; that is put right.
+    pub(crate) async fn location(&self, from: &Url, headers: &HeaderMap) -> Result<Url, Cause> {
+        let text = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let text =
+            text.ok_or_else(|| Cause::Protocol("it does not say where to go on (no `Location`)".into()))?;
+        let mut url = from.join(text).map_err(|_| Cause::Protocol("its `Location` is no URL".into()))?;
+        let base = self.base().await?;
+        if base.scheme() == "https" && url.scheme() == "http" && url.host() == base.host() {
+            let _ = url.set_scheme("https");
+            let _ = url.set_port(base.port());
+        }
+        Ok(url)
+    }
+
+    /// Keeps what the registry wants people to know (distribution-spec 1.1, "Warnings").
+    fn note_warnings(&self, headers: &HeaderMap) {
+        for value in headers.get_all(WARNING).iter().filter_map(|value| value.to_str().ok()) {
+            if let Some(text) = value.strip_prefix("299 - \"").and_then(|rest| rest.strip_suffix('"')) {
+                let mut warnings = self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                warnings.insert(answer::readable(text));
+            }
+        }
+    }
+
+    /// The warnings since the last time this was asked.
+    pub(crate) fn take_warnings(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+fn parse(url: &str) -> Result<Url, SettingsError> {
+    Url::parse(url).map_err(|_| SettingsError::Url { what: "registry", url: url.into() })
+}
+
+/// Where an answer sends us, if it does. From TLS to plain HTTP nobody is followed.
+fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, Cause> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let text = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let url = text.and_then(|text| from.join(text).ok());
+    match url {
+        Some(url) if from.scheme() == "https" && url.scheme() != "https" => {
+            Err(Cause::Protocol(format!("it redirects from TLS to `{}`", url.scheme())))
+        }
+        Some(url) => Ok(Some(url)),
+        None => Err(Cause::Protocol("it redirects to nowhere".into())),
+    }
+}
+
+/// Whether the other side answered a TLS greeting with something that is not TLS.
+fn speaks_no_tls(error: &reqwest::Error) -> bool {
+    match answer::tls_failure(error) {
+        Some(rustls::Error::InvalidMessage(_)) => true,
+        Some(_) => false,
+        // The greeting was answered by hanging up.
+        None => answer::is_hang_up(error),
+    }
+}
+
+/// Whether `host[:port]` is this machine.
+fn is_loopback(host: &str) -> bool {
+    match Url::parse(&format!("http://{host}")).ok().as_ref().and_then(Url::host) {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_known_in_every_spelling() {
+        for host in ["localhost:5000", "127.0.0.1", "127.9.9.9:1", "[::1]:5000", "registry.localhost"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example.com", "10.0.0.1:5000", "docker.io", "127.0.0.1.example.com", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_mirror_may_have_a_path_but_no_password() {
+        let settings = Settings::default();
+        let http = crate::http_client::build(&settings).unwrap();
+        let mirror = |url| Endpoint::mirror(url, &settings, &http);
+        let endpoint = mirror("http://cache.example.com:5000/hub/").unwrap();
+        assert_eq!(endpoint.host, "cache.example.com:5000");
+        assert_eq!(endpoint.path_of("library/python"), "hub/library/python");
+        assert_eq!(mirror("cache.example.com").unwrap().path_of("a"), "a");
+        for bad in ["ftp://x", "https://u:p@x", "https://x?y", "http://"] {
+            assert!(mirror(bad).is_err(), "{bad}");
+        }
+    }
+}

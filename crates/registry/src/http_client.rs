@@ -1,0 +1,75 @@
+//! The HTTP client: which certificates it trusts, which proxies it uses, what it does not do by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{NoProxy, Proxy};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::{Proxies, Settings, SettingsError};
+
+/// A host that does not answer the call within this time is not there.
+const CONNECT: Duration = Duration::from_secs(15);
+/// Hosts that no proxy can reach for us.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
+/// A client for `settings`. It follows no redirects: those decide who sees credentials, so they are followed
+/// with care elsewhere.
+pub(crate) fn build(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(&settings.extra_ca)?)
+        .user_agent(&settings.user_agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_secs(30))
+        // Without it the environment would be read.
+        .no_proxy();
+    for proxy in proxies(&settings.proxies)? {
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(SettingsError::Http)
+}
+
+fn tls(extra: &[Vec<u8>]) -> Result<ClientConfig, SettingsError> {
+    let mut roots = RootCertStore::empty();
+    // A system without certificates, or with a bad one among them, still reaches what the rest vouch for.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let bad = |error: &dyn std::fmt::Display| SettingsError::Certificate(error.to_string());
+    for pem in extra {
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| bad(&error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // HTTP/1.1 only: blobs side by side on connections of their own do not share one flow-control window.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn proxies(settings: &Proxies) -> Result<Vec<Proxy>, SettingsError> {
+    let no_proxy = || NoProxy::from_string(&format!("{LOOPBACK},{}", settings.none_for));
+    let make = |url: &String, new: fn(&str) -> reqwest::Result<Proxy>| {
+        new(url)
+            .map(|proxy| proxy.no_proxy(no_proxy()))
+            .map_err(|_| SettingsError::Url { what: "proxy", url: without_userinfo(url) })
+    };
+    let http = settings.http.iter().map(|url| make(url, |url| Proxy::http(url)));
+    let https = settings.https.iter().map(|url| make(url, |url| Proxy::https(url)));
+    http.chain(https).collect()
+}
+
+/// A URL as it may be shown: what stands before `@` may hold a password.
+fn without_userinfo(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => url.into(),
+    }
+}

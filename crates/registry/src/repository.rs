@@ -1,0 +1,211 @@
+//! One repository of one registry, read from mirrors first where that was asked for (distribution-spec 1.1).
+
+mod manifests;
+mod paging;
+mod remote_blob;
+mod upload;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::Method;
+use wharf_oci::{Descriptor, Digest, Reference};
+
+use crate::auth::{Access, Scopes};
+use crate::endpoint::{Ask, Endpoint};
+use crate::store::{Condition, Document, Name, Pending, Source, Store};
+use crate::{Cause, Client, Error, Outcome, Progress, Result, Task};
+use remote_blob::RemoteBlob;
+
+/// A repository of a registry.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    client: Client,
+    reference: Reference,
+    /// Where to read, in order; the registry itself is the last, and the only one to be written to.
+    endpoints: Vec<Arc<Endpoint>>,
+}
+
+impl Repository {
+    pub(crate) fn new(client: &Client, reference: &Reference, endpoints: Vec<Arc<Endpoint>>) -> Self {
+        Self { client: client.clone(), reference: reference.clone(), endpoints }
+    }
+
+    fn origin(&self) -> &Arc<Endpoint> {
+        // There is always at least the registry itself.
+        &self.endpoints[self.endpoints.len() - 1]
+    }
+
+    fn from(&self, action: &'static str, object: impl Into<String>) -> Task {
+        Task::new(action, object, format!("from {}", self.reference.name()))
+    }
+
+    fn to(&self, action: &'static str, object: impl Into<String>) -> Task {
+        Task::new(action, object, format!("to {}", self.reference.name()))
+    }
+
+    fn at<'a>(&'a self, endpoint: &'a Arc<Endpoint>, actions: &[&str]) -> Place<'a> {
+        let path = endpoint.path_of(self.reference.repository());
+        Place { endpoint, scopes: Scopes::repository(&path, actions), path }
+    }
+
+    /// Does `work`, again and again as long as it may help.
+    async fn persistently<'a, T>(
+        &self,
+        endpoint: &Endpoint,
+        task: impl FnOnce() -> Task,
+        work: impl Fn() -> BoxFuture<'a, Result<T, Cause>>,
+    ) -> Result<T> {
+        let mut patience = self.client.patience();
+        if !endpoint.has_answered() {
+            // It is probably not there at all; somebody waits to hear that.
+            patience.retries = patience.retries.min(1);
+        }
+        let mut tries = patience.start();
+        loop {
+            let cause = match work().await {
+                Ok(value) => return Ok(value),
+                Err(cause) => cause,
+            };
+            match tries.after(&cause) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(Error::new(task(), cause)),
+            }
+        }
+    }
+
+    /// Does `work` at the registry.
+    async fn at_origin<'a, T>(
+        &'a self,
+        task: Task,
+        actions: &'static [&'static str],
+        work: impl Fn(Place<'a>) -> BoxFuture<'a, Result<T, Cause>>,
+    ) -> Result<T> {
+        let endpoint = self.origin();
+        self.persistently(endpoint, || task, || work(self.at(endpoint, actions))).await
+    }
+
+    /// Asks one place after the other until one knows; a mirror that fails is passed over.
+    async fn anywhere<'a, T>(
+        &'a self,
+        task: impl Fn() -> Task,
+        actions: &[&str],
+        work: impl Fn(Place<'a>) -> BoxFuture<'a, Result<Option<T>, Cause>>,
+    ) -> Result<Option<T>> {
+        let (mirrors, origin) = self.endpoints.split_at(self.endpoints.len() - 1);
+        for mirror in mirrors {
+            let found = self.persistently(mirror, &task, || work(self.at(mirror, actions))).await;
+            if let Ok(Some(value)) = found {
+                return Ok(Some(value));
+            }
+        }
+        let [origin] = origin else { return Ok(None) };
+        self.persistently(origin, &task, || work(self.at(origin, actions))).await
+    }
+
+    /// Whether the blob is here, asked with a token for `actions`.
+    async fn has(&self, digest: &Digest, actions: &[&str]) -> Result<bool> {
+        let task = || self.from("looking for", format!("blob {digest}"));
+        let found = self.anywhere(task, actions, |place| {
+            async move {
+                let ask = place.ask(Method::HEAD, &format!("blobs/{digest}")).await?;
+                Ok(place.endpoint.send_if_found(ask, place.access()).await?.map(drop))
+            }
+            .boxed()
+        });
+        Ok(found.await?.is_some())
+    }
+
+    /// Brings a blob here: it is looked for first, then mounted where the client knows another repository of
+    /// the registry that has it, then sent.
+    pub(crate) async fn push_blob(
+        &self,
+        blob: &Descriptor,
+        source: &dyn Source,
+        progress: Progress<'_>,
+    ) -> Result<Outcome> {
+        // The token for looking is the one that the upload will need.
+        let outcome = match self.has(&blob.digest, &["pull", "push"]).await? {
+            true => Outcome::Existing,
+            false => upload::upload(self, blob, source, progress).await?,
+        };
+        self.client.note_blob(&self.reference, &blob.digest);
+        progress(crate::Event::Finished { digest: blob.digest.clone(), total: blob.size, outcome });
+        Ok(outcome)
+    }
+}
+
+/// A repository at one endpoint, and what is to be done there.
+struct Place<'a> {
+    endpoint: &'a Arc<Endpoint>,
+    /// The repository's name there.
+    path: String,
+    scopes: Scopes,
+}
+
+impl Place<'_> {
+    fn access(&self) -> Access<'_> {
+        Access { repository: &self.path, scopes: &self.scopes }
+    }
+
+    /// A request for `what`, such as `tags/list`.
+    async fn ask(&self, method: Method, what: &str) -> Result<Ask, Cause> {
+        Ok(Ask::new(method, self.endpoint.url(&format!("{}/{what}", self.path)).await?))
+    }
+}
+
+fn content_length(response: &reqwest::Response) -> Option<u64> {
+    response.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Store for Repository {
+    fn place(&self) -> String {
+        self.reference.name()
+    }
+
+    fn manifest<'a>(&'a self, name: Name<'a>) -> Pending<'a, Option<Document>> {
+        self.read_manifest(name).boxed()
+    }
+
+    fn head<'a>(&'a self, name: Name<'a>) -> Pending<'a, Option<Descriptor>> {
+        self.look_up_manifest(name).boxed()
+    }
+
+    fn put_manifest<'a>(
+        &'a self,
+        name: Name<'a>,
+        document: &'a Document,
+        condition: Condition,
+    ) -> Pending<'a, ()> {
+        self.store_manifest(name, document, condition).boxed()
+    }
+
+    fn tags(&self) -> Pending<'_, Vec<String>> {
+        self.list_tags().boxed()
+    }
+
+    fn delete<'a>(&'a self, name: Name<'a>) -> Pending<'a, bool> {
+        self.delete_manifest(name).boxed()
+    }
+
+    fn has_blob<'a>(&'a self, digest: &'a Digest) -> Pending<'a, bool> {
+        self.has(digest, &["pull"]).boxed()
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Source> {
+        Arc::new(RemoteBlob::new(self.clone(), descriptor.clone()))
+    }
+
+    fn put_blob<'a>(&'a self, descriptor: &'a Descriptor, source: &'a dyn Source) -> Pending<'a, ()> {
+        async move { self.push_blob(descriptor, source, &|_| {}).await.map(drop) }.boxed()
+    }
+
+    fn referrers<'a>(
+        &'a self,
+        subject: &'a Digest,
+        artifact_type: Option<&'a str>,
+    ) -> Pending<'a, Vec<Descriptor>> {
+        self.list_referrers(subject, artifact_type).boxed()
+    }
+}
