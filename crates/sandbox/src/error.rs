@@ -1,7 +1,9 @@
 //! What can go wrong, in words that name what was being done and to what.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::Step;
 
 /// A sandbox operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +28,12 @@ pub enum Error {
         source: io::Error,
     },
     /// A step of building the surroundings, before the command was reached.
-    #[error("{step}{}{}", detail(target.as_deref()), kernel(kernel_says.as_deref()))]
+    #[error("{step}{}{}", subject_in_quotes(subject.as_deref()), in_parentheses(kernel_says.as_deref()))]
     Setup {
         /// Which step.
         step: Step,
         /// What it was done to.
-        target: Option<String>,
+        subject: Option<PathBuf>,
         /// What the kernel logged about it, where it logs such things.
         kernel_says: Option<String>,
         /// The error number.
@@ -45,15 +47,13 @@ pub enum Error {
         /// The error number.
         source: io::Error,
     },
-    /// A user or group id that this rung has no id of the host for.
-    #[error("{kind} id {id} does not exist in this user namespace, which maps {mapped}")]
+    /// A user or group id that has no counterpart on the host, because the rung has too few ids.
+    #[error("{kind} id {id} does not exist in wharf's user namespace")]
     UnmappedId {
         /// `user` or `group`.
         kind: &'static str,
         /// Which.
         id: u32,
-        /// How many ids are mapped.
-        mapped: String,
     },
     /// A limit was asked for, and control groups do not take it.
     #[error("limiting {what}: control group {path:?}")]
@@ -67,11 +67,11 @@ pub enum Error {
     },
 }
 
-fn detail(target: Option<&str>) -> String {
-    target.map(|target| format!(" `{target}`")).unwrap_or_default()
+fn subject_in_quotes(subject: Option<&Path>) -> String {
+    subject.map(|subject| format!(" `{}`", subject.display())).unwrap_or_default()
 }
 
-fn kernel(says: Option<&str>) -> String {
+fn in_parentheses(says: Option<&str>) -> String {
     says.map(|says| format!(" ({says})")).unwrap_or_default()
 }
 
@@ -80,21 +80,5 @@ fn exec_reason(error: &io::Error) -> &'static str {
         io::ErrorKind::NotFound => " in the sandbox: the file or its interpreter is missing",
         io::ErrorKind::PermissionDenied => " in the sandbox: the user may not execute it",
         _ => " in the sandbox",
-    }
-}
-
-/// A step on the way into a sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Step {
-    /// Creating the process and its namespaces.
-    Clone,
-}
-
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Clone => "creating the namespaces of the sandbox",
-        })
     }
 }

@@ -1,0 +1,261 @@
+//! Limits on all processes of a sandbox together, by control groups of version 1 or 2.
+//!
+//! A group is made only when a limit is asked for: it costs time, and most builds ask for none.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::{Error, Limits};
+
+/// The control groups made for one sandbox; removed when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Cgroup {
+    directories: Vec<PathBuf>,
+    /// Where the kernel counts processes killed for want of memory.
+    memory_events: Option<PathBuf>,
+}
+
+/// One value to write into a group's files.
+struct Setting {
+    controller: &'static str,
+    what: &'static str,
+    /// Files and values in version 1 and version 2.
+    v1: Vec<(&'static str, String)>,
+    v2: Vec<(&'static str, String)>,
+}
+
+impl Cgroup {
+    /// The groups that hold a process to `limits`; none if there is nothing to limit.
+    pub(crate) fn new(limits: &Limits) -> Result<Option<Self>, Error> {
+        let settings = settings(limits);
+        if settings.is_empty() {
+            return Ok(None);
+        }
+        let hierarchies = Hierarchies::current().map_err(|source| Error::Host {
+            action: "finding the control groups of this process in /proc/self".to_owned(),
+            source,
+        })?;
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("wharf-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut cgroup = Self::default();
+        for setting in settings {
+            cgroup.apply(&setting, &hierarchies, &name)?;
+        }
+        Ok(Some(cgroup))
+    }
+
+    fn apply(&mut self, setting: &Setting, hierarchies: &Hierarchies, name: &str) -> Result<(), Error> {
+        let (directory, values) = match hierarchies.v1(setting.controller) {
+            Some(own) => (own.join(name), &setting.v1),
+            None => (hierarchies.v2_parent(setting)?.join(name), &setting.v2),
+        };
+        let failed = |path: &Path, source| Error::Limit { what: setting.what, path: path.into(), source };
+        if !self.directories.contains(&directory) {
+            fs::create_dir(&directory).map_err(|source| failed(&directory, source))?;
+            self.directories.push(directory.clone());
+        }
+        for (file, value) in values {
+            let file = directory.join(file);
+            match fs::write(&file, value) {
+                // A kernel that does not account for swap has no such file, and no swap to limit.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && is_swap(&file) => {}
+                written => written.map_err(|source| failed(&file, source))?,
+            }
+        }
+        if setting.controller == "memory" {
+            let events = ["memory.oom_control", "memory.events"].map(|file| directory.join(file));
+            self.memory_events = events.into_iter().find(|file| file.exists());
+        }
+        Ok(())
+    }
+
+    /// The files through which a process enters.
+    pub(crate) fn open(&self) -> Result<Vec<OwnedFd>, Error> {
+        let open = |directory: &PathBuf| {
+            let path = directory.join("cgroup.procs");
+            let file = fs::OpenOptions::new().write(true).open(&path);
+            file.map(OwnedFd::from).map_err(|source| Error::Path { path, source })
+        };
+        self.directories.iter().map(open).collect()
+    }
+
+    /// Whether the kernel has killed a process in the group because of the memory limit.
+    pub(crate) fn out_of_memory(&self) -> bool {
+        let events = self.memory_events.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        events.is_some_and(|text| {
+            text.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count != "0"))
+        })
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for directory in &self.directories {
+            // A group that is still in use stays behind, empty as soon as its last process has ended.
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+fn is_swap(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == "memory.swap.max" || name == "memory.memsw.limit_in_bytes")
+}
+
+fn settings(limits: &Limits) -> Vec<Setting> {
+    let memory = limits.memory.map(|bytes| Setting {
+        controller: "memory",
+        what: "memory",
+        v1: vec![
+            ("memory.limit_in_bytes", bytes.to_string()),
+            ("memory.memsw.limit_in_bytes", bytes.to_string()),
+        ],
+        v2: vec![("memory.max", bytes.to_string()), ("memory.swap.max", "0".to_owned())],
+    });
+    let cpu = limits.cpu.map(|cpu| {
+        let (quota, period) = (cpu.quota.as_micros().to_string(), cpu.period.as_micros().to_string());
+        Setting {
+            controller: "cpu",
+            what: "processor time",
+            v2: vec![("cpu.max", format!("{quota} {period}"))],
+            v1: vec![("cpu.cfs_period_us", period), ("cpu.cfs_quota_us", quota)],
+        }
+    });
+    let pids = limits.pids.map(|count| Setting {
+        controller: "pids",
+        what: "the number of processes",
+        v1: vec![("pids.max", count.to_string())],
+        v2: vec![("pids.max", count.to_string())],
+    });
+    [memory, cpu, pids].into_iter().flatten().collect()
+}
+
+/// Where this process stands in each hierarchy, as directories.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Hierarchies {
+    v1: Vec<(Vec<String>, PathBuf)>,
+    v2: Option<V2>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct V2 {
+    mount: PathBuf,
+    own: PathBuf,
+}
+
+impl Hierarchies {
+    fn current() -> io::Result<Self> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        let groups = fs::read_to_string("/proc/self/cgroup")?;
+        Ok(Self::parse(&mounts, &groups))
+    }
+
+    /// From `/proc/self/mountinfo` and `/proc/self/cgroup`.
+    fn parse(mounts: &str, groups: &str) -> Self {
+        let mut hierarchies = Self::default();
+        for mount in mounts.lines().filter_map(CgroupMount::parse) {
+            let group = groups.lines().find_map(|line| {
+                let mut fields = line.splitn(3, ':').skip(1);
+                let (controllers, path) = (fields.next()?, fields.next()?);
+                let same = if mount.v2 {
+                    controllers.is_empty()
+                } else {
+                    controllers.split(',').any(|name| mount.controllers.iter().any(|has| has == name))
+                };
+                same.then_some(path)
+            });
+            // In a container the mount may begin at the group of the container.
+            let Some(group) = group else { continue };
+            let below = Path::new(group).strip_prefix(&mount.root).unwrap_or(Path::new(""));
+            let own = mount.point.join(below);
+            if mount.v2 {
+                hierarchies.v2 = Some(V2 { mount: mount.point, own });
+            } else {
+                hierarchies.v1.push((mount.controllers, own));
+            }
+        }
+        hierarchies
+    }
+
+    fn v1(&self, controller: &str) -> Option<&Path> {
+        let mut hierarchies = self.v1.iter();
+        hierarchies.find(|(has, _)| has.iter().any(|name| name == controller)).map(|(_, own)| own.as_path())
+    }
+
+    /// A directory of version 2 whose children may have the controller. That is not the group of this
+    /// process, unless it is the root, because a group with processes cannot distribute resources.
+    fn v2_parent(&self, setting: &Setting) -> Result<PathBuf, Error> {
+        let failed = |path: PathBuf, source| Error::Limit { what: setting.what, path, source };
+        let Some(v2) = &self.v2 else {
+            let source = io::Error::new(io::ErrorKind::NotFound, "no such controller is mounted");
+            return Err(failed(PathBuf::from("/sys/fs/cgroup"), source));
+        };
+        let parent = if v2.own == v2.mount { &v2.own } else { v2.own.parent().unwrap_or(&v2.mount) };
+        let control = parent.join("cgroup.subtree_control");
+        let enabled = fs::read_to_string(&control).map_err(|source| failed(control.clone(), source))?;
+        if !enabled.split_ascii_whitespace().any(|name| name == setting.controller) {
+            let enable = format!("+{}", setting.controller);
+            fs::write(&control, enable).map_err(|source| failed(control.clone(), source))?;
+        }
+        Ok(parent.to_path_buf())
+    }
+}
+
+struct CgroupMount {
+    v2: bool,
+    controllers: Vec<String>,
+    root: PathBuf,
+    point: PathBuf,
+}
+
+impl CgroupMount {
+    /// A line of mountinfo: `31 23 0:28 /root /point options - type source super-options`.
+    fn parse(line: &str) -> Option<Self> {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let mut mount = mount.split(' ').skip(3);
+        let mut filesystem = filesystem.split(' ');
+        let (root, point) = (mount.next()?, mount.next()?);
+        let (kind, options) = (filesystem.next()?, filesystem.nth(1)?);
+        let v2 = match kind {
+            "cgroup" => false,
+            "cgroup2" => true,
+            _ => return None,
+        };
+        let controllers = options.split(',').map(str::to_owned).collect();
+        Some(Self { v2, controllers, root: root.into(), point: point.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_groups_of_a_host_with_both_versions() {
+        let mounts = "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct\n\
+                      35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                      41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n\
+                      27 1 254:0 / / rw,relatime - ext4 /dev/vda rw";
+        let groups = "4:memory:/build/1\n2:cpu,cpuacct:/\n0::/";
+        let found = Hierarchies::parse(mounts, groups);
+        assert_eq!(found.v1("memory"), Some(Path::new("/sys/fs/cgroup/memory/build/1")));
+        assert_eq!(found.v1("cpu"), Some(Path::new("/sys/fs/cgroup/cpu")));
+        assert_eq!(found.v1("pids"), None);
+        assert_eq!(found.v2.map(|v2| v2.own), Some(PathBuf::from("/sys/fs/cgroup/unified")));
+    }
+
+    #[test]
+    fn a_mount_that_begins_at_the_container_is_not_joined_twice() {
+        let mounts = "50 1 0:29 /docker/abc /sys/fs/cgroup/pids ro - cgroup cgroup rw,pids";
+        let groups = "8:pids:/docker/abc/child";
+        let found = Hierarchies::parse(mounts, groups);
+        assert_eq!(found.v1("pids"), Some(Path::new("/sys/fs/cgroup/pids/child")));
+    }
+
+    #[test]
+    fn garbage_is_no_hierarchy() {
+        assert_eq!(Hierarchies::parse("- - -\n\nx", "::\n:\n"), Hierarchies::default());
+    }
+}

@@ -1,0 +1,271 @@
+//! The last steps before exec, the same for a new sandbox and for a further command in a running one:
+//! streams, limits, ids, capabilities, filter.
+
+use std::ffi::{CString, c_char, c_int};
+use std::fs::OpenOptions;
+use std::io::{PipeReader, PipeWriter, pipe};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, chdir, set_dumpable_behavior, setsid};
+use rustix::thread::{CapabilitySet, Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use crate::ids::{IdMap, Privilege};
+use crate::report::{During, Failure, Reporter, Step};
+use crate::sys::SignalSet;
+use crate::{Error, Resource, Security, Stdio, Ulimit, User, capability, init, path, seccomp, sys};
+
+/// What a command is made of, as [`Spec`](crate::Spec) and [`ExecSpec`](crate::ExecSpec) share it.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) args: &'a [String],
+    pub(crate) env: &'a [(String, String)],
+    pub(crate) cwd: &'a Path,
+    pub(crate) user: &'a User,
+    pub(crate) stdio: [&'a Stdio; 3],
+    pub(crate) ulimits: &'a [Ulimit],
+    pub(crate) security: Security,
+    pub(crate) init: bool,
+}
+
+/// A command ready to be run without allocating.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Where the program may be, in the order to be tried.
+    programs: Vec<CString>,
+    argv: Strings,
+    envp: Strings,
+    cwd: CString,
+    uid: Uid,
+    gid: Gid,
+    /// `None` where the namespace forbids to change them.
+    groups: Option<Vec<Gid>>,
+    streams: [Stream; 3],
+    limits: Vec<Limit>,
+    confined: bool,
+    init: bool,
+}
+
+/// The ends of the pipes that stay with the caller.
+#[derive(Debug, Default)]
+pub(crate) struct Pipes {
+    pub(crate) stdin: Option<PipeWriter>,
+    pub(crate) stdout: Option<PipeReader>,
+    pub(crate) stderr: Option<PipeReader>,
+}
+
+#[derive(Debug)]
+struct Limit {
+    resource: c_int,
+    soft: u64,
+    hard: u64,
+}
+
+impl Command {
+    pub(crate) fn new(request: &Request<'_>, ids: &IdMap) -> Result<(Self, Pipes), Error> {
+        ids.check(request.user)?;
+        let (streams, pipes) = streams(request.stdio)?;
+        let groups = request.user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+        let envp = request.env.iter().map(|(name, value)| format!("{name}={value}"));
+        let command = Self {
+            programs: programs(request)?,
+            argv: Strings::new(request.args.iter().cloned(), "an argument")?,
+            envp: Strings::new(envp, "a variable")?,
+            cwd: path::c_absolute(request.cwd)?,
+            uid: Uid::from_raw(request.user.uid),
+            gid: Gid::from_raw(request.user.gid),
+            groups: ids.can_set_groups().then_some(groups),
+            streams,
+            limits: request.ulimits.iter().map(|ulimit| limit(ulimit, ids)).collect(),
+            confined: request.security == Security::Default,
+            init: request.init,
+        };
+        Ok((command, pipes))
+    }
+
+    /// Turns the child into the command. Returns only if that failed.
+    pub(crate) fn become_it(&self, reporter: Reporter<'_>) -> Failure {
+        match self.prepare(reporter) {
+            Ok(()) => Failure::new(Step::Exec, 0, self.exec()),
+            Err(failure) => failure,
+        }
+    }
+
+    fn prepare(&self, reporter: Reporter<'_>) -> Result<(), Failure> {
+        // What others in the sandbox could read of this copy of wharf, they may not.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).during(Step::Capabilities)?;
+        setsid().during(Step::Streams)?;
+        for (number, stream) in (0..).zip(&self.streams) {
+            sys::become_stream(stream.as_fd(), number).during(Step::Streams)?;
+        }
+        // Before the directory is entered: were a directory of the host still open, the image could
+        // name it as its working directory by way of /proc/self/fd.
+        sys::close_from(3, Some(reporter.pipe()));
+        chdir(self.cwd.as_c_str()).during(Step::Cwd)?;
+        for (index, limit) in self.limits.iter().enumerate() {
+            sys::set_limit(limit.resource, limit.soft, limit.hard).during_nth(Step::Ulimit, index)?;
+        }
+        if self.confined {
+            capability::bound(capability::DEFAULT).during(Step::Capabilities)?;
+            // After this, only calls that the filter lets pass, and before the ids change, because
+            // loading it is a privilege.
+            sys::load_filter(seccomp::default_filter()).during(Step::Filter)?;
+        } else {
+            capability::bound(CapabilitySet::all()).during(Step::Capabilities)?;
+        }
+        self.take_ids().during(Step::User)?;
+        sys::reset_signals();
+        if self.init {
+            init::start().during(Step::Init)?;
+        }
+        SignalSet::empty().block_exactly();
+        Ok(())
+    }
+
+    fn take_ids(&self) -> Result<(), Errno> {
+        if let Some(groups) = &self.groups {
+            set_thread_groups(groups)?;
+        }
+        set_thread_res_gid(self.gid, self.gid, self.gid)?;
+        set_thread_res_uid(self.uid, self.uid, self.uid)
+    }
+
+    /// As a shell does it: the first that can be run; that one may not be is worth telling only if
+    /// there is no other.
+    fn exec(&self) -> Errno {
+        let mut answer = Errno::NOENT;
+        for program in &self.programs {
+            // SAFETY: both arrays end in a null pointer, and what they point to lives in `self`.
+            match unsafe { sys::exec(program, &self.argv.pointers, &self.envp.pointers) } {
+                Errno::NOENT | Errno::NOTDIR => {}
+                Errno::ACCESS => answer = Errno::ACCESS,
+                other => return other,
+            }
+        }
+        answer
+    }
+}
+
+/// Docker's search path for images that set none.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn programs(request: &Request<'_>) -> Result<Vec<CString>, Error> {
+    let name = request.args.first().filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| Error::Invalid("there is no command".to_owned()))?;
+    if name.contains('/') {
+        return Ok(vec![path::c_string(name, "the command")?]);
+    }
+    let path = request.env.iter().find(|(variable, _)| variable == "PATH");
+    let path = path.map_or(DEFAULT_PATH, |(_, value)| value);
+    path.split(':').map(|directory| path::c_string(Path::new(directory).join(name), "the command")).collect()
+}
+
+fn limit(ulimit: &Ulimit, ids: &IdMap) -> Limit {
+    let resource = number(ulimit.resource);
+    let may_raise = ids.privilege() == Privilege::Full && capability::has(CapabilitySet::SYS_RESOURCE);
+    let highest = if may_raise { libc::RLIM_INFINITY } else { sys::hard_limit(resource) };
+    let hard = ulimit.hard.unwrap_or(libc::RLIM_INFINITY).min(highest);
+    Limit { resource, soft: ulimit.soft.unwrap_or(libc::RLIM_INFINITY).min(hard), hard }
+}
+
+fn number(resource: Resource) -> c_int {
+    let number = match resource {
+        Resource::Core => libc::RLIMIT_CORE,
+        Resource::Cpu => libc::RLIMIT_CPU,
+        Resource::Data => libc::RLIMIT_DATA,
+        Resource::Fsize => libc::RLIMIT_FSIZE,
+        Resource::Locks => libc::RLIMIT_LOCKS,
+        Resource::Memlock => libc::RLIMIT_MEMLOCK,
+        Resource::Msgqueue => libc::RLIMIT_MSGQUEUE,
+        Resource::Nice => libc::RLIMIT_NICE,
+        Resource::Nofile => libc::RLIMIT_NOFILE,
+        Resource::Nproc => libc::RLIMIT_NPROC,
+        Resource::Rss => libc::RLIMIT_RSS,
+        Resource::Rtprio => libc::RLIMIT_RTPRIO,
+        Resource::Rttime => libc::RLIMIT_RTTIME,
+        Resource::Sigpending => libc::RLIMIT_SIGPENDING,
+        Resource::Stack => libc::RLIMIT_STACK,
+    };
+    number as c_int
+}
+
+/// Strings as exec takes them: an array of pointers with a null pointer at its end.
+#[derive(Debug)]
+struct Strings {
+    pointers: Vec<*const c_char>,
+    /// What the pointers point to; a `CString` keeps its place when it is moved.
+    _owner: Vec<CString>,
+}
+
+// SAFETY: the pointers are only read, and what they point to is owned here and never changes.
+unsafe impl Sync for Strings {}
+
+impl Strings {
+    fn new(strings: impl Iterator<Item = String>, what: &str) -> Result<Self, Error> {
+        let owner: Vec<CString> =
+            strings.map(|string| path::c_string(string, what)).collect::<Result<_, _>>()?;
+        let end = std::iter::once(std::ptr::null());
+        let pointers = owner.iter().map(|string| string.as_ptr()).chain(end).collect();
+        Ok(Self { pointers, _owner: owner })
+    }
+}
+
+/// The child's end of a standard stream.
+#[derive(Debug)]
+enum Stream {
+    /// Keep the caller's stream of this number.
+    Inherited(BorrowedFd<'static>),
+    Owned(OwnedFd),
+    Shared(Arc<OwnedFd>),
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Inherited(fd) => *fd,
+            Self::Owned(fd) => fd.as_fd(),
+            Self::Shared(fd) => fd.as_fd(),
+        }
+    }
+}
+
+fn streams([stdin, stdout, stderr]: [&Stdio; 3]) -> Result<([Stream; 3], Pipes), Error> {
+    let mut pipes = Pipes::default();
+    let stdin = match stdin {
+        Stdio::Piped => {
+            let (read, write) = new_pipe()?;
+            pipes.stdin = Some(write);
+            Stream::Owned(read.into())
+        }
+        other => stream(other, rustix::stdio::stdin())?,
+    };
+    let output = |stdio: &Stdio, inherited, ours: &mut Option<PipeReader>| match stdio {
+        Stdio::Piped => {
+            let (read, write) = new_pipe()?;
+            *ours = Some(read);
+            Ok(Stream::Owned(write.into()))
+        }
+        other => stream(other, inherited),
+    };
+    let stdout = output(stdout, rustix::stdio::stdout(), &mut pipes.stdout)?;
+    let stderr = output(stderr, rustix::stdio::stderr(), &mut pipes.stderr)?;
+    Ok(([stdin, stdout, stderr], pipes))
+}
+
+fn stream(stdio: &Stdio, inherited: BorrowedFd<'static>) -> Result<Stream, Error> {
+    match stdio {
+        Stdio::Inherit => Ok(Stream::Inherited(inherited)),
+        Stdio::File(file) => Ok(Stream::Shared(Arc::clone(file))),
+        Stdio::Null | Stdio::Piped => {
+            let null = OpenOptions::new().read(true).write(true).open("/dev/null");
+            let failed = |source| Error::Path { path: "/dev/null".into(), source };
+            Ok(Stream::Owned(null.map_err(failed)?.into()))
+        }
+    }
+}
+
+fn new_pipe() -> Result<(PipeReader, PipeWriter), Error> {
+    pipe().map_err(|source| Error::Host { action: "making a pipe for a standard stream".to_owned(), source })
+}

@@ -1,0 +1,161 @@
+//! Climbing the ladder: from an ordinary process to one with namespaces of its own.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
+};
+use rustix::process::{Pid, PidfdFlags, chdir, chroot, fchdir, getcwd, getgid, getpid, getuid, pidfd_open};
+use rustix::thread::CapabilitySet;
+
+use crate::ids::IdMap;
+use crate::sandbox::Host;
+use crate::subids::Mapping;
+use crate::warden::Warden;
+use crate::{Refusal, Rung, Sandbox, Unavailable, capability, sys};
+
+/// Moves the calling process into namespaces of its own, by the best rung the host allows. The process
+/// must have a single thread; afterwards it is root in those namespaces, and threads started later
+/// are in them, too. Its working directory stays.
+///
+/// # Errors
+/// Fails when no rung can be reached, with the reason per rung; the process is then as it was.
+pub fn enter() -> Result<Sandbox, Unavailable> {
+    let caller = (getuid().as_raw(), getgid().as_raw());
+    let rungs: [(Rung, fn((u32, u32)) -> Result<Warden, String>); 3] =
+        [(Rung::Root, as_root), (Rung::SubIds, with_subids), (Rung::SingleId, with_single_id)];
+    let mut refusals = Vec::new();
+    for (rung, climb) in rungs {
+        let entered = single_thread().and_then(|()| climb(caller)).and_then(|warden| {
+            let ids =
+                IdMap::current().map_err(|error| format!("reading the ids of this process: {error}"))?;
+            Ok((warden, ids))
+        });
+        match entered {
+            Ok((warden, ids)) => {
+                return Ok(Sandbox::new(Host { rung, refusals, caller, ids, warden }));
+            }
+            Err(reason) => refusals.push(Refusal { rung, reason }),
+        }
+    }
+    Err(Unavailable { refusals })
+}
+
+/// Namespaces belong to threads, and a process with several cannot move into a user namespace at all.
+fn single_thread() -> Result<(), String> {
+    let threads = fs::read_dir("/proc/self/task").map_err(|error| format!("/proc/self/task: {error}"))?;
+    match threads.count() {
+        1 => Ok(()),
+        threads => {
+            Err(format!("this process has {threads} threads, and only one with a single thread can enter"))
+        }
+    }
+}
+
+fn as_root(_caller: (u32, u32)) -> Result<Warden, String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("not running as root".to_owned());
+    }
+    if !capability::has(CapabilitySet::SYS_ADMIN) {
+        return Err("the capability CAP_SYS_ADMIN is missing".to_owned());
+    }
+    sys::unshare(libc::CLONE_NEWNS).map_err(|errno| format!("unshare: {errno}"))?;
+    let stay_private = || {
+        if needs_new_root()? {
+            mount_new_root()?
+        } else {
+            make_everything_private()?
+        }
+        Warden::start(|| Ok(()))
+    };
+    stay_private().map_err(|error| format!("making mounts private: {error}"))
+}
+
+fn with_subids((uid, gid): (u32, u32)) -> Result<Warden, String> {
+    if capability::has(CapabilitySet::SETUID | CapabilitySet::SETGID) {
+        let mapping = Mapping::of_everything().map_err(|error| format!("/proc/self/uid_map: {error}"))?;
+        return in_user_namespace(|warden| {
+            mapping.write(warden).map_err(|error| format!("mapping every id: {error}"))
+        });
+    }
+    let mapping = Mapping::of_subids(uid, gid)?;
+    in_user_namespace(|warden| mapping.write_with_helpers(warden))
+}
+
+fn with_single_id((uid, gid): (u32, u32)) -> Result<Warden, String> {
+    let mapping = Mapping::single(uid, gid);
+    in_user_namespace(|warden| {
+        mapping.write_unprivileged(warden).map_err(|error| format!("mapping one id: {error}"))
+    })
+}
+
+/// Lets the warden make the namespaces, maps ids from outside, and only then follows it in: until
+/// everything has worked, this process has not changed.
+fn in_user_namespace(map: impl FnOnce(Pid) -> Result<(), String>) -> Result<Warden, String> {
+    let here = getcwd(Vec::new()).map_err(|errno| format!("finding the working directory: {errno}"))?;
+    let warden = Warden::start(|| {
+        sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)?;
+        make_everything_private()
+    })
+    .map_err(|error| format!("making a user namespace: {error}{}", hint()))?;
+    map(warden.pid())?;
+    let follow = || {
+        let pidfd = pidfd_open(warden.pid(), PidfdFlags::empty())?;
+        sys::join(pidfd.as_fd(), libc::CLONE_NEWUSER | libc::CLONE_NEWNS)?;
+        // Joining a mount namespace moves a process to its root.
+        chdir(&here)
+    };
+    follow().map_err(|errno| format!("entering the user namespace: {errno}"))?;
+    Ok(warden)
+}
+
+/// Settings of the host that are known to forbid user namespaces.
+fn hint() -> String {
+    let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim_end() == value);
+    let settings = [
+        ("user/max_user_namespaces", "0"),
+        ("kernel/unprivileged_userns_clone", "0"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1"),
+    ];
+    let found = settings.iter().find(|(name, value)| is(&format!("/proc/sys/{name}"), value));
+    found
+        .map(|(name, value)| format!(" (the host sets {}={value})", name.replace('/', ".")))
+        .unwrap_or_default()
+}
+
+fn make_everything_private() -> Result<(), Errno> {
+    mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+}
+
+/// Whether `/` is not the root of a mount that could be exchanged for another: in a chroot, or on the
+/// kernel's own initial file system.
+fn needs_new_root() -> io::Result<bool> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let root = mounts.lines().rfind(|line| line.split(' ').nth(4) == Some("/"));
+    Ok(root.is_none_or(|line| line.contains(" - rootfs ")))
+}
+
+/// Mounts the directory that is `/` on itself and moves there. Its own namespace's real root has to
+/// become private first, or the mount would be seen outside; joining that very namespace leads there.
+fn mount_new_root() -> Result<(), Errno> {
+    let here = getcwd(Vec::new())?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root: OwnedFd = rustix::fs::open(c"/", flags, Mode::empty())?;
+    let me = pidfd_open(getpid(), PidfdFlags::empty())?;
+    sys::join(me.as_fd(), libc::CLONE_NEWNS)?;
+    make_everything_private()?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let tree = open_tree(&root, c"", flags)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(&tree, c"", &root, c"", flags)?;
+    fchdir(&tree)?;
+    chroot(c".")?;
+    chdir(&here)
+}

@@ -1,0 +1,123 @@
+//! Starting a process: everything is prepared, then a child is forked that only carries it out.
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior, umask};
+
+use crate::cgroup::Cgroup;
+use crate::child::{self, NoChild};
+use crate::command::{Command, Request};
+use crate::process::{Leftovers, Terms};
+use crate::report::{During, Reporter, Step};
+use crate::residue::Residue;
+use crate::sandbox::Host;
+use crate::surroundings::Surroundings;
+use crate::{Error, ExecSpec, Process, Root, Spec, sys};
+
+/// A process in a sandbox of its own.
+pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
+    let cgroup = Cgroup::new(&spec.limits)?;
+    let mut surroundings = Surroundings::new(spec, &host.ids, cgroup.as_ref())?;
+    let request = Request {
+        args: &spec.args,
+        env: &spec.env,
+        cwd: &spec.cwd,
+        user: &spec.user,
+        stdio: [&spec.stdin, &spec.stdout, &spec.stderr],
+        ulimits: &spec.ulimits,
+        security: spec.security,
+        init: spec.init,
+    };
+    let (command, pipes) = Command::new(&request, &host.ids)?;
+    let warden = (!spec.outlive).then_some(&host.warden);
+    let namespaces = surroundings.namespaces();
+    let mut enter = |reporter: Reporter<'_>| {
+        if let Some(warden) = warden {
+            warden.register().during(Step::Register)?;
+        }
+        surroundings.build(reporter)
+    };
+    let child = child::start(namespaces, |reporter| match enter(reporter) {
+        Ok(()) => command.become_it(reporter),
+        Err(failure) => failure,
+    });
+
+    match child {
+        Ok(mut child) => {
+            let residue = Residue::new(layer(&spec.root), std::mem::take(&mut child.traces));
+            let leftovers = Leftovers { residue, cgroup, out_of_memory: false };
+            let terms = Terms {
+                host: Arc::clone(host),
+                security: spec.security,
+                stop_signal: spec.stop_signal,
+                outlive: spec.outlive,
+            };
+            Ok(Process::new(child, pipes, terms, leftovers))
+        }
+        Err(mut failed) => {
+            Residue::new(layer(&spec.root), failed.take_traces()).remove()?;
+            Err(failed.explain(&spec.args[0], |failure| surroundings.subject(failure)))
+        }
+    }
+}
+
+/// Where the mount points end up that have to be made.
+fn layer(root: &Root) -> PathBuf {
+    match root {
+        Root::Dir(directory) => directory.clone(),
+        // Without an upper directory nothing can be made.
+        Root::Overlay(overlay) => overlay.upper.as_ref().map(|upper| upper.dir.clone()).unwrap_or_default(),
+    }
+}
+
+/// A further command in the sandbox of the process that `beside` stands for.
+pub(crate) fn exec(
+    spec: &ExecSpec,
+    beside: BorrowedFd<'_>,
+    cgroup: Option<&Cgroup>,
+    terms: &Terms,
+) -> Result<Process, Error> {
+    let groups = cgroup.map(Cgroup::open).transpose()?.unwrap_or_default();
+    let request = Request {
+        args: &spec.args,
+        env: &spec.env,
+        cwd: &spec.cwd,
+        user: &spec.user,
+        stdio: [&spec.stdin, &spec.stdout, &spec.stderr],
+        ulimits: &[],
+        security: terms.security,
+        init: false,
+    };
+    let (command, pipes) = Command::new(&request, &terms.host.ids)?;
+    let join = || {
+        // Before anything else, because the processes of the sandbox can already see this one.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+        for processes in &groups {
+            rustix::io::write(processes, b"0")?;
+        }
+        sys::join(beside, JOINED)?;
+        umask(Mode::WGRP | Mode::WOTH);
+        Ok(())
+    };
+    // A process gets into a pid namespace only by birth: its parent's thread says which, and that
+    // thread then goes, since it is of no use for anything else.
+    let child = sys::on_own_thread(|| {
+        sys::join(beside, libc::CLONE_NEWPID).map_err(NoChild::Fork)?;
+        child::start(0, |reporter| match join().during(Step::Join) {
+            Ok(()) => command.become_it(reporter),
+            Err(failure) => failure,
+        })
+    });
+    let terms = Terms { host: Arc::clone(&terms.host), outlive: false, ..*terms };
+    match child {
+        Ok(child) => Ok(Process::new(child, pipes, terms, Leftovers::default())),
+        Err(failed) => Err(failed.explain(&spec.args[0], |_| None)),
+    }
+}
+
+/// The namespaces of a running process that a command beside it enters by itself.
+const JOINED: i32 =
+    libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP;

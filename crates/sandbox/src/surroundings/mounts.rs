@@ -1,0 +1,116 @@
+//! The caller's mounts.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree,
+};
+
+use crate::{Error, Mount, path, sys};
+
+/// One mount, and once its source is open, the mount that is not attached yet.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    target: CString,
+    kind: Kind,
+    tree: Option<OwnedFd>,
+    directory: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Bind { source: CString, readonly: bool, recursive: bool },
+    Tmpfs { options: CString },
+    File { contents: Vec<u8>, mode: Mode, uid: Uid, gid: Gid },
+}
+
+/// Where in-memory files come into being. `/dev` is the one file system that is surely writable, in
+/// memory, and no part of the image.
+const CRADLE: &CStr = c"/dev/.file";
+
+impl Prepared {
+    pub(super) fn new(mount: &Mount) -> Result<Self, Error> {
+        let kind = match mount {
+            Mount::Bind { source, readonly, recursive, .. } => {
+                Kind::Bind { source: path::c_path(source)?, readonly: *readonly, recursive: *recursive }
+            }
+            Mount::Tmpfs { size, mode, .. } => {
+                let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
+                Kind::Tmpfs { options: path::c_string(format!("mode={mode:o}{size}"), "a mount option")? }
+            }
+            Mount::File { contents, mode, uid, gid, .. } => Kind::File {
+                contents: contents.clone(),
+                mode: Mode::from_raw_mode(*mode),
+                uid: Uid::from_raw(*uid),
+                gid: Gid::from_raw(*gid),
+            },
+        };
+        let directory = matches!(kind, Kind::Tmpfs { .. });
+        Ok(Self { target: path::c_absolute(mount.target())?, kind, tree: None, directory })
+    }
+
+    /// Opens what is to be mounted, while the host's paths can still be seen.
+    pub(super) fn open_source(&mut self) -> Result<(), Errno> {
+        let Kind::Bind { source, readonly, recursive } = &self.kind else { return Ok(()) };
+        let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        flags.set(OpenTreeFlags::AT_RECURSIVE, *recursive);
+        let tree = open_tree(CWD, source.as_c_str(), flags)?;
+        if *readonly {
+            sys::set_mount_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, *recursive)?;
+        }
+        self.directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
+        self.tree = Some(tree);
+        Ok(())
+    }
+
+    /// Writes an in-memory file, and takes its name away, so that the mount is all there is of it.
+    pub(super) fn make_file(&mut self) -> Result<(), Errno> {
+        let Kind::File { contents, mode, uid, gid } = &self.kind else { return Ok(()) };
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::open(CRADLE, flags, Mode::RUSR | Mode::WUSR)?;
+        let mut rest = contents.as_slice();
+        while !rest.is_empty() {
+            let written = rustix::io::write(&file, rest)?;
+            rest = &rest[written..];
+        }
+        fchown(&file, Some(*uid), Some(*gid))?;
+        fchmod(&file, *mode)?;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        self.tree = Some(open_tree(CWD, CRADLE, flags)?);
+        rustix::fs::unlink(CRADLE)
+    }
+
+    /// Mounts at the target, which exists by now.
+    pub(super) fn attach(&mut self) -> Result<(), Errno> {
+        if let Kind::Tmpfs { options } = &self.kind {
+            let flags = MountFlags::NOSUID | MountFlags::NODEV;
+            return mount(c"tmpfs", self.at(), c"tmpfs", flags, options.as_c_str());
+        }
+        let Some(tree) = self.tree.take() else { return Ok(()) };
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+        move_mount(tree, c"", CWD, self.at(), flags)
+    }
+
+    pub(super) fn at(&self) -> &CStr {
+        &self.target
+    }
+
+    pub(super) fn is_directory(&self) -> bool {
+        self.directory
+    }
+
+    pub(super) fn target(&self) -> PathBuf {
+        path::from_c(&self.target)
+    }
+
+    pub(super) fn source(&self) -> Option<PathBuf> {
+        match &self.kind {
+            Kind::Bind { source, .. } => Some(path::from_c(source)),
+            _ => None,
+        }
+    }
+}
