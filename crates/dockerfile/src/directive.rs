@@ -71,18 +71,6 @@ impl CheckDirective {
         }
         Ok(check)
     }
-
-    /// These options and `other`'s.
-    pub(crate) fn merged(&self, other: &Self) -> Self {
-        let both = |a: &[String], b: &[String]| a.iter().chain(b).cloned().collect();
-        Self {
-            skip: both(&self.skip, &other.skip),
-            skip_all: self.skip_all || other.skip_all,
-            error: self.error || other.error,
-            experimental: both(&self.experimental, &other.experimental),
-            experimental_all: self.experimental_all || other.experimental_all,
-        }
-    }
 }
 
 /// `all`, or names.

@@ -9,7 +9,7 @@ pub mod found;
 pub mod rules;
 mod text;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{CheckDirective, Dockerfile, Span, directive};
 pub use rules::Rule;
@@ -35,14 +35,35 @@ impl Finding {
 /// The findings that the options leave, and the `check=` comments right above an instruction for what is
 /// found there. Experimental checks run only where they are asked for, whatever is skipped.
 pub fn select(findings: Vec<Finding>, dockerfile: &Dockerfile, options: &CheckDirective) -> Vec<Finding> {
-    let local: HashMap<usize, CheckDirective> = places(dockerfile)
-        .filter_map(|(span, comments)| Some((span.start, local_options(comments)?)))
+    let everywhere = wanted(options);
+    let here: HashMap<usize, HashSet<&str>> = places(dockerfile)
+        .filter_map(|(span, comments)| Some((span.start, wanted(&local(comments)?))))
         .collect();
-    let is_wanted = |finding: &Finding| match local.get(&finding.span.start) {
-        Some(local) => options.merged(local).wants(finding.rule),
-        None => options.wants(finding.rule),
+    let is_wanted = |finding: &Finding| {
+        let name = finding.rule.name;
+        let here = here.get(&finding.span.start).map(|here| here.contains(name));
+        match finding.rule.experimental {
+            true => everywhere.contains(name) || here.unwrap_or(false),
+            false => everywhere.contains(name) && here.unwrap_or(true),
+        }
     };
     findings.into_iter().filter(is_wanted).collect()
+}
+
+/// The names of the checks that the options leave.
+fn wanted(options: &CheckDirective) -> HashSet<&'static str> {
+    let unless_named =
+        |rule: &&Rule| if rule.experimental { options.experimental_all } else { !options.skip_all };
+    let mut wanted: HashSet<&str> =
+        rules::ALL.iter().copied().filter(unless_named).map(|rule| rule.name).collect();
+    let named = |name: &String, experimental| {
+        rules::ALL.iter().find(|rule| rule.name == name && rule.experimental == experimental)
+    };
+    for rule in options.skip.iter().filter_map(|name| named(name, false)) {
+        wanted.remove(rule.name);
+    }
+    wanted.extend(options.experimental.iter().filter_map(|name| named(name, true)).map(|rule| rule.name));
+    wanted
 }
 
 /// Every place that comments may stand above.
@@ -58,21 +79,10 @@ fn places(dockerfile: &Dockerfile) -> impl Iterator<Item = (Span, &[String])> {
 }
 
 /// The first `check=` among comments; it ends at its first space, and has no effect if it is wrong.
-fn local_options(comments: &[String]) -> Option<CheckDirective> {
+fn local(comments: &[String]) -> Option<CheckDirective> {
     let value = comments.iter().find_map(|comment| match directive::parse(comment)? {
         (directive::Key::Check, value) => value.split(' ').next(),
         _ => None,
     })?;
     CheckDirective::parse(value).ok()
-}
-
-impl CheckDirective {
-    /// Whether the findings of `rule` are wanted.
-    pub fn wants(&self, rule: &Rule) -> bool {
-        let names = |list: &[String]| list.iter().any(|name| name == rule.name);
-        match rule.experimental {
-            true => self.experimental_all || names(&self.experimental),
-            false => !self.skip_all && !names(&self.skip),
-        }
-    }
 }

@@ -107,7 +107,7 @@ fn add(dockerfile: &mut Dockerfile, node: Node, source: &Source) -> Result<(), P
 fn stage(node: Node, from: from::From) -> Stage {
     let name = from.alias.as_ref().map(|(_, name)| name.to_lowercase());
     Stage {
-        description: name.as_deref().and_then(|name| node.description_of(name)),
+        description: name.as_deref().and_then(|name| Some(node.descriptions().get(name)?.to_string())),
         base: from.base,
         name,
         platform: from.platform,

@@ -10,15 +10,15 @@ use wharf_dockerfile::parse;
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/dockerfile/cases");
     let Ok(entries) = fs::read_dir(root) else { return Vec::new() };
-    let mut cases: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<PathBuf> = entries.map(|entry| entry.expect("a case").path()).collect();
     cases.sort();
     cases
 }
 
 /// What BuildKit said, if it refused the build.
 fn refusal(case: &Path) -> Option<String> {
-    let expect: serde_json::Value =
-        serde_json::from_slice(&fs::read(case.join("expect.json")).unwrap()).unwrap();
+    let text = fs::read(case.join("expect.json")).expect("what BuildKit gave");
+    let expect: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
     expect["error"].as_str().map(str::to_string)
 }
 

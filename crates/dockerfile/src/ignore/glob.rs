@@ -19,7 +19,7 @@ pub(super) enum Term {
 
 impl Term {
     /// Whether the term matches this one character.
-    fn matches(&self, c: char) -> bool {
+    pub(super) fn matches(&self, c: char) -> bool {
         match self {
             Self::Literal(literal) => *literal == c,
             Self::Any => c != '/',

@@ -1,7 +1,8 @@
 //! One pattern of moby's pattern language: `*` and `?` stay within a name, `**` goes through directories,
 //! `[…]` and the backslash are as in Go's globs.
-
-use regex::Regex;
+//!
+//! Matching takes time in proportion to pattern times path, whatever the pattern; most patterns need only a
+//! comparison of strings.
 
 use super::PatternError;
 use super::glob::{self, Term};
@@ -13,7 +14,7 @@ pub(super) struct Pattern {
     matcher: Matcher,
 }
 
-/// How a pattern is matched: most need no regular expression.
+/// How a pattern is matched.
 #[derive(Debug, Clone)]
 enum Matcher {
     /// The path itself.
@@ -22,17 +23,32 @@ enum Matcher {
     Prefix(String),
     /// `**/name` or `**name`: everything that ends so.
     Suffix(String),
-    Regex(Regex),
+    Steps(Vec<Step>),
+}
+
+/// A part of a pattern as it is walked through.
+#[derive(Debug, Clone)]
+enum Step {
+    /// One character.
+    One(Term),
+    /// `*`: any number of characters of a name.
+    Name,
+    /// `**/`: any number of directories, also none. Before any of it is read.
+    Dirs,
+    /// `**/`, of which something is read: it ends with a slash only.
+    InDirs,
+    /// `**` at the end: everything.
+    Rest,
 }
 
 impl Pattern {
     /// Reads a pattern that is already clean: relative, without `.` and `..`.
     ///
     /// # Errors
-    /// If Go's `filepath.Match` would refuse it.
+    /// If Go's `filepath.Match` would refuse it, or a range in it runs backwards.
     pub(super) fn new(text: &str) -> Result<Self, PatternError> {
-        let syntax = || PatternError::Syntax { pattern: text.into() };
-        let terms = glob::terms(text).ok_or_else(syntax)?;
+        let terms = glob::terms(text).filter(|terms| !terms.iter().any(runs_backwards));
+        let terms = terms.ok_or_else(|| PatternError::Syntax { pattern: text.into() })?;
         let is_plain = |terms: &[Term]| terms.iter().all(|term| matches!(term, Term::Literal(_)));
         let is_escaped = text.contains('\\');
         let matcher = match terms.as_slice() {
@@ -43,7 +59,7 @@ impl Pattern {
             [start @ .., Term::Star, Term::Star] if is_plain(start) && !is_escaped => {
                 Matcher::Prefix(text[..text.len() - 2].into())
             }
-            terms => Matcher::Regex(Regex::new(&expression(terms)).map_err(|_| syntax())?),
+            terms => Matcher::Steps(steps(terms)),
         };
         Ok(Self { text: text.into(), matcher })
     }
@@ -61,7 +77,7 @@ impl Pattern {
             Matcher::Suffix(suffix) => {
                 path.ends_with(suffix.as_str()) || suffix.strip_prefix('/') == Some(path)
             }
-            Matcher::Regex(regex) => regex.is_match(path),
+            Matcher::Steps(steps) => may_match(steps, path) && walk(steps, path),
         }
     }
 
@@ -72,43 +88,76 @@ impl Pattern {
     }
 }
 
-/// The regular expression for a pattern: `**/` is any number of directories, also none.
-fn expression(terms: &[Term]) -> String {
-    let mut expression = String::from("^");
+fn runs_backwards(term: &Term) -> bool {
+    matches!(term, Term::Class { ranges, .. } if ranges.iter().any(|(low, high)| low > high))
+}
+
+fn steps(terms: &[Term]) -> Vec<Step> {
+    let mut steps = Vec::new();
     let mut terms = terms;
     while let [term, rest @ ..] = terms {
         terms = rest;
-        match term {
-            Term::Star => match terms {
-                [Term::Star] | [Term::Star, Term::Literal('/')] => {
-                    expression.push_str(".*");
-                    terms = &[];
+        match (term, rest) {
+            (Term::Star, [Term::Star, after @ ..]) => {
+                terms = after.strip_prefix(&[Term::Literal('/')]).unwrap_or(after);
+                if terms.is_empty() {
+                    steps.push(Step::Rest);
+                } else {
+                    steps.extend([Step::Dirs, Step::InDirs]);
                 }
-                [Term::Star, Term::Literal('/'), rest @ ..] | [Term::Star, rest @ ..] => {
-                    expression.push_str("(.*/)?");
-                    terms = rest;
-                }
-                _ => expression.push_str("[^/]*"),
-            },
-            Term::Any => expression.push_str("[^/]"),
-            Term::Literal(c) => push_literal(&mut expression, *c),
-            Term::Class { negated, ranges } => {
-                expression.push_str(if *negated { "[^" } else { "[" });
-                for (low, high) in ranges {
-                    push_literal(&mut expression, *low);
-                    expression.push('-');
-                    push_literal(&mut expression, *high);
-                }
-                expression.push(']');
             }
+            (Term::Star, _) => steps.push(Step::Name),
+            (one, _) => steps.push(Step::One(one.clone())),
         }
     }
-    expression.push('$');
-    expression
+    steps
 }
 
-fn push_literal(expression: &mut String, c: char) {
-    expression.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+/// Whether the first and the last character allow a match: what rules out most paths at once.
+fn may_match(steps: &[Step], path: &str) -> bool {
+    let allows = |step: Option<&Step>, c: Option<char>| match step {
+        Some(Step::One(term)) => c.is_some_and(|c| term.matches(c)),
+        _ => true,
+    };
+    allows(steps.last(), path.chars().next_back()) && allows(steps.first(), path.chars().next())
+}
+
+/// Walks all ways through the pattern at once.
+fn walk(steps: &[Step], path: &str) -> bool {
+    let mut here = vec![false; steps.len() + 1];
+    enter(steps, &mut here, 0);
+    for c in path.chars() {
+        let mut next = vec![false; steps.len() + 1];
+        for (index, step) in steps.iter().enumerate().filter(|(index, _)| here[*index]) {
+            match step {
+                Step::One(term) if term.matches(c) => enter(steps, &mut next, index + 1),
+                Step::Name if c != '/' => enter(steps, &mut next, index),
+                Step::Dirs | Step::InDirs if c != '\n' => {
+                    let inside = if matches!(step, Step::Dirs) { index + 1 } else { index };
+                    next[inside] = true;
+                    if c == '/' {
+                        enter(steps, &mut next, inside + 1);
+                    }
+                }
+                Step::Rest if c != '\n' => enter(steps, &mut next, index),
+                _ => {}
+            }
+        }
+        here = next;
+    }
+    here[steps.len()]
+}
+
+/// Comes to a step, and to those behind it if it may stand for nothing.
+fn enter(steps: &[Step], active: &mut [bool], mut index: usize) {
+    loop {
+        active[index] = true;
+        index += match steps.get(index) {
+            Some(Step::Name | Step::Rest) => 1,
+            Some(Step::Dirs) => 2,
+            _ => return,
+        };
+    }
 }
 
 /// The shortest path that means the same (Go's `filepath.Clean`): without `.`, `..` and double slashes.
@@ -150,5 +199,12 @@ mod tests {
         ] {
             assert_eq!(clean(path), cleaned, "{path}");
         }
+    }
+
+    #[test]
+    fn many_stars_take_no_longer_than_few() {
+        let pattern = Pattern::new(&format!("{}b", "*a".repeat(200))).unwrap();
+        assert!(!pattern.matches(&format!("{}c", "a".repeat(400))));
+        assert!(pattern.matches(&format!("{}b", "a".repeat(400))));
     }
 }

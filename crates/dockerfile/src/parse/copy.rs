@@ -1,5 +1,7 @@
 //! `COPY` and `ADD`: flags, sources, here-documents as files, destination.
 
+use std::collections::HashMap;
+
 use crate::error::Problem;
 use crate::flags::{Flags, Takes};
 use crate::{Add, Copy, Heredoc, InlineFile, Sources};
@@ -72,14 +74,15 @@ fn sources(node: &Node, instruction: &str) -> Result<Sources, Problem> {
         return Err(Problem::new(message).at(destination));
     }
     sources.destination = destination.clone();
+    // Of two here-documents with one name, the content of the last counts.
+    let contents: HashMap<&str, &str> =
+        node.heredocs.iter().map(|heredoc| (heredoc.name.as_str(), heredoc.content.as_str())).collect();
     for word in words {
         let Ok(Some(named)) = Heredoc::parse(word) else {
             sources.paths.push(word.clone());
             continue;
         };
-        // Of two with one name, BuildKit takes the content of the last.
-        let content = node.heredocs.iter().rfind(|heredoc| heredoc.name == named.name);
-        let content = content.map(|heredoc| heredoc.content.clone()).unwrap_or_default();
+        let content = contents.get(named.name.as_str()).copied().unwrap_or_default().to_string();
         let named = Heredoc { content, ..named };
         sources.inline.push(InlineFile { data: named.body(), path: named.name, expand: named.expand });
     }

@@ -46,13 +46,15 @@ pub(crate) fn arg_declarations(node: &Node) -> Result<Vec<ArgDeclaration>, Probl
     if words.is_empty() {
         return Err(Problem::new("ARG requires at least one argument"));
     }
+    let descriptions = node.descriptions();
     let declaration = |word: &String| {
         let (name, default) = match word.split_once('=') {
             Some(("", _)) => return Err(Problem::new("ARG names can not be blank").at(word)),
             Some((name, default)) => (name, Some(default.to_string())),
             None => (word.as_str(), None),
         };
-        Ok(ArgDeclaration { name: name.into(), default, description: node.description_of(name) })
+        let description = descriptions.get(name).map(ToString::to_string);
+        Ok(ArgDeclaration { name: name.into(), default, description })
     };
     words.iter().map(declaration).collect()
 }

@@ -1,5 +1,7 @@
 //! A logical line split into instruction, flags and arguments.
 
+use std::collections::HashMap;
+
 use crate::error::Problem;
 use crate::flags::split_flags;
 use crate::source::Source;
@@ -70,12 +72,9 @@ impl Arguments {
 const TAKES_HEREDOCS: [&str; 3] = ["ADD", "COPY", "RUN"];
 
 impl Node {
-    pub(crate) fn parse(line: LogicalLine, escape: char) -> Result<Self, (LogicalLine, Problem)> {
-        let head = match Head::split(&line.text).with_arguments(escape) {
-            Ok(head) => head,
-            Err(problem) => return Err((line, problem)),
-        };
-        let (keyword, flags, arguments) = head;
+    pub(crate) fn parse(line: LogicalLine, escape: char, source: &Source) -> Result<Self, ParseError> {
+        let parts = Head::split(&line.text).with_arguments(escape);
+        let (keyword, flags, arguments) = parts.map_err(|problem| locate(&line, source, problem))?;
         Ok(Self { line, keyword, flags, arguments, heredocs: Vec::new() })
     }
 
@@ -99,10 +98,10 @@ impl Node {
         self.line.text.trim().to_string()
     }
 
-    /// What a comment above says of `name`: `# name what it says`.
-    pub(crate) fn description_of(&self, name: &str) -> Option<String> {
-        let rest = |comment: &String| Some(comment.strip_prefix(name)?.strip_prefix(' ')?.to_string());
-        self.line.comments.iter().find_map(rest).filter(|_| !name.is_empty())
+    /// What the comments above say, by the name of what they describe: `# name what it says`.
+    pub(crate) fn descriptions(&self) -> HashMap<&str, &str> {
+        // The first comment for a name counts.
+        self.line.comments.iter().rev().filter_map(|comment| comment.split_once(' ')).collect()
     }
 
     pub(crate) fn locate(&self, source: &Source, problem: Problem) -> ParseError {
@@ -111,7 +110,7 @@ impl Node {
 }
 
 /// Gives a problem its place: the word that it names, or the start of the instruction.
-pub(crate) fn locate(line: &LogicalLine, source: &Source, problem: Problem) -> ParseError {
+fn locate(line: &LogicalLine, source: &Source, problem: Problem) -> ParseError {
     let word = problem.word.as_deref().filter(|word| !word.is_empty());
     let offset = word.and_then(|word| line.text.find(word)).map(|at| line.source_offset(at));
     source.error(offset.unwrap_or(line.span.start), problem.message, problem.suggestion)

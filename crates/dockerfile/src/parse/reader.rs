@@ -5,7 +5,7 @@ use crate::directive::{self, Key};
 use crate::error::Problem;
 use crate::source::Source;
 
-use super::node::{self, LogicalLine, Node};
+use super::node::{LogicalLine, Node};
 
 /// Where in the file the reader is, and what it learnt on the way.
 #[derive(Debug)]
@@ -34,8 +34,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn next_node(&mut self) -> Result<Option<Node>, ParseError> {
         let source = self.source;
         let Some(line) = self.logical_line()? else { return Ok(None) };
-        let mut node =
-            Node::parse(line, self.escape).map_err(|(line, problem)| node::locate(&line, source, problem))?;
+        let mut node = Node::parse(line, self.escape, source)?;
         let announced = node.announced_heredocs().map_err(|problem| node.locate(source, problem))?;
         for mut heredoc in announced {
             let unterminated = |node: &Node| {
