@@ -7,7 +7,13 @@ use std::{
 
 use wharf_oci::Digest;
 
-use crate::{Error, OpaqueXattr, Ownership};
+use crate::{
+    Error, OpaqueXattr, Ownership,
+    member::Whiteouts,
+    stream::decompress,
+    tree::Tree,
+    unpack::{Policy, Unpacker},
+};
 
 /// What a directory that layers are applied to looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +50,16 @@ impl ApplyOptions {
 pub struct Limits {
     /// Entries.
     pub entries: u64,
-    /// Bytes of tar stream.
+    /// Bytes of files, holes included.
     pub bytes: u64,
-    /// Bytes of tar stream for every compressed byte, counted once the stream is past 64 MiB.
+    /// Bytes of tar stream for every compressed byte, once the stream is past 4 GiB. (Zeros, of which
+    /// honest layers have a few gigabytes, shrink a thousandfold in gzip and much further in zstd.)
     pub ratio: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 10_000_000, bytes: 1 << 40, ratio: 2000 }
+        Self { entries: 10_000_000, bytes: 1 << 40, ratio: 10_000 }
     }
 }
 
@@ -67,6 +74,10 @@ pub struct Applied {
     pub entries: u64,
     /// Directories that the layer enters without naming them and that no lower directory had.
     pub implied: Vec<PathBuf>,
+    /// Devices that `mknod` was not allowed to make and for which empty files stand ([`DEVICE_XATTR`]).
+    ///
+    /// [`DEVICE_XATTR`]: crate::DEVICE_XATTR
+    pub placeholders: Vec<PathBuf>,
 }
 
 /// Unpacks the layer in `reader`, compressed or not, into `dir`. `reader` is read to its end.
@@ -74,6 +85,15 @@ pub struct Applied {
 /// Nothing is written outside `dir`, whatever the layer says. On error `dir` is left half done: callers
 /// unpack under a temporary name and rename. Nothing is synced to disk.
 pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Result<Applied, Error> {
-    let _ = (reader, dir, options);
-    unreachable!()
+    let policy = Policy {
+        form: options.form,
+        ownership: options.ownership,
+        whiteouts: Whiteouts::Interpreted,
+        owner: None,
+        limits: options.limits,
+    };
+    let mut unpacker = Unpacker::new(Tree::open(dir)?, policy, &options.lowers);
+    let (entries, diff_id, uncompressed_size) = decompress(reader, |stream| unpacker.unpack(stream))?;
+    let Unpacker { implied, placeholders, .. } = unpacker;
+    Ok(Applied { diff_id, uncompressed_size, entries, implied, placeholders })
 }

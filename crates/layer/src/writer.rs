@@ -1,10 +1,13 @@
 //! A layer written entry by entry.
 
-use std::io::{Read, Write};
+use std::{
+    borrow::Cow,
+    io::{Read, Write},
+};
 
 use wharf_oci::{Descriptor, Digest};
 
-use crate::{Compression, Entry, Error, Family};
+use crate::{Compression, Entry, Error, Family, Kind, Metadata, Timestamp, encode::Encoder, tar};
 
 /// How a layer is written.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,28 +54,56 @@ impl LayerInfo {
 
 /// Writes a layer to `W`: tar framing on the calling thread; hashing, compression and output on others.
 ///
-/// The bytes depend on the entries, their content and the options, and on nothing else.
+/// The bytes depend on the entries, their content and the options, and on nothing else. Entries are
+/// written in the order in which they come; what was written counts only once [`LayerWriter::finish`]
+/// has said so.
 #[derive(Debug)]
 pub struct LayerWriter<W> {
-    out: W,
+    encoder: Encoder<W>,
+    latest_mtime: Option<Timestamp>,
+    precision: Precision,
 }
 
 impl<W: Write + Send + 'static> LayerWriter<W> {
     /// Starts a layer that goes to `out`.
     pub fn new(out: W, options: &WriteOptions) -> Self {
-        let _ = options;
-        Self { out }
+        Self {
+            encoder: Encoder::new(out, options.compression),
+            latest_mtime: options.latest_mtime.map(Timestamp::from_seconds),
+            precision: options.precision,
+        }
     }
 
     /// Adds an entry. For a file, `content` must give exactly as many bytes as its size; it is not read
-    /// for anything else.
-    pub fn append(&mut self, entry: &Entry, content: impl Read) -> Result<(), Error> {
-        let _ = (entry, content);
-        unreachable!()
+    /// for anything else. After an error the layer cannot be continued.
+    pub fn append(&mut self, entry: &Entry, mut content: impl Read) -> Result<(), Error> {
+        self.encoder.write(&tar::encode(&self.with_written_time(entry)))?;
+        let Kind::File { size } = entry.kind else { return Ok(()) };
+        let written = self.encoder.copy(&mut content, size)?;
+        let surplus = content.read(&mut [0]).map_err(Error::stream("reading the content of a layer"))?;
+        if written != size || surplus != 0 {
+            let actual = written + surplus as u64;
+            return Err(Error::SizeChanged { entry: entry.path.clone(), expected: size, actual });
+        }
+        self.encoder.write(&[0; tar::BLOCK][..tar::padding(size)])
     }
 
     /// Ends the layer, waits until everything is written, and gives `out` back.
-    pub fn finish(self) -> Result<(W, LayerInfo), Error> {
-        unreachable!()
+    pub fn finish(mut self) -> Result<(W, LayerInfo), Error> {
+        self.encoder.write(&tar::TRAILER)?;
+        self.encoder.finish()
+    }
+
+    fn with_written_time<'a>(&self, entry: &'a Entry) -> Cow<'a, Entry> {
+        let mut mtime = entry.metadata.mtime;
+        mtime = self.latest_mtime.map_or(mtime, |latest| mtime.min(latest));
+        if self.precision == Precision::Seconds {
+            mtime.nanoseconds = 0;
+        }
+        if mtime == entry.metadata.mtime {
+            return Cow::Borrowed(entry);
+        }
+        let metadata = Metadata { mtime, ..entry.metadata.clone() };
+        Cow::Owned(Entry { metadata, ..entry.clone() })
     }
 }

@@ -1,0 +1,263 @@
+//! A stream compressed, hashed twice and written in one pass, on several threads.
+//!
+//! The caller fills blocks of fixed size. Each goes to the thread that computes the digest of the
+//! stream, and to a compressing thread; a last thread takes the compressed blocks in order, hashes and
+//! writes them. Channels are bounded, so memory is a few blocks per thread. How the input was cut, how
+//! many threads there are and how fast they are decides nothing about the bytes.
+
+mod gzip;
+mod zstd;
+
+use std::{
+    io::{self, Read, Write},
+    num::NonZero,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use flate2::Crc;
+use wharf_oci::{Digest, Hashing};
+
+use crate::{Compression, Error, LayerInfo};
+
+/// Compression gains little from more threads than this, and memory grows with them.
+const MAX_WORKERS: usize = 8;
+
+type Block = Arc<Vec<u8>>;
+
+/// Takes a stream and writes it compressed to `W`.
+pub(crate) struct Encoder<W> {
+    compression: Compression,
+    block: Vec<u8>,
+    filled: usize,
+    previous: Option<Block>,
+    /// `None` where the stream is written as it is: then both digests are the same.
+    to_digest: Option<Sender<Block>>,
+    digest: Option<JoinHandle<(Digest, u64)>>,
+    to_workers: Option<Sender<Job>>,
+    to_output: Option<Sender<Piece>>,
+    output: Option<JoinHandle<Result<Written<W>, Error>>>,
+}
+
+/// What the output thread wrote.
+struct Written<W> {
+    out: W,
+    digest: Digest,
+    size: u64,
+}
+
+/// A block to be compressed.
+struct Job {
+    previous: Option<Block>,
+    block: Block,
+    done: Sender<io::Result<Encoded>>,
+}
+
+struct Encoded {
+    bytes: Vec<u8>,
+    /// Of the uncompressed block; only gzip has one.
+    crc: Option<Crc>,
+}
+
+/// What the output thread waits for, in order.
+enum Piece {
+    Plain(Block),
+    Encoded(Receiver<io::Result<Encoded>>),
+}
+
+impl<W: Write + Send + 'static> Encoder<W> {
+    pub(crate) fn new(out: W, compression: Compression) -> Self {
+        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
+        let (to_output, pieces) = bounded(workers + 1);
+        let output = thread::spawn(move || write_pieces(out, compression, pieces));
+        let mut encoder = Self {
+            compression,
+            block: vec![0; block_size(compression)],
+            filled: 0,
+            previous: None,
+            to_digest: None,
+            digest: None,
+            to_workers: None,
+            to_output: Some(to_output),
+            output: Some(output),
+        };
+        if compression != Compression::None {
+            encoder.start_compressing(workers);
+        }
+        encoder
+    }
+
+    fn start_compressing(&mut self, workers: usize) {
+        let compression = self.compression;
+        let (to_workers, jobs) = bounded::<Job>(workers);
+        for _ in 0..workers {
+            let jobs = jobs.clone();
+            thread::spawn(move || {
+                for job in jobs {
+                    // Nobody waits any more where the output failed.
+                    let _ = job.done.send(encode_block(compression, &job));
+                }
+            });
+        }
+        let (to_digest, blocks) = bounded::<Block>(2);
+        self.digest = Some(thread::spawn(move || hash_blocks(blocks)));
+        self.to_digest = Some(to_digest);
+        self.to_workers = Some(to_workers);
+    }
+
+    /// Adds `data` to the stream.
+    pub(crate) fn write(&mut self, mut data: &[u8]) -> Result<(), Error> {
+        let length = data.len() as u64;
+        self.copy(&mut data, length).map(|_| ())
+    }
+
+    /// Adds at most `length` bytes of `reader`, read straight into the block. Says how many there were.
+    pub(crate) fn copy(&mut self, reader: &mut impl Read, length: u64) -> Result<u64, Error> {
+        let mut copied = 0;
+        while copied < length {
+            if self.filled == self.block.len() {
+                self.send_block()?;
+            }
+            let space = &mut self.block[self.filled..];
+            let most = (length - copied).min(space.len() as u64) as usize;
+            match reader.read(&mut space[..most]) {
+                Ok(0) => break,
+                Ok(read) => {
+                    self.filled += read;
+                    copied += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::stream("reading the content of a layer")(error)),
+            }
+        }
+        Ok(copied)
+    }
+
+    /// Ends the stream and waits until it is written.
+    pub(crate) fn finish(mut self) -> Result<(W, LayerInfo), Error> {
+        if self.filled > 0 {
+            self.send_block()?;
+        }
+        self.to_digest = None;
+        self.to_workers = None;
+        self.to_output = None;
+        let written = join(self.output.take())?;
+        let (diff_id, uncompressed_size) = match self.digest.take() {
+            Some(digest) => digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => (written.digest.clone(), written.size),
+        };
+        let info = LayerInfo {
+            diff_id,
+            digest: written.digest,
+            size: written.size,
+            uncompressed_size,
+            compression: self.compression,
+        };
+        Ok((written.out, info))
+    }
+
+    fn send_block(&mut self) -> Result<(), Error> {
+        let size = self.block.len();
+        let mut block = std::mem::replace(&mut self.block, vec![0; size]);
+        block.truncate(std::mem::take(&mut self.filled));
+        let block = Arc::new(block);
+        let piece = match &self.to_workers {
+            None => Piece::Plain(block),
+            Some(to_workers) => {
+                let (done, encoded) = bounded(1);
+                let previous = self.previous.replace(Arc::clone(&block));
+                // These threads end only when their channel closes.
+                let _ = to_workers.send(Job { previous, block: Arc::clone(&block), done });
+                let _ = self.to_digest.as_ref().map(|to_digest| to_digest.send(block));
+                Piece::Encoded(encoded)
+            }
+        };
+        match self.to_output.as_ref().map(|to_output| to_output.send(piece)) {
+            Some(Ok(())) => Ok(()),
+            // The output thread ends early only with an error.
+            _ => {
+                self.to_output = None;
+                Err(join(self.output.take()).err().unwrap_or_else(already_failed))
+            }
+        }
+    }
+}
+
+fn join<W>(output: Option<JoinHandle<Result<Written<W>, Error>>>) -> Result<Written<W>, Error> {
+    let output = output.ok_or_else(already_failed)?;
+    output.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn already_failed() -> Error {
+    Error::stream("writing the layer")(io::Error::other("it failed before"))
+}
+
+fn block_size(compression: Compression) -> usize {
+    match compression {
+        Compression::None | Compression::Gzip { .. } => gzip::BLOCK_SIZE,
+        Compression::Zstd { .. } => zstd::BLOCK_SIZE,
+    }
+}
+
+fn encode_block(compression: Compression, job: &Job) -> io::Result<Encoded> {
+    match compression {
+        Compression::None => Ok(Encoded { bytes: job.block.to_vec(), crc: None }),
+        Compression::Gzip { level } => {
+            let previous = job.previous.as_ref().map(|previous| previous.as_slice());
+            let member = gzip::encode(previous, &job.block, level)?;
+            Ok(Encoded { bytes: member.bytes, crc: Some(member.crc) })
+        }
+        Compression::Zstd { level } => Ok(Encoded { bytes: zstd::encode(&job.block, level)?, crc: None }),
+    }
+}
+
+fn hash_blocks(blocks: Receiver<Block>) -> (Digest, u64) {
+    let mut hashing = Hashing::new(io::sink());
+    for block in blocks {
+        // A sink takes everything.
+        let _ = hashing.write_all(&block);
+    }
+    let (_, digest, length) = hashing.finish();
+    (digest, length)
+}
+
+fn write_pieces<W: Write>(
+    out: W,
+    compression: Compression,
+    pieces: Receiver<Piece>,
+) -> Result<Written<W>, Error> {
+    let fail = || Error::stream("writing the layer");
+    let mut out = Hashing::new(out);
+    let mut crc = Crc::new();
+    let is_gzip = matches!(compression, Compression::Gzip { .. });
+    if is_gzip {
+        out.write_all(&gzip::HEADER).map_err(fail())?;
+    }
+    for piece in pieces {
+        match piece {
+            Piece::Plain(block) => out.write_all(&block).map_err(fail())?,
+            Piece::Encoded(encoded) => {
+                let encoded =
+                    encoded.recv().unwrap_or_else(|_| Err(io::Error::other("a compressing thread died")));
+                let encoded = encoded.map_err(Error::stream("compressing the layer"))?;
+                out.write_all(&encoded.bytes).map_err(fail())?;
+                if let Some(block_crc) = encoded.crc {
+                    crc.combine(&block_crc);
+                }
+            }
+        }
+    }
+    if is_gzip {
+        out.write_all(&gzip::trailer(&crc)).map_err(fail())?;
+    }
+    out.flush().map_err(fail())?;
+    let (out, digest, size) = out.finish();
+    Ok(Written { out, digest, size })
+}
+
+impl<W> std::fmt::Debug for Encoder<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder").field("compression", &self.compression).finish_non_exhaustive()
+    }
+}
