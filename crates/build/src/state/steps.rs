@@ -1,0 +1,98 @@
+//! Which layer a step with a certain key made.
+
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use wharf_oci::{Descriptor, Digest};
+
+use super::{State, StateError, now};
+use crate::id::Id;
+
+/// The result of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StepRecord {
+    /// What following steps name their parent by.
+    pub(crate) result: Id,
+    /// The layer it made.
+    pub(crate) layer: LayerRecord,
+    /// When it ran, nanoseconds since 1970.
+    pub(crate) created: i64,
+}
+
+/// A layer in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerRecord {
+    /// The blob.
+    pub(crate) blob: Descriptor,
+    /// The digest of its tar stream.
+    pub(crate) diff_id: Digest,
+}
+
+impl State {
+    /// The result of the step with the key `key`.
+    pub(crate) fn step(&self, key: &Id) -> Result<Option<StepRecord>, StateError> {
+        let row = self.read(|db| {
+            db.prepare_cached("SELECT result, layer, created FROM steps WHERE key = ?1")?
+                .query_row([key.0], |row| {
+                    Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?, row.get(2)?))
+                })
+                .optional()
+        })?;
+        // A row that cannot be read is as good as none: the step runs again and replaces it.
+        Ok(row.and_then(|(result, layer, created)| {
+            let result = Id::from_slice(&result)?;
+            Some(StepRecord { result, layer: serde_json::from_str(&layer).ok()?, created })
+        }))
+    }
+
+    /// Remembers the result of a step under each of `keys`, in place of what was known.
+    pub(crate) fn keep_step(&self, keys: &[Id], record: &StepRecord) -> Result<(), StateError> {
+        let Ok(layer) = serde_json::to_string(&record.layer) else { return Ok(()) };
+        self.write(|db| {
+            let mut insert = db.prepare_cached(
+                "INSERT OR REPLACE INTO steps (key, result, layer, created, used) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            for key in keys {
+                insert.execute(params![key.0, record.result.0, layer, record.created, now()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Says that the results under `keys` were used, so that pruning takes others first.
+    pub(crate) fn touch_steps(&self, keys: &[Id]) -> Result<(), StateError> {
+        self.write(|db| {
+            // Within a day the order does not matter, and a build that changes nothing should write nothing.
+            let mut update =
+                db.prepare_cached("UPDATE steps SET used = ?2 WHERE key = ?1 AND used < ?2 - 86400")?;
+            for key in keys {
+                update.execute(params![key.0, now()])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_oci::MediaType;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_found_again_by_another_process() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("state.db");
+        let blob = Descriptor::of(MediaType::ImageLayerGzip, b"blob");
+        let record = StepRecord {
+            result: Id([1; 32]),
+            layer: LayerRecord { diff_id: blob.digest.clone(), blob },
+            created: 5,
+        };
+        let (one, other) = (State::open(&path).unwrap(), State::open(&path).unwrap());
+        one.keep_step(&[Id([2; 32]), Id([3; 32])], &record).unwrap();
+        other.touch_steps(&[Id([2; 32])]).unwrap();
+        assert_eq!(other.step(&Id([2; 32])).unwrap(), Some(record.clone()));
+        assert_eq!(other.step(&Id([3; 32])).unwrap(), Some(record));
+        assert_eq!(other.step(&Id([4; 32])).unwrap(), None);
+    }
+}
