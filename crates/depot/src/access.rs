@@ -58,7 +58,9 @@ impl Users {
                 continue;
             }
             match line.split_once(':') {
-                Some((account, hash)) if !account.is_empty() && hash.starts_with("$2") && hash.len() == 60 => {
+                Some((account, hash))
+                    if !account.is_empty() && hash.starts_with("$2") && hash.len() == 60 =>
+                {
                     hashes.insert(account.to_owned(), hash.to_owned());
                 }
                 _ => return Err(AccessError::Line { line: number + 1 }),
@@ -107,14 +109,16 @@ impl Access {
             Self::Users(users) => basic().is_some_and(|pair| users.accept(&pair)),
             Self::Token(token) => {
                 let bearer = scheme.eq_ignore_ascii_case("bearer") && is_same(value.trim(), token);
-                bearer || basic().and_then(|pair| Some(is_same(pair.split_once(':')?.1, token))).unwrap_or(false)
+                bearer
+                    || basic().and_then(|pair| Some(is_same(pair.split_once(':')?.1, token))).unwrap_or(false)
             }
         };
         if allowed {
             return Ok(());
         }
         let challenge = HeaderValue::from_static("Basic realm=\"wharf\"");
-        Err(Problem::new(Code::Unauthorized, "authentication required").with_header(WWW_AUTHENTICATE, challenge))
+        Err(Problem::new(Code::Unauthorized, "authentication required")
+            .with_header(WWW_AUTHENTICATE, challenge))
     }
 }
 
@@ -145,7 +149,9 @@ mod tests {
             assert!(access.check(&basic("ann:secret")).is_ok());
             assert!(access.check(&basic("ann:wrong")).is_err());
         }
-        for wrong in [basic("bob:secret"), basic("ann"), headers("Basic !"), headers("Bearer x"), HeaderMap::new()] {
+        for wrong in
+            [basic("bob:secret"), basic("ann"), headers("Basic !"), headers("Bearer x"), HeaderMap::new()]
+        {
             assert!(access.check(&wrong).is_err());
         }
     }
@@ -161,7 +167,10 @@ mod tests {
     #[test]
     fn a_password_file_is_read_strictly() {
         for (text, line) in [("ann:secret", 1), ("\nann:$apr1$x", 2), (":$2b$", 1)] {
-            assert!(matches!(Users::parse(text), Err(AccessError::Line { line: found }) if found == line), "{text}");
+            assert!(
+                matches!(Users::parse(text), Err(AccessError::Line { line: found }) if found == line),
+                "{text}"
+            );
         }
         assert!(!format!("{:?}", Access::Token("t0ken".into())).contains("t0ken"));
     }

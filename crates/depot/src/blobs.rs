@@ -7,9 +7,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, RANGE,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION,
+    RANGE,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use wharf_oci::{Descriptor, Digest, MediaType};
@@ -26,7 +28,7 @@ pub(crate) async fn get(
     depot: &Depot,
     name: String,
     digest: Digest,
-    request: &Request<Body>,
+    request: &Parts,
 ) -> Result<Response, Problem> {
     let layout = existing(depot, name).await?;
     let size = layout.size(&digest).ok_or_else(|| unknown_blob(&digest))?;
@@ -36,11 +38,11 @@ pub(crate) async fn get(
     set(&mut response, ETAG, &etag)?;
     set(&mut response, ACCEPT_RANGES, "bytes")?;
     set(&mut response, CONTENT_TYPE, "application/octet-stream")?;
-    if is_known(request.headers(), &etag) {
+    if is_known(&request.headers, &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let range = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
+    let range = request.headers.get(RANGE).and_then(|value| value.to_str().ok());
     let (start, end) = match asked(range, size) {
         Asked::All => (0, size),
         Asked::Part { start, end } => {
@@ -55,7 +57,7 @@ pub(crate) async fn get(
         }
     };
     response.headers_mut().insert(CONTENT_LENGTH, (end - start).into());
-    if request.method() == Method::GET {
+    if request.method == Method::GET {
         *response.body_mut() = part(&layout, &digest, start, end).await?;
     }
     Ok(response)
@@ -87,8 +89,13 @@ pub(crate) async fn delete(depot: &Depot, name: String, digest: Digest) -> Resul
 }
 
 /// Opens an upload; or mounts a blob, or takes it whole, where the query says so.
-pub(crate) async fn start(depot: &Depot, name: String, request: Request<Body>) -> Result<Response, Problem> {
-    let query = query(&request);
+pub(crate) async fn start(
+    depot: &Depot,
+    name: String,
+    request: &Parts,
+    body: Body,
+) -> Result<Response, Problem> {
+    let query = query(request);
     let layout = {
         let (repositories, name) = (depot.repositories.clone(), name.clone());
         blocking(move || Ok(repositories.create(&name)?)).await?
@@ -106,13 +113,18 @@ pub(crate) async fn start(depot: &Depot, name: String, request: Request<Body>) -
     };
     if let Some(text) = query.get("digest") {
         let digest = parse_digest(text)?;
-        receive(&uploads, id, None, request.into_body()).await?;
+        receive(&uploads, id, None, body).await?;
         return close(uploads, &name, id, digest).await;
     }
     progress(&name, id, Received(0), StatusCode::ACCEPTED)
 }
 
-async fn mount(depot: &Depot, layout: &Layout, from: Option<String>, digest: Digest) -> Result<bool, Problem> {
+async fn mount(
+    depot: &Depot,
+    layout: &Layout,
+    from: Option<String>,
+    digest: Digest,
+) -> Result<bool, Problem> {
     let (repositories, layout) = (depot.repositories.clone(), layout.clone());
     blocking(move || {
         if layout.has(&digest) {
@@ -145,11 +157,12 @@ pub(crate) async fn append(
     depot: &Depot,
     name: String,
     id: String,
-    request: Request<Body>,
+    request: &Parts,
+    body: Body,
 ) -> Result<Response, Problem> {
     let (uploads, id) = find(depot, &name, &id).await?;
-    let start = claimed_start(request.headers())?;
-    let received = receive(&uploads, id, start, request.into_body()).await?;
+    let start = claimed_start(&request.headers)?;
+    let received = receive(&uploads, id, start, body).await?;
     progress(&name, id, received, StatusCode::ACCEPTED)
 }
 
@@ -157,14 +170,16 @@ pub(crate) async fn finish(
     depot: &Depot,
     name: String,
     id: String,
-    request: Request<Body>,
+    request: &Parts,
+    body: Body,
 ) -> Result<Response, Problem> {
     let (uploads, id) = find(depot, &name, &id).await?;
-    let query = query(&request);
-    let digest = query.get("digest").ok_or_else(|| Problem::new(Code::DigestInvalid, "the digest is missing"))?;
+    let query = query(request);
+    let digest =
+        query.get("digest").ok_or_else(|| Problem::new(Code::DigestInvalid, "the digest is missing"))?;
     let digest = parse_digest(digest)?;
-    let start = claimed_start(request.headers())?;
-    receive(&uploads, id, start, request.into_body()).await?;
+    let start = claimed_start(&request.headers)?;
+    receive(&uploads, id, start, body).await?;
     close(uploads, &name, id, digest).await
 }
 
@@ -185,8 +200,10 @@ async fn receive(uploads: &Uploads, id: Uuid, start: Option<u64>, body: Body) ->
     let mut complete = true;
     loop {
         match pieces.try_next().await {
-            Ok(Some(piece)) if sender.send(piece).await.is_ok() => {}
-            Ok(_) => break,
+            // A writer that failed takes no more; its reason is asked for below.
+            Ok(Some(piece)) if sender.send(piece.clone()).await.is_err() => break,
+            Ok(Some(_)) => {}
+            Ok(None) => break,
             Err(_) => {
                 complete = false;
                 break;
@@ -249,7 +266,8 @@ pub(crate) fn status_only(status: StatusCode) -> Response {
 }
 
 pub(crate) fn set(response: &mut Response, name: HeaderName, value: &str) -> Result<(), Problem> {
-    let value = HeaderValue::try_from(value).map_err(|_| Problem::new(Code::Unknown, "a header cannot be written"))?;
+    let value = HeaderValue::try_from(value)
+        .map_err(|_| Problem::new(Code::Unknown, "a header cannot be written"))?;
     response.headers_mut().insert(name, value);
     Ok(())
 }
@@ -267,8 +285,8 @@ pub(crate) async fn existing(depot: &Depot, name: String) -> Result<Layout, Prob
     blocking(move || Ok(repositories.get(&name)?)).await?.ok_or(unknown)
 }
 
-pub(crate) fn query(request: &Request<Body>) -> HashMap<String, String> {
-    url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect()
+pub(crate) fn query(request: &Parts) -> HashMap<String, String> {
+    url::form_urlencoded::parse(request.uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Problem> {

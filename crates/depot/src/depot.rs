@@ -111,24 +111,29 @@ impl Depot {
     }
 
     async fn route(&self, request: Request<Body>) -> Result<Response, Problem> {
-        let (access, headers) = (self.options.clone(), request.headers().clone());
-        blocking(move || access.access.check(&headers)).await?;
-        let route = Route::parse(request.uri().path())?;
-        self.check_allowed(request.method(), &route)?;
-        match (request.method().as_str(), route) {
+        let (request, body) = request.into_parts();
+        let (options, headers) = (self.options.clone(), request.headers.clone());
+        blocking(move || options.access.check(&headers)).await?;
+        let route = Route::parse(request.uri.path())?;
+        self.check_allowed(&request.method, &route)?;
+        match (request.method.as_str(), route) {
             ("GET" | "HEAD", Route::Base) => Ok(base()),
             ("GET", Route::Catalog) => lists::catalog(self, &request).await,
             ("GET", Route::Tags(name)) => lists::tags(self, name, &request).await,
             ("GET", Route::Referrers(name, digest)) => lists::referrers(self, name, digest, &request).await,
-            ("GET" | "HEAD", Route::Manifest(name, wanted)) => manifests::get(self, name, wanted, &request).await,
-            ("PUT", Route::Manifest(name, wanted)) => manifests::put(self, name, wanted, request).await,
+            ("GET" | "HEAD", Route::Manifest(name, wanted)) => {
+                manifests::get(self, name, wanted, &request).await
+            }
+            ("PUT", Route::Manifest(name, wanted)) => {
+                manifests::put(self, name, wanted, &request, body).await
+            }
             ("DELETE", Route::Manifest(name, wanted)) => manifests::delete(self, name, wanted).await,
             ("GET" | "HEAD", Route::Blob(name, digest)) => blobs::get(self, name, digest, &request).await,
             ("DELETE", Route::Blob(name, digest)) => blobs::delete(self, name, digest).await,
-            ("POST", Route::Uploads(name)) => blobs::start(self, name, request).await,
+            ("POST", Route::Uploads(name)) => blobs::start(self, name, &request, body).await,
             ("GET" | "HEAD", Route::Upload(name, id)) => blobs::status(self, name, id).await,
-            ("PATCH", Route::Upload(name, id)) => blobs::append(self, name, id, request).await,
-            ("PUT", Route::Upload(name, id)) => blobs::finish(self, name, id, request).await,
+            ("PATCH", Route::Upload(name, id)) => blobs::append(self, name, id, &request, body).await,
+            ("PUT", Route::Upload(name, id)) => blobs::finish(self, name, id, &request, body).await,
             ("DELETE", Route::Upload(name, id)) => blobs::cancel(self, name, id).await,
             (method, _) => Err(Problem::new(Code::Unsupported, format!("{method} is not possible here"))),
         }

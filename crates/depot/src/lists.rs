@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::Request;
 use http::header::{CONTENT_TYPE, HeaderName, LINK};
+use http::request::Parts;
 use serde_json::json;
 use wharf_oci::{Digest, Index};
 
@@ -13,7 +13,7 @@ use crate::problem::{Code, Problem};
 
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-pub(crate) async fn catalog(depot: &Depot, request: &Request<Body>) -> Result<Response, Problem> {
+pub(crate) async fn catalog(depot: &Depot, request: &Parts) -> Result<Response, Problem> {
     let repositories = depot.repositories.clone();
     let names = blocking(move || Ok(repositories.names())).await?;
     let page = Page::of(names, request)?;
@@ -22,7 +22,7 @@ pub(crate) async fn catalog(depot: &Depot, request: &Request<Body>) -> Result<Re
     Ok(response)
 }
 
-pub(crate) async fn tags(depot: &Depot, name: String, request: &Request<Body>) -> Result<Response, Problem> {
+pub(crate) async fn tags(depot: &Depot, name: String, request: &Parts) -> Result<Response, Problem> {
     let layout = existing(depot, name.clone()).await?;
     let tags = blocking(move || Ok(layout.manifest_tags()?)).await?;
     let page = Page::of(tags, request)?;
@@ -35,7 +35,7 @@ pub(crate) async fn referrers(
     depot: &Depot,
     name: String,
     digest: Digest,
-    request: &Request<Body>,
+    request: &Parts,
 ) -> Result<Response, Problem> {
     let wanted = query(request).remove("artifactType");
     let (repositories, filter) = (depot.repositories.clone(), wanted.clone());
@@ -74,13 +74,15 @@ struct Page {
 }
 
 impl Page {
-    fn of(sorted: Vec<String>, request: &Request<Body>) -> Result<Self, Problem> {
+    fn of(sorted: Vec<String>, request: &Parts) -> Result<Self, Problem> {
         let query = query(request);
         let limit = match query.get("n").map(|text| text.parse::<usize>()) {
             None => None,
             Some(Ok(limit)) => Some(limit),
-            Some(Err(_)) => return Err(Problem::new(Code::Unsupported, "`n` is not a number")
-                .with_status(http::StatusCode::BAD_REQUEST)),
+            Some(Err(_)) => {
+                return Err(Problem::new(Code::Unsupported, "`n` is not a number")
+                    .with_status(http::StatusCode::BAD_REQUEST));
+            }
         };
         Ok(Self::cut(sorted, limit, query.get("last").map(String::as_str)))
     }
@@ -88,7 +90,9 @@ impl Page {
     fn cut(sorted: Vec<String>, limit: Option<usize>, last: Option<&str>) -> Self {
         let start = last.map_or(0, |last| sorted.partition_point(|entry| entry.as_str() <= last));
         let mut entries: Vec<String> = sorted.into_iter().skip(start).collect();
-        let Some(limit) = limit.filter(|limit| *limit < entries.len()) else { return Self { entries, next: None } };
+        let Some(limit) = limit.filter(|limit| *limit < entries.len()) else {
+            return Self { entries, next: None };
+        };
         entries.truncate(limit);
         let next = entries.last().map(|last| (limit, last.clone()));
         Self { entries, next }
@@ -112,7 +116,10 @@ mod tests {
     fn pages_follow_one_another_without_gap_or_overlap() {
         let all: Vec<String> = ["a", "b", "c"].map(String::from).into();
         let page = |limit, last| Page::cut(all.clone(), limit, last);
-        assert_eq!(page(Some(2), None), Page { entries: vec!["a".into(), "b".into()], next: Some((2, "b".into())) });
+        assert_eq!(
+            page(Some(2), None),
+            Page { entries: vec!["a".into(), "b".into()], next: Some((2, "b".into())) }
+        );
         assert_eq!(page(Some(2), Some("b")), Page { entries: vec!["c".into()], next: None });
         assert_eq!(page(None, Some("bb")), Page { entries: vec!["c".into()], next: None });
         assert_eq!(page(Some(3), None).next, None);

@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
 use wharf_oci::{Descriptor, Digest, MediaType};
 use wharf_registry::{Condition, Document, Layout, LayoutError, Name, Parsed};
 
@@ -34,7 +35,7 @@ pub(crate) async fn get(
     depot: &Depot,
     name: String,
     wanted: Wanted,
-    request: &Request<Body>,
+    request: &Parts,
 ) -> Result<Response, Problem> {
     let layout = existing(depot, name).await?;
     let unknown = wanted.unknown();
@@ -45,12 +46,12 @@ pub(crate) async fn get(
     set(&mut response, CONTENT_DIGEST, digest.as_ref())?;
     set(&mut response, ETAG, &etag)?;
     set(&mut response, CONTENT_TYPE, media_type.as_ref())?;
-    if is_known(request.headers(), &etag) {
+    if is_known(&request.headers, &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
     response.headers_mut().insert(CONTENT_LENGTH, (*size).into());
-    if request.method() == Method::GET {
+    if request.method == Method::GET {
         *response.body_mut() = Body::from(document.bytes);
     }
     Ok(response)
@@ -60,11 +61,12 @@ pub(crate) async fn put(
     depot: &Depot,
     name: String,
     wanted: Wanted,
-    request: Request<Body>,
+    request: &Parts,
+    body: Body,
 ) -> Result<Response, Problem> {
-    let condition = condition(depot, request.headers());
-    let declared = declared_type(request.headers());
-    let bytes = axum::body::to_bytes(request.into_body(), SIZE_MAX).await.map_err(|_| {
+    let condition = condition(depot, &request.headers);
+    let declared = declared_type(&request.headers);
+    let bytes = axum::body::to_bytes(body, SIZE_MAX).await.map_err(|_| {
         Problem::new(Code::ManifestInvalid, format!("a manifest has at most {SIZE_MAX} bytes"))
             .with_status(StatusCode::PAYLOAD_TOO_LARGE)
     })?;
@@ -107,14 +109,15 @@ fn understand(bytes: Bytes, declared: Option<MediaType>) -> Result<Document, Pro
         let message = format!("it is sent as `{declared}` and calls itself `{own}`");
         return Err(Problem::new(Code::ManifestInvalid, message));
     }
-    let by_shape = || if own["manifests"].is_array() { MediaType::ImageIndex } else { MediaType::ImageManifest };
+    let by_shape =
+        || if own["manifests"].is_array() { MediaType::ImageIndex } else { MediaType::ImageManifest };
     Ok(Document::new(declared.or(own_type).unwrap_or_else(by_shape), bytes))
 }
 
 fn parse(document: &Document) -> Result<Parsed, Problem> {
-    document
-        .parse()
-        .map_err(|error| Problem::new(Code::ManifestInvalid, format!("it is neither a manifest nor an index: {error}")))
+    document.parse().map_err(|error| {
+        Problem::new(Code::ManifestInvalid, format!("it is neither a manifest nor an index: {error}"))
+    })
 }
 
 fn store(layout: &Layout, wanted: &Wanted, document: &Document, condition: Condition) -> Result<(), Problem> {

@@ -108,12 +108,10 @@ impl From<LayoutError> for Problem {
             LayoutError::Invalid { source, .. } => {
                 Self::new(Code::ManifestInvalid, format!("it is neither a manifest nor an index: {source}"))
             }
-            LayoutError::Taken { name, .. } => {
-                Self::new(Code::Denied, format!("tag `{name}` exists")).with_status(StatusCode::PRECONDITION_FAILED)
-            }
-            _ if error.is_disk_full() => {
-                Self::new(Code::Unknown, "the registry's disk is full").with_status(StatusCode::INSUFFICIENT_STORAGE)
-            }
+            LayoutError::Taken { name, .. } => Self::new(Code::Denied, format!("tag `{name}` exists"))
+                .with_status(StatusCode::PRECONDITION_FAILED),
+            _ if error.is_disk_full() => Self::new(Code::Unknown, "the registry's disk is full")
+                .with_status(StatusCode::INSUFFICIENT_STORAGE),
             _ => Self::new(Code::Unknown, "the registry's storage failed"),
         }
     }

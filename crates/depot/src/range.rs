@@ -27,7 +27,9 @@ pub(crate) fn asked(header: Option<&str>, size: u64) -> Asked {
         (first, last) => match (number(first), number(last)) {
             (Some(start), _) if start >= size => Asked::Beyond,
             (Some(start), None) if last.is_empty() => Asked::Part { start, end: size },
-            (Some(start), Some(last)) if last >= start => Asked::Part { start, end: size.min(last.saturating_add(1)) },
+            (Some(start), Some(last)) if last >= start => {
+                Asked::Part { start, end: size.min(last.saturating_add(1)) }
+            }
             _ => Asked::All,
         },
     }

@@ -72,7 +72,8 @@ impl Wanted {
 }
 
 fn unknown() -> Problem {
-    Problem::new(Code::Unsupported, "there is nothing at this address").with_status(http::StatusCode::NOT_FOUND)
+    Problem::new(Code::Unsupported, "there is nothing at this address")
+        .with_status(http::StatusCode::NOT_FOUND)
 }
 
 fn digest(text: &str) -> Result<Digest, Problem> {
@@ -104,7 +105,10 @@ mod tests {
             ("/v2/_catalog", Route::Catalog),
             ("/v2/a/b/tags/list", Route::Tags("a/b".into())),
             ("/v2/a/manifests/v1", Route::Manifest("a".into(), Wanted::Tag("v1".into()))),
-            (&format!("/v2/a/manifests/{DIGEST}"), Route::Manifest("a".into(), Wanted::Digest(digest.clone()))),
+            (
+                &format!("/v2/a/manifests/{DIGEST}"),
+                Route::Manifest("a".into(), Wanted::Digest(digest.clone())),
+            ),
             (&format!("/v2/a/b/c/blobs/{DIGEST}"), Route::Blob("a/b/c".into(), digest.clone())),
             ("/v2/a/blobs/uploads/", Route::Uploads("a".into())),
             ("/v2/a/blobs/uploads", Route::Uploads("a".into())),

@@ -36,10 +36,11 @@ impl Depot {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => return drop(ready.send(Err(error))),
-            };
+            let runtime =
+                match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => return drop(ready.send(Err(error))),
+                };
             runtime.block_on(async {
                 let listener = match tokio::net::TcpListener::from_std(listener) {
                     Ok(listener) => listener,
@@ -54,7 +55,10 @@ impl Depot {
             });
             runtime.shutdown_background();
         });
-        started.recv().unwrap_or(Ok(())).map_err(|source| DepotError::Serve { address: address.to_string(), source })?;
+        started
+            .recv()
+            .unwrap_or(Ok(()))
+            .map_err(|source| DepotError::Serve { address: address.to_string(), source })?;
         Ok(Running { address, stop: Some(stop), thread: Some(thread) })
     }
 }

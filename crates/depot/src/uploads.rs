@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -93,11 +94,7 @@ impl Uploads {
 
     /// Opens the upload for appending; nobody else can meanwhile. `start` is where the caller thinks it stands.
     pub(crate) fn append(&self, id: Uuid, start: Option<u64>) -> Result<Appending, Problem> {
-        let mut file = File::options().write(true).open(self.path(id)).map_err(|_| unknown(id))?;
-        if file.try_lock().is_err() {
-            return Err(Problem::new(Code::BlobUploadInvalid, "another request is writing to this upload")
-                .with_status(StatusCode::CONFLICT));
-        }
+        let mut file = self.lock(id)?;
         let size = file.seek(SeekFrom::End(0)).map_err(failed)?;
         if start.is_some_and(|start| start != size) {
             return Err(out_of_order(Received(size)));
@@ -109,7 +106,9 @@ impl Uploads {
 
     /// Ends the upload: it becomes the blob of `digest`.
     pub(crate) fn finish(&self, id: Uuid, digest: &Digest) -> Result<(), Problem> {
-        let size = self.received(id)?.0;
+        // Held until the blob has its name, so that nobody appends to it any more.
+        let file = self.lock(id)?;
+        let size = file.metadata().map_err(failed)?.len();
         let hash = self.hashes().remove(&id).filter(|hash| hash.count() == size);
         let found = hash.map(|hash| hash.digest());
         let path = self.path(id);
@@ -118,6 +117,22 @@ impl Uploads {
             let _ = fs::remove_file(&path);
             Problem::from(error)
         })
+    }
+
+    /// The upload's file, locked against everybody else.
+    fn lock(&self, id: Uuid) -> Result<File, Problem> {
+        let path = self.path(id);
+        let file = File::options().write(true).open(&path).map_err(|_| unknown(id))?;
+        if file.try_lock().is_err() {
+            let message = "another request is writing to this upload";
+            return Err(Problem::new(Code::BlobUploadInvalid, message).with_status(StatusCode::CONFLICT));
+        }
+        // It may have become a blob between the opening and the lock.
+        let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        match (file.metadata().map(inode), fs::metadata(&path).map(inode)) {
+            (Ok(locked), Ok(named)) if locked == named => Ok(file),
+            _ => Err(unknown(id)),
+        }
     }
 }
 
@@ -163,7 +178,11 @@ fn out_of_order(received: Received) -> Problem {
 }
 
 fn failed(error: std::io::Error) -> Problem {
-    let error = wharf_registry::LayoutError::Io { action: "writing", path: PathBuf::from("an upload"), source: error };
+    let error = wharf_registry::LayoutError::Io {
+        action: "writing",
+        path: PathBuf::from("an upload"),
+        source: error,
+    };
     error.into()
 }
 

@@ -7,6 +7,7 @@
 //!   the process, so a left-over is recognised by being free, not by guessing from ages or process ids;
 //! - `index.json` changes by rename under a lock file, so any number of processes share a layout.
 
+mod adopt;
 mod error;
 mod index;
 mod manifests;
