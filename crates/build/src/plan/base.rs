@@ -14,9 +14,6 @@ use super::{
     BaseImage, BaseRef, ContextKind, PinnedImage, PlanError, Problem, Request, ResolveError, Source,
 };
 
-/// Asks the engine for the configs of images.
-pub(super) type Resolve<'a> = &'a dyn Fn(&[BaseRef]) -> Vec<Result<BaseImage, ResolveError>>;
-
 /// What a draft starts from.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
@@ -32,11 +29,11 @@ pub(super) struct Origin {
 
 /// Resolves bases until triggers bring in nothing new.
 pub(super) struct Bases<'a> {
-    pub(super) request: &'a Request,
-    pub(super) contexts: &'a Contexts<'a>,
-    pub(super) lexer: Lexer,
-    pub(super) checks: &'a Checks<'a>,
-    pub(super) resolve: Resolve<'a>,
+    request: &'a Request,
+    contexts: &'a Contexts<'a>,
+    lexer: Lexer,
+    checks: &'a Checks<'a>,
+    resolve: Resolve<'a>,
     known: HashMap<BaseRef, BaseImage>,
 }
 
@@ -96,8 +93,8 @@ impl<'a> Bases<'a> {
             }
             let location = &graph.drafts[draft].location;
             match self.without_asking(graph, draft, reached[draft]) {
-                Ok(Found::Origin(origin)) => *known = Some(origin),
-                Ok(Found::Ask(reference)) => wanted.push(Wanted { draft, reference }),
+                Ok(Found::Origin(origin)) => *known = Some(*origin),
+                Ok(Found::Ask(reference)) => wanted.push(Wanted { draft, reference: *reference }),
                 Ok(Found::NotNeeded) => {}
                 Err(problem) => return Err(PlanError::from(problem).at(location.span, &location.text)),
             }
@@ -123,7 +120,7 @@ impl<'a> Bases<'a> {
             });
         }
         if draft.base_name == "scratch" {
-            return Ok(Found::Origin(Origin::empty(Source::Scratch, target)));
+            return Ok(Found::Origin(Box::new(Origin::empty(Source::Scratch, target))));
         }
         let reference: Reference = draft.base_name.parse().map_err(|source| Problem::Reference {
             name: draft.base_name.clone(),
@@ -141,7 +138,7 @@ impl<'a> Bases<'a> {
             (None, None) => reference.with_tag("latest").unwrap_or(reference),
             _ => reference,
         };
-        Ok(Found::Ask(BaseRef::Image { reference, platform: platform.clone() }))
+        Ok(Found::Ask(Box::new(BaseRef::Image { reference, platform: platform.clone() })))
     }
 
     /// A named context as the base of a stage, or, where `is_base` is false, in place of a stage: then
@@ -149,7 +146,8 @@ impl<'a> Bases<'a> {
     fn context_origin(&self, name: &str, platform: &Platform, is_base: bool) -> Found {
         let source = match self.contexts.kind(name) {
             Some(ContextKind::Image) => {
-                return Found::Ask(BaseRef::Context { name: name.into(), platform: platform.clone() });
+                let reference = BaseRef::Context { name: name.into(), platform: platform.clone() };
+                return Found::Ask(Box::new(reference));
             }
             Some(ContextKind::Scratch) => Source::Scratch,
             Some(ContextKind::Files) | None => Source::NamedContext(name.into()),
@@ -158,7 +156,7 @@ impl<'a> Bases<'a> {
         if !is_base {
             origin.config.config = ContainerConfig::default();
         }
-        Found::Origin(origin)
+        Found::Origin(Box::new(origin))
     }
 
     /// Asks for all that is not known yet, each once.
@@ -249,8 +247,8 @@ fn has_layers(image: &ImageConfig) -> bool {
 }
 
 enum Found {
-    Origin(Origin),
-    Ask(BaseRef),
+    Origin(Box<Origin>),
+    Ask(Box<BaseRef>),
     NotNeeded,
 }
 

@@ -48,17 +48,13 @@ impl<'a> Checks<'a> {
         if !self.options.error {
             return Ok(());
         }
-        let rules: BTreeSet<&str> = self.findings().iter().map(|finding| finding.rule.name).collect();
-        match rules.is_empty() {
-            true => Ok(()),
-            false => Err(Problem::Lint { rules: rules.into_iter().collect() }),
-        }
+        let findings = self.findings();
+        if findings.is_empty() { Ok(()) } else { Err(Problem::Lint { findings }) }
     }
 
     /// Variables without a value, unless an `ARG` has declared them.
     pub(super) fn undefined(&self, unset: &BTreeSet<String>, state: &State, span: Span) {
-        let declared = |name: &String| state.args.iter().any(|(declared, _)| declared == name);
-        let silent = |name: &String| [SCAN_CONTEXT, SCAN_STAGE].contains(&name.as_str()) || declared(name);
+        let silent = |name: &str| [SCAN_CONTEXT, SCAN_STAGE].contains(&name) || state.args.contains(name);
         for name in unset.iter().filter(|name| !silent(name)) {
             let known = state.env.names().take(self.names_to_compare());
             self.report([found::undefined_var(name, known, span)]);

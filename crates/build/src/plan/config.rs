@@ -33,7 +33,7 @@ impl StageBuilder<'_> {
                 Some(value) => format!("{}={value}", arg.name),
                 None => arg.name.clone(),
             });
-            self.state.args.push((arg.name.clone(), value));
+            self.state.args.declare(&arg.name, value);
         }
         self.note(instruction.span, format!("ARG {}", shown.join(" ")))
     }

@@ -188,9 +188,11 @@ fn agreed<T: PartialEq>(
 }
 
 fn download(url: &str, add: &Add) -> Result<CopySource, Problem> {
-    let invalid = |error: &dyn std::fmt::Display| Problem::Instruction(error.to_string());
-    let checksum =
-        given(&add.checksum).map(|text| text.parse::<Digest>().map_err(|e| invalid(&e))).transpose()?;
+    let digest = |text: &String| {
+        let parsed = text.parse::<Digest>();
+        parsed.map_err(|error| Problem::Instruction(format!("checksum {text:?} is no digest: {error}")))
+    };
+    let checksum = given(&add.checksum).map(digest).transpose()?;
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let path = git::decode(rest.split_once('/').map_or("", |(_, path)| path));

@@ -89,6 +89,38 @@ impl ConfigEnv {
     }
 }
 
+/// The arguments that a stage and those below it have declared, in the order of their first declaration.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Declared {
+    order: Vec<String>,
+    values: HashMap<String, Option<String>>,
+}
+
+impl Declared {
+    /// Adds an argument; `None` stands for one that has no value, which takes none away.
+    pub(super) fn declare(&mut self, name: &str, value: Option<String>) {
+        match self.values.get_mut(name) {
+            Some(known) => *known = value.or(known.take()),
+            None => {
+                self.order.push(name.into());
+                self.values.insert(name.into(), value);
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.as_deref()
+    }
+
+    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.order.iter().map(String::as_str)
+    }
+}
+
 /// Name and value of a line of an image config; a line without `=` has an empty value.
 pub(super) fn split(line: &str) -> (&str, &str) {
     line.split_once('=').unwrap_or((line, ""))
@@ -107,6 +139,17 @@ mod tests {
         let names: Vec<_> =
             env.to_list().into_iter().map(|var| format!("{}={}", var.name, var.value)).collect();
         assert_eq!(names, ["B=2", "A=3"]);
+    }
+
+    #[test]
+    fn an_argument_keeps_its_place_and_its_last_value() {
+        let mut declared = Declared::default();
+        for (name, value) in [("A", Some("1")), ("B", None), ("A", Some("2")), ("A", None)] {
+            declared.declare(name, value.map(Into::into));
+        }
+        assert_eq!(declared.names().collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!((declared.get("A"), declared.get("B")), (Some("2"), None));
+        assert!(declared.contains("B") && !declared.contains("C"));
     }
 
     #[test]

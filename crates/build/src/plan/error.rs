@@ -1,8 +1,10 @@
 //! Why a Dockerfile has no plan.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 
+use wharf_dockerfile::lint::Finding;
 use wharf_dockerfile::{ExpandError, MountError, ParseError, Span};
 use wharf_oci::{PlatformError, ReferenceError};
 
@@ -13,7 +15,7 @@ pub type ResolveError = Box<dyn Error + Send + Sync>;
 #[derive(Debug)]
 pub struct PlanError {
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// The instruction; `None` where the request is at fault and not the Dockerfile.
     pub location: Option<Location>,
 }
@@ -49,7 +51,7 @@ impl PlanError {
 
 impl<P: Into<Problem>> From<P> for PlanError {
     fn from(problem: P) -> Self {
-        Self { problem: problem.into(), location: None }
+        Self { problem: Box::new(problem.into()), location: None }
     }
 }
 
@@ -162,12 +164,18 @@ pub enum Problem {
         entitlement: &'static str,
     },
     /// Checks found something, and the Dockerfile says that this is an error.
-    #[error("lint violation found for rules: {}", .rules.join(", "))]
+    #[error("lint violation found for rules: {}", rules(findings))]
     Lint {
-        /// The names of the rules, each once.
-        rules: Vec<&'static str>,
+        /// What they found.
+        findings: Vec<Finding>,
     },
     /// An instruction says what it may not say.
     #[error("{0}")]
     Instruction(String),
+}
+
+/// The names of the rules, each once.
+fn rules(findings: &[Finding]) -> String {
+    let names: BTreeSet<&str> = findings.iter().map(|finding| finding.rule.name).collect();
+    Vec::from_iter(names).join(", ")
 }

@@ -6,12 +6,13 @@ use wharf_dockerfile::{CheckDirective, Dockerfile, IgnorePatterns, Lexer};
 use wharf_oci::{ImageConfig, Platform};
 
 use super::args::{self, GlobalArgs, SCAN_CONTEXT, SCAN_STAGE};
-use super::base::{Bases, Origin, Resolve};
+use super::base::{Bases, Origin};
 use super::checks::Checks;
 use super::contexts::Contexts;
+use super::declare::{self, Declaring};
 use super::graph::Graph;
 use super::stage::{Shared, StageBuilder, State};
-use super::{Base, NoCache, Plan, PlanError, Problem, Request, Source, Stage, StageId, declare};
+use super::{Base, NoCache, Plan, PlanError, Problem, Request, Resolve, Source, Stage, StageId};
 
 /// The plan, and what the checks found whether or not there is one. [`Plan::findings`] is still empty.
 pub(super) fn make(
@@ -47,7 +48,8 @@ fn make_checked(
     let epoch = args::take_epoch(&mut build_args, &mut globals)?;
     let contexts = Contexts::new(request)?;
 
-    let mut graph = declare::declare(dockerfile, &globals, &contexts, lexer, checks)?;
+    let declaring = Declaring { globals: &globals, contexts: &contexts, lexer, checks };
+    let mut graph = declaring.graph(dockerfile)?;
     let target = find_target(&graph, request)?;
     graph.link(dockerfile, lexer)?;
     let needed = |graph: &Graph| match request.check_only && request.target.is_none() {
@@ -125,8 +127,7 @@ impl<'a> Planned<'a> {
         }
         let only = self.graph.drafts.len() == 1;
         let label = (!only).then_some(draft.label.as_str());
-        let labels = |index: usize| self.graph.drafts[index].label.clone();
-        let mut builder = StageBuilder::new(self.shared, state, label, &self.sources, &labels);
+        let mut builder = StageBuilder::new(self.shared, state, label, &self.sources, self.graph);
         if draft.replaced_by.is_none() {
             builder.run_all(&draft.commands, pulls_base)?;
         }
@@ -158,9 +159,7 @@ impl<'a> Planned<'a> {
 
     /// Whether the attestations are asked to look into this stage, by an argument of the stage or a global one.
     fn scanned(&self, argument: &str, state: &State, label: Option<&str>) -> bool {
-        let own = state.args.iter().rev().find(|(name, value)| name == argument && value.is_some());
-        let value =
-            own.and_then(|(_, value)| value.as_deref()).or_else(|| self.shared.globals.env.get(argument));
+        let value = state.args.get(argument).or_else(|| self.shared.globals.env.get(argument));
         value.is_some_and(|value| args::names_stage(value, label.unwrap_or_default()))
     }
 

@@ -31,6 +31,8 @@ mod request;
 mod run;
 mod signal;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use wharf_dockerfile::Dockerfile;
@@ -44,21 +46,14 @@ pub use op::{
     BindMount, CacheMount, CopyOp, CopySource, EnvVar, FileOwner, GitSource, Mount, Op, Parents, PinnedImage,
     RunOp, Script, SecretMount, Source, SshMount, TmpfsMount, WorkdirOp,
 };
-pub use request::{BaseImage, BaseRef, ContextKind, NoCache, Request};
+pub use request::{BaseImage, BaseRef, ContextKind, NoCache, Request, Resolve};
 pub use wharf_dockerfile::{Network, Security, Sharing};
 
 /// Works out what a build of `dockerfile` does and what image it gives.
 ///
-/// `resolve` is asked for the configs of base images, several at a time so that it may fetch them side by
-/// side, and answers in the same order. Nothing but manifests and configs need be fetched for it.
-///
 /// # Errors
 /// Whatever BuildKit refuses before it runs the first step.
-pub fn plan(
-    dockerfile: &Dockerfile,
-    request: &Request,
-    resolve: &dyn Fn(&[BaseRef]) -> Vec<Result<BaseImage, ResolveError>>,
-) -> Result<Plan, PlanError> {
+pub fn plan(dockerfile: &Dockerfile, request: &Request, resolve: Resolve) -> Result<Plan, PlanError> {
     let (plan, findings) = make::make(dockerfile, request, resolve);
     plan.map(|plan| Plan { findings, ..plan })
 }
@@ -67,11 +62,11 @@ pub fn plan(
 pub fn check(
     dockerfile: &Dockerfile,
     request: &Request,
-    resolve: &dyn Fn(&[BaseRef]) -> Vec<Result<BaseImage, ResolveError>>,
+    resolve: Resolve,
 ) -> (Vec<Finding>, Option<PlanError>) {
     let request = Request { check_only: true, ..request.clone() };
     let (plan, findings) = make::make(dockerfile, &request, resolve);
-    (findings, plan.err().filter(|error| !matches!(error.problem, Problem::Lint { .. })))
+    (findings, plan.err().filter(|error| !matches!(*error.problem, Problem::Lint { .. })))
 }
 
 /// The name that differs from `given` by at most two letters, upper and lower case alike.

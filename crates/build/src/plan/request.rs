@@ -6,6 +6,8 @@ use std::fmt;
 use wharf_dockerfile::Network;
 use wharf_oci::{Digest, ImageConfig, Platform};
 
+use super::ResolveError;
+
 /// The options of a build that decide what its plan is. Limits of the sandbox (memory, `ulimit`, size of
 /// `/dev/shm`, extra hosts) change no image config and stay with the engine.
 #[derive(Debug, Clone)]
@@ -112,6 +114,10 @@ impl fmt::Display for BaseRef {
         }
     }
 }
+
+/// Asks the engine for the configs of images, several at a time so that it may fetch them side by side. The
+/// answers have the order of the questions. Nothing but manifests and configs need be fetched for them.
+pub type Resolve<'a> = &'a dyn Fn(&[BaseRef]) -> Vec<Result<BaseImage, ResolveError>>;
 
 /// What the engine answers.
 #[derive(Debug, Clone)]

@@ -1,7 +1,5 @@
 //! `RUN`: what is executed, what it sees, and what is mounted for it.
 
-use std::collections::HashMap;
-
 use wharf_dockerfile::{Instruction, Mount as TypedMount, MountType, Network, Run, RunProgram, Security};
 
 use super::stage::StageBuilder;
@@ -78,23 +76,17 @@ impl StageBuilder<'_> {
 
     /// The command line as the history shows it: the arguments that were declared come first.
     fn with_args(&self, args: &[String]) -> String {
-        let mut shown: Vec<String> = Vec::new();
-        let mut places = HashMap::new();
-        for (name, value) in &self.state.args {
-            let value = self.state.env.get(name).or(value.as_deref()).unwrap_or_default();
-            let place = *places.entry(name).or_insert(shown.len());
-            let text = format!("{name}={value}");
-            if place == shown.len() {
-                shown.push(text);
-            } else {
-                shown[place] = text;
-            }
+        let declared = &self.state.args;
+        let mut words = Vec::with_capacity(1 + declared.names().len() + args.len());
+        if declared.names().len() > 0 {
+            words.push(format!("|{}", declared.names().len()));
         }
-        if !shown.is_empty() {
-            shown.insert(0, format!("|{}", shown.len()));
+        for name in declared.names() {
+            let value = self.state.env.get(name).or(declared.get(name)).unwrap_or_default();
+            words.push(format!("{name}={value}"));
         }
-        shown.extend_from_slice(args);
-        shown.join(" ")
+        words.extend_from_slice(args);
+        words.join(" ")
     }
 
     /// The environment of the process. A mounted agent is announced, whether or not there is one.
@@ -202,7 +194,7 @@ impl StageBuilder<'_> {
             Some(source) => Ok(Some(source.clone())),
             None => Err(Problem::LaterStage {
                 verb,
-                from: (self.labels)(draft),
+                from: self.graph.drafts[draft].label.clone(),
                 stage: self.label.unwrap_or_default().into(),
             }),
         }

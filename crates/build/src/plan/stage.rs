@@ -8,15 +8,15 @@ use wharf_oci::{History, ImageConfig, Platform};
 use super::args::GlobalArgs;
 use super::base::Origin;
 use super::checks::Checks;
-use super::env::{self, ConfigEnv, DEFAULT_PATH, Env};
-use super::graph::Command;
+use super::env::{self, ConfigEnv, DEFAULT_PATH, Declared, Env};
+use super::graph::{Command, Graph};
 use super::{EnvVar, HistoryLine, Op, PlanError, Problem, Request, Source, Step, path};
 
 /// The comment of every line that a build adds to an image's history.
 const COMMENT: &str = "buildkit.dockerfile.v0";
 /// The most that one stage may write into its image's history and into files that stand in the Dockerfile,
 /// bytes. Values that refer to one another could otherwise fill any memory.
-const TEXT_MAX: usize = 64 << 20;
+const TEXT_MAX: usize = 32 << 20;
 
 /// What all stages share.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ pub(super) struct State {
     /// Whom steps run as; empty where nothing has named one.
     pub(super) user: String,
     pub(super) platform: Platform,
-    /// The arguments declared so far, with the values they had then.
-    pub(super) args: Vec<(String, Option<String>)>,
+    /// The arguments declared so far.
+    pub(super) args: Declared,
     /// A `WORKDIR` has been seen in this Dockerfile.
     pub(super) workdir_seen: bool,
     /// How much text has gone into history and inline files.
@@ -64,7 +64,7 @@ impl State {
             dir: String::new(),
             user: String::new(),
             platform: origin.platform.clone(),
-            args: Vec::new(),
+            args: Declared::default(),
             workdir_seen: false,
             text_length: 0,
         }
@@ -115,8 +115,7 @@ pub(super) struct StageBuilder<'a> {
     pub(super) label: Option<&'a str>,
     /// Where each draft's files are found; `None` for stages that come later.
     pub(super) sources: &'a [Option<Source>],
-    /// What each draft is called.
-    pub(super) labels: &'a dyn Fn(usize) -> String,
+    pub(super) graph: &'a Graph,
     pub(super) steps: Vec<Step>,
     /// How many operations have been counted, and how many there are.
     counted: (usize, usize),
@@ -133,14 +132,14 @@ impl<'a> StageBuilder<'a> {
         state: State,
         label: Option<&'a str>,
         sources: &'a [Option<Source>],
-        labels: &'a dyn Fn(usize) -> String,
+        graph: &'a Graph,
     ) -> Self {
         Self {
             shared,
             state,
             label,
             sources,
-            labels,
+            graph,
             steps: Vec::new(),
             counted: (0, 0),
             cmd: None,
