@@ -10,9 +10,7 @@ use super::checks::Checks;
 use super::contexts::Contexts;
 use super::env::DEFAULT_PATH;
 use super::graph::Graph;
-use super::{
-    BaseImage, BaseRef, ContextKind, PinnedImage, PlanError, Problem, Request, ResolveError, Source,
-};
+use super::{BaseImage, BaseRef, ContextKind, PinnedImage, PlanError, Problem, Request, Resolve, Source};
 
 /// What a draft starts from.
 #[derive(Debug, Clone)]
