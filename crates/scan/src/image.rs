@@ -1,12 +1,16 @@
 //! Images: what is needed of them, what one layer holds, and how layers add up.
 
 mod layer;
+mod merge;
+mod provenance;
 
 use std::io::{self, Read};
 
 use wharf_oci::{Descriptor, Digest, ImageConfig, Manifest};
 
 pub use layer::{FileRecord, LayerReport};
+pub(crate) use merge::Stack;
+pub(crate) use provenance::Provenance;
 
 /// Opens the blob of a descriptor, as it is stored: compressed, and verified by whoever opens it.
 pub type OpenBlob<'a> = &'a (dyn Fn(&Descriptor) -> io::Result<Box<dyn Read + Send>> + Sync);

@@ -10,6 +10,7 @@ mod package;
 mod python;
 
 pub(crate) use catalog::Catalog;
+pub(crate) use python::normalize as normalize_python_name;
 pub use os_release::Distribution;
 pub use package::{Found, Package, PackageFile, SourcePackage, System};
 

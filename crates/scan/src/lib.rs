@@ -13,13 +13,20 @@
 //! - no network, no environment, no clock: the same input and database give the same report;
 //! - what could not be judged is said ([`Outcome::Unjudged`]), and is not a pass.
 
+mod archive;
+mod blob;
 mod error;
+mod examine;
 pub mod findings;
 pub mod image;
 mod inventory;
+mod model;
 pub mod osv;
 pub mod output;
 mod scan;
+mod secrets;
+mod version;
+mod vulnerabilities;
 
 pub use error::Error;
 pub use findings::{

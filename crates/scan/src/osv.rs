@@ -1,5 +1,17 @@
 //! Advisories: OSV records, what they mean, and a database of them.
 
+mod cvss;
 mod database;
+mod matching;
+mod range;
+mod record;
+mod severity;
+mod source;
+#[cfg(test)]
+mod tests;
 
 pub use database::{Database, DatabaseError};
+pub(crate) use matching::{Match, display_id, fold};
+pub(crate) use range::next_fix;
+pub(crate) use severity::rate;
+pub use record::Record;

@@ -1,13 +1,17 @@
 //! The entry points: an image, a directory, a file.
 
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::findings::{Report, Subject};
-use crate::image::{Image, LayerReport, OpenBlob};
-use crate::{Database, Error};
+use crate::archive::Codec;
+use crate::blob::Blob;
+use crate::examine::Examiner;
+use crate::findings::{Finding, Report, Subject};
+use crate::image::{Image, LayerReport, OpenBlob, Provenance, Stack};
+use crate::{Database, Error, secrets, vulnerabilities};
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,40 +57,122 @@ pub struct Options {
 /// # Errors
 /// If a layer cannot be opened or read to its end.
 pub fn image(image: &Image<'_>, open: OpenBlob<'_>, options: &Options, database: &Database) -> Result<Report, Error> {
-    let _ = (open, database);
-    Ok(assemble(image, &[], options, database))
+    let layers = &image.manifest.layers;
+    let read = |index: usize| {
+        let blob = open(&layers[index]).and_then(|blob| read_layer(blob, options));
+        blob.map_err(|source| Error::Layer { digest: layers[index].digest.clone(), source })
+    };
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if index >= layers.len() {
+                return done;
+            }
+            done.push((index, read(index)));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let other = scope.spawn(worker);
+        let mut done = worker();
+        match other.join() {
+            Ok(more) => done.extend(more),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        done
+    });
+    done.sort_by_key(|(index, _)| *index);
+    let reports = done.into_iter().map(|(_, report)| report).collect::<Result<Vec<_>, _>>()?;
+    Ok(assemble(image, &reports, options, database))
 }
 
 /// Reads one layer, compressed or not, as a stream.
 ///
 /// # Errors
-/// If the stream ends early or is no tar archive.
-pub fn read_layer(blob: impl Read, options: &Options) -> std::io::Result<LayerReport> {
-    let _ = (blob, options);
-    Ok(LayerReport::default())
+/// If the stream breaks or is no tar archive.
+pub fn read_layer(blob: impl Read, options: &Options) -> io::Result<LayerReport> {
+    let mut stream = BufReader::with_capacity(128 << 10, blob);
+    let codec = Codec::detect(stream.fill_buf()?).filter(|codec| !matches!(codec, Codec::Zlib | Codec::Lzma));
+    let mut examiner = Examiner::new(options);
+    match codec {
+        Some(codec) => examiner.layer(BufReader::with_capacity(128 << 10, codec.decode(stream)?))?,
+        None => examiner.layer(stream)?,
+    }
+    Ok(examiner.finish())
 }
 
 /// Puts together what the layers of an image hold, lowest first, and matches it against the database.
 pub fn assemble(image: &Image<'_>, layers: &[LayerReport], options: &Options, database: &Database) -> Report {
-    let _ = (layers, database);
-    Report {
-        subject: Subject {
-            name: image.name.to_owned(),
-            digest: Some(image.digest.to_string()),
-            platform: Some(image.config.platform().to_string()),
-        },
-        checks: options.checks,
-        ..Report::default()
+    let stack = Stack::new(layers);
+    let digests: Vec<_> = image.manifest.layers.iter().map(|layer| layer.digest.clone()).collect();
+    let subject = Subject {
+        name: image.name.to_owned(),
+        digest: Some(image.digest.to_string()),
+        platform: Some(image.config.platform().to_string()),
+    };
+    let mut report = Report { subject, checks: options.checks, ..Report::default() };
+    report.findings = stack.findings(&digests);
+    if options.checks.vulnerabilities {
+        report.inventory = stack.inventory();
+        judge_packages(&mut report, database);
+    }
+    if options.checks.secrets {
+        report.findings.extend(secrets::scan_config(image.config));
+    }
+    let provenance = Provenance::new(image.config, image.dockerfile);
+    for finding in &mut report.findings {
+        place(finding, &provenance, &digests);
+    }
+    report.sort();
+    report
+}
+
+/// Gives a finding its layer, where only its package knows it, and its place in the Dockerfile.
+fn place(finding: &mut Finding, provenance: &Provenance, digests: &[wharf_oci::Digest]) {
+    if finding.layer.is_none()
+        && let Some(index) = finding.package.as_ref().and_then(|package| package.layer)
+        && let Some(digest) = digests.get(index)
+    {
+        let digest = digest.clone();
+        finding.layer = Some(crate::findings::LayerRef { index, digest, removed_in: None });
+    }
+    let origin = finding.layer.as_ref().and_then(|layer| provenance.of(layer.index));
+    if let Some(origin) = origin {
+        finding.location.clone_from(&origin.location);
     }
 }
 
-/// Looks at a directory tree.
+fn judge_packages(report: &mut Report, database: &Database) {
+    let matched = vulnerabilities::find(&report.inventory, database);
+    report.findings.extend(matched.findings);
+    report.unjudged.extend(matched.unjudged);
+    report.notes.extend(matched.notes);
+}
+
+/// Looks at a directory tree, without following links. A tree without packages is judged by its files alone.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<Report, Error> {
-    let _ = (path, options, database);
-    Ok(Report::default())
+    let mut examiner = Examiner::new(options);
+    let mut open = vec![path.to_owned()];
+    while let Some(directory) = open.pop() {
+        let failed = |source| Error::Path { path: directory.clone(), source };
+        let mut entries = fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let file = entry.path();
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() {
+                open.push(file);
+            } else if kind.is_file() {
+                let relative = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
+                examine(&mut examiner, &file, &relative)?;
+            }
+        }
+    }
+    Ok(finish(path, &[examiner.finish()], options, database))
 }
 
 /// Looks at one file: a model, or a document that may hold secrets.
@@ -94,6 +180,28 @@ pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<
 /// # Errors
 /// If it cannot be read.
 pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
-    let _ = (path, options);
-    Ok(Report::default())
+    let mut examiner = Examiner::new(options);
+    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned();
+    examine(&mut examiner, path, &name)?;
+    Ok(finish(path, &[examiner.finish()], options, &Database::default()))
+}
+
+fn examine(examiner: &mut Examiner<'_>, file: &Path, name: &str) -> Result<(), Error> {
+    let blob = File::open(file).and_then(Blob::of_file).and_then(|blob| examiner.blob(name, &blob));
+    blob.map_err(|source| Error::Path { path: file.to_owned(), source })
+}
+
+fn finish(path: &Path, layers: &[LayerReport], options: &Options, database: &Database) -> Report {
+    let subject = Subject { name: path.display().to_string(), ..Subject::default() };
+    let mut report = Report { subject, checks: options.checks, ..Report::default() };
+    report.findings = layers.iter().flat_map(|layer| layer.findings.clone()).collect();
+    report.inventory = Stack::new(layers).inventory();
+    for package in &mut report.inventory.packages {
+        package.layer = None;
+    }
+    if options.checks.vulnerabilities && !report.inventory.packages.is_empty() {
+        judge_packages(&mut report, database);
+    }
+    report.sort();
+    report
 }

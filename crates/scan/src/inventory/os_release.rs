@@ -36,7 +36,10 @@ impl Distribution {
         let major = parts.first().copied().filter(|part| !part.is_empty());
         match self.id.as_str() {
             "debian" => major.map(|m| format!("Debian:{m}")),
-            "ubuntu" => Some(format!("Ubuntu:{}", self.version)).filter(|_| !self.version.is_empty()),
+            "ubuntu" => major.map(|year| {
+                let long_term = parts.get(1) == Some(&"04") && year.parse::<u32>().is_ok_and(|y| y % 2 == 0);
+                format!("Ubuntu:{}{}", self.version, if long_term { ":LTS" } else { "" })
+            }),
             "alpine" => Some(format!("Alpine:v{}.{}", major?, parts.get(1)?)),
             "wolfi" => Some("Wolfi".into()),
             "chainguard" => Some("Chainguard".into()),
@@ -63,7 +66,8 @@ mod tests {
         assert_eq!(ecosystem("ID=debian\nVERSION_ID=\"12\"\n").as_deref(), Some("Debian:12"));
         assert_eq!(ecosystem("ID=alpine\nVERSION_ID=3.18.4").as_deref(), Some("Alpine:v3.18"));
         assert_eq!(ecosystem("ID=\"almalinux\"\nVERSION_ID=\"9.3\"").as_deref(), Some("AlmaLinux:9"));
-        assert_eq!(ecosystem("ID=ubuntu\nVERSION_ID=\"22.04\"").as_deref(), Some("Ubuntu:22.04"));
+        assert_eq!(ecosystem("ID=ubuntu\nVERSION_ID=\"22.04\"").as_deref(), Some("Ubuntu:22.04:LTS"));
+        assert_eq!(ecosystem("ID=ubuntu\nVERSION_ID=\"23.10\"").as_deref(), Some("Ubuntu:23.10"));
         assert_eq!(ecosystem("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux trixie/sid\""), None);
         assert_eq!(ecosystem("NAME=x"), None);
     }

@@ -1,0 +1,10 @@
+//! Archives and compressed streams, read as their loosest reader would: what a checksum, a flag or a directory
+//! says against it does not hide a member.
+
+mod compressed;
+mod tar;
+mod zip;
+
+pub(crate) use compressed::Codec;
+pub(crate) use tar::{Entry as TarEntry, EntryKind, Reader as TarReader};
+pub(crate) use zip::{Archive as ZipArchive, Member as ZipMember};

@@ -1,0 +1,127 @@
+//! One file after another, as a layer or a directory gives them: who wants to see it, and what they find.
+
+use std::io::{self, Read};
+
+use crate::archive::{EntryKind, TarReader};
+use crate::blob::{self, Blob};
+use crate::findings::Finding;
+use crate::image::{FileRecord, LayerReport};
+use crate::inventory::Catalog;
+use crate::model;
+use crate::scan::Options;
+use crate::secrets;
+
+/// How much of a file is looked at to tell what it is.
+const HEAD: usize = 4096;
+/// The largest file that the inventory reads: a package database of a very large image.
+const MAX_METADATA: u64 = 128 << 20;
+/// The largest model file that is taken apart.
+const MAX_MODEL: u64 = 64 << 30;
+
+/// Looks at files and keeps what it learns.
+#[derive(Debug)]
+pub(crate) struct Examiner<'a> {
+    options: &'a Options,
+    catalog: Catalog,
+    files: Vec<FileRecord>,
+    whiteouts: Vec<String>,
+    opaques: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Examiner<'a> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            catalog: Catalog::default(),
+            files: Vec::new(),
+            whiteouts: Vec::new(),
+            opaques: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Looks at every entry of a layer's tar stream.
+    pub(crate) fn layer(&mut self, stream: impl Read) -> io::Result<()> {
+        let mut reader = TarReader::new(stream);
+        while let Some(entry) = reader.next_entry()? {
+            let name = entry.path.rsplit('/').next().unwrap_or_default();
+            let parent = entry.path.rsplit_once('/').map_or("", |(parent, _)| parent);
+            if name == ".wh..wh..opq" {
+                self.opaques.push(parent.to_owned());
+            } else if let Some(removed) = name.strip_prefix(".wh.") {
+                let path = if parent.is_empty() { removed.to_owned() } else { format!("{parent}/{removed}") };
+                self.whiteouts.push(path);
+            } else if matches!(entry.kind, EntryKind::File | EntryKind::HardLink) {
+                self.files.push(FileRecord { path: entry.path.clone(), size: entry.size });
+                if entry.kind == EntryKind::File {
+                    self.stream(&entry.path, entry.size, &mut reader)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a file that can only be read in order.
+    fn stream(&mut self, path: &str, size: u64, mut content: impl Read) -> io::Result<()> {
+        let mut head = Vec::with_capacity(HEAD.min(size as usize));
+        (&mut content).take(HEAD as u64).read_to_end(&mut head)?;
+        let Some(wanted) = self.wanted(path, size, &head) else { return Ok(()) };
+        let spooled = blob::spool(head.as_slice().chain(content), wanted)?;
+        if let Some(error) = spooled.error {
+            return Err(error);
+        }
+        self.whole(path, &spooled.blob);
+        Ok(())
+    }
+
+    /// Looks at a file that can be read anywhere.
+    pub(crate) fn blob(&mut self, path: &str, blob: &Blob) -> io::Result<()> {
+        self.files.push(FileRecord { path: path.to_owned(), size: blob.len() });
+        let head = blob.bytes(0, HEAD)?;
+        if self.wanted(path, blob.len(), &head).is_some() {
+            self.whole(path, blob);
+        }
+        Ok(())
+    }
+
+    /// How many bytes somebody wants to see of a file that begins like this.
+    fn wanted(&self, path: &str, size: u64, head: &[u8]) -> Option<u64> {
+        let checks = &self.options.checks;
+        let metadata = (checks.vulnerabilities && Catalog::wants(path).is_some()).then_some(MAX_METADATA);
+        let model = (checks.models && model::wants(path, size, head)).then_some(MAX_MODEL);
+        let secret = (checks.secrets && secrets::wants(path, size, head)).then_some(secrets::MAX_SIZE);
+        metadata.max(model).max(secret)
+    }
+
+    fn whole(&mut self, path: &str, blob: &Blob) {
+        let checks = &self.options.checks;
+        // What was spooled is in memory or in a file of our own; if that cannot be read, the head decides.
+        let head = blob.bytes(0, HEAD).unwrap_or_default();
+        if let Some(source) = Catalog::wants(path).filter(|_| checks.vulnerabilities) {
+            let content = blob.bytes(0, MAX_METADATA as usize).unwrap_or_default();
+            self.catalog.add(source, path, &content);
+        }
+        if checks.models && model::wants(path, blob.len(), &head) {
+            self.findings.extend(model::scan(path, blob, &self.options.allow));
+        }
+        if checks.secrets && secrets::wants(path, blob.len(), &head) {
+            let content = blob.bytes(0, secrets::MAX_SIZE as usize).unwrap_or_default();
+            self.findings.extend(secrets::scan(path, &content));
+        }
+    }
+
+    /// What was learnt.
+    pub(crate) fn finish(self) -> LayerReport {
+        LayerReport {
+            version: LayerReport::VERSION,
+            files: self.files,
+            whiteouts: self.whiteouts,
+            opaques: self.opaques,
+            package_files: self.catalog.files,
+            os_release: self.catalog.os_release,
+            owned: self.catalog.owned,
+            findings: self.findings,
+        }
+    }
+}

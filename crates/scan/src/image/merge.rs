@@ -1,0 +1,190 @@
+//! What layers add up to: which files are still there at the top, and which layer brought what.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::LayerReport;
+use crate::findings::{Finding, LayerRef};
+use crate::inventory::{Distribution, Found, Inventory, Package, PackageFile, System};
+
+/// Layers from the lowest to the highest, ready to be asked about paths.
+pub(crate) struct Stack<'a> {
+    layers: &'a [LayerReport],
+    indexed: Vec<Indexed<'a>>,
+}
+
+/// The paths of one layer.
+struct Indexed<'a> {
+    files: HashSet<&'a str>,
+    whiteouts: HashSet<&'a str>,
+    opaques: HashSet<&'a str>,
+}
+
+impl<'a> Stack<'a> {
+    pub(crate) fn new(layers: &'a [LayerReport]) -> Self {
+        let indexed = layers
+            .iter()
+            .map(|layer| Indexed {
+                files: layer.files.iter().map(|file| file.path.as_str()).collect(),
+                whiteouts: layer.whiteouts.iter().map(String::as_str).collect(),
+                opaques: layer.opaques.iter().map(String::as_str).collect(),
+            })
+            .collect();
+        Self { layers, indexed }
+    }
+
+    /// The first layer above `layer` that removes or replaces the file at `path`.
+    pub(crate) fn removed_in(&self, path: &str, layer: usize) -> Option<usize> {
+        (layer + 1..self.layers.len()).find(|&above| self.indexed[above].hides(path))
+    }
+
+    /// What the image consists of.
+    pub(crate) fn inventory(&self) -> Inventory {
+        let distribution = self.distribution();
+        let owned: HashSet<&str> = self.layers.iter().flat_map(|l| &l.owned).map(String::as_str).collect();
+        let mut packages = Vec::new();
+        for (path, layer, file) in self.package_files() {
+            if owned.contains(path) || owned.contains(path.trim_end_matches("/PKG-INFO")) {
+                continue;
+            }
+            for found in &file.packages {
+                let origin = if file.system().is_some_and(System::is_distribution) {
+                    self.first_with(path, found, layer)
+                } else {
+                    layer
+                };
+                packages.push(Package::new(found, path, Some(origin), distribution.as_ref()));
+            }
+        }
+        packages.sort();
+        Inventory { distribution, packages }
+    }
+
+    /// The findings of all layers, each with its layer, and said once if a later layer repeats it.
+    pub(crate) fn findings(&self, digests: &[wharf_oci::Digest]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for ((index, layer), digest) in self.layers.iter().enumerate().zip(digests) {
+            for finding in &layer.findings {
+                let removed_in = self.removed_in(&finding.path, index);
+                let layer = LayerRef { index, digest: digest.clone(), removed_in };
+                findings.push(Finding { layer: Some(layer), ..finding.clone() });
+            }
+        }
+        findings
+    }
+
+    /// The files that speak of packages and are still there at the top, with the layer each is from.
+    fn package_files(&self) -> Vec<(&'a str, usize, &'a PackageFile)> {
+        let mut latest: BTreeMap<&str, (usize, &PackageFile)> = BTreeMap::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            latest.extend(layer.package_files.iter().map(|file| (file.path.as_str(), (index, file))));
+        }
+        latest
+            .into_iter()
+            .filter(|(path, (index, _))| self.removed_in(path, *index).is_none())
+            .map(|(path, (index, file))| (path, index, file))
+            .collect()
+    }
+
+    /// The lowest layer from which on the database at `path` has had this package in this version.
+    fn first_with(&self, path: &str, found: &Found, layer: usize) -> usize {
+        let mut first = layer;
+        for index in (0..layer).rev() {
+            let Some(file) = self.layers[index].package_files.iter().find(|file| file.path == path) else { continue };
+            let has = file.packages.iter().any(|other| other.name == found.name && other.version == found.version);
+            if !has {
+                break;
+            }
+            first = index;
+        }
+        first
+    }
+
+    /// The distribution: `etc/os-release` where it is a file of its own, else what it usually links to.
+    fn distribution(&self) -> Option<Distribution> {
+        ["etc/os-release", "usr/lib/os-release"].into_iter().find_map(|wanted| {
+            self.layers.iter().enumerate().rev().find_map(|(index, layer)| {
+                let (_, os) = layer.os_release.iter().find(|(path, _)| path == wanted)?;
+                self.removed_in(wanted, index).is_none().then(|| os.clone())
+            })
+        })
+    }
+}
+
+impl Indexed<'_> {
+    fn hides(&self, path: &str) -> bool {
+        if self.files.contains(path) || self.whiteouts.contains(path) {
+            return true;
+        }
+        let mut ancestors = std::iter::successors(parent(path), |p| parent(p));
+        ancestors.any(|ancestor| self.whiteouts.contains(ancestor) || self.opaques.contains(ancestor))
+            || self.opaques.contains("")
+    }
+}
+
+fn parent(path: &str) -> Option<&str> {
+    path.rsplit_once('/').map(|(parent, _)| parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::{Kind, Severity};
+    use crate::image::FileRecord;
+
+    fn found(name: &str, version: &str) -> Found {
+        Found { system: System::Dpkg, name: name.into(), version: version.into(), source: None, architecture: None }
+    }
+
+    fn layer(status: &[(&str, &str)]) -> LayerReport {
+        let packages = status.iter().map(|(name, version)| found(name, version)).collect();
+        let path = "var/lib/dpkg/status";
+        LayerReport {
+            files: vec![FileRecord { path: path.into(), size: 1 }],
+            package_files: vec![PackageFile { path: path.into(), packages }],
+            ..LayerReport::default()
+        }
+    }
+
+    #[test]
+    fn a_package_belongs_to_the_layer_that_brought_its_version() {
+        let layers = [
+            layer(&[("bash", "1"), ("ssl", "1"), ("gone", "1")]),
+            layer(&[("bash", "1"), ("ssl", "2"), ("gone", "1")]),
+            layer(&[("bash", "1"), ("ssl", "2"), ("new", "1")]),
+        ];
+        let inventory = Stack::new(&layers).inventory();
+        let brief: Vec<_> = inventory.packages.iter().map(|p| (p.name.as_str(), p.layer.unwrap())).collect();
+        assert_eq!(brief, [("bash", 0), ("new", 2), ("ssl", 1)]);
+        assert_eq!(inventory.packages[0].ecosystem, "unknown");
+    }
+
+    #[test]
+    fn removed_metadata_is_gone_and_removed_findings_are_not() {
+        let mut lower = layer(&[("bash", "1")]);
+        lower.findings.push(Finding::new(Kind::Secret, "key", Severity::High, "root/.env", "x"));
+        lower.files.push(FileRecord { path: "root/.env".into(), size: 1 });
+        let upper = LayerReport {
+            whiteouts: vec!["var/lib/dpkg".into()],
+            opaques: vec!["root".into()],
+            ..LayerReport::default()
+        };
+        let layers = [lower, upper];
+        let stack = Stack::new(&layers);
+        assert!(stack.inventory().packages.is_empty());
+        let digest = wharf_oci::digest::sha256(b"");
+        let findings = stack.findings(&[digest.clone(), digest]);
+        assert_eq!(findings[0].layer.as_ref().unwrap().removed_in, Some(1));
+    }
+
+    #[test]
+    fn metadata_that_the_distribution_owns_is_not_judged_twice() {
+        let path = "usr/lib/python3/dist-packages/six.egg-info";
+        let python = Found { system: System::Python, ..found("six", "1") };
+        let layers = [LayerReport {
+            package_files: vec![PackageFile { path: path.into(), packages: vec![python] }],
+            owned: vec![path.into()],
+            ..LayerReport::default()
+        }];
+        assert!(Stack::new(&layers).inventory().packages.is_empty());
+    }
+}

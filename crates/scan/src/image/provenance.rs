@@ -1,0 +1,153 @@
+//! Which instruction of the Dockerfile made a layer.
+//!
+//! Every instruction but `FROM` and `ONBUILD` leaves one line of history, so the ends of both lists belong
+//! together. What is left over at the beginning of the history is the base image's, whose line is `FROM`.
+
+use wharf_dockerfile::{Dockerfile, InstructionKind, Stage};
+use wharf_oci::{History, ImageConfig};
+
+use super::DockerfileSource;
+use crate::findings::Location;
+
+/// For each layer, the line of history that made it, and its place in the Dockerfile.
+#[derive(Debug, Default)]
+pub(crate) struct Provenance {
+    layers: Vec<Origin>,
+}
+
+/// Where a layer comes from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin {
+    /// The text of the history.
+    pub(crate) created_by: String,
+    /// The place in the Dockerfile.
+    pub(crate) location: Option<Location>,
+    /// It belongs to the image that the Dockerfile builds on.
+    pub(crate) base: bool,
+}
+
+impl Provenance {
+    /// Works out where the layers of an image come from. Without a Dockerfile, or with one that did not make
+    /// this image, there are no locations.
+    pub(crate) fn new(config: &ImageConfig, source: Option<DockerfileSource<'_>>) -> Self {
+        let parsed = source.and_then(|s| Some((s.path, wharf_dockerfile::parse(s.text).ok()?)));
+        let mut origins: Vec<Origin> = config
+            .history
+            .iter()
+            .map(|line| Origin { created_by: line.created_by.clone().unwrap_or_default(), ..Origin::default() })
+            .collect();
+        if let Some((path, dockerfile)) = &parsed {
+            locate(&mut origins, path, dockerfile);
+        }
+        let is_layer = |line: &&History| !line.empty_layer;
+        let layers = config.history.iter().zip(origins).filter(|(line, _)| is_layer(line)).map(|(_, o)| o).collect();
+        Self { layers }
+    }
+
+    /// Where a layer comes from.
+    pub(crate) fn of(&self, layer: usize) -> Option<&Origin> {
+        self.layers.get(layer)
+    }
+}
+
+/// One instruction that leaves a line of history.
+struct Line {
+    name: &'static str,
+    location: Location,
+}
+
+fn locate(origins: &mut [Origin], path: &str, dockerfile: &Dockerfile) {
+    let (lines, from) = lines(path, dockerfile);
+    let pairs = origins.iter().rev().zip(lines.iter().rev());
+    let matching = pairs.take_while(|(origin, line)| is_by(&origin.created_by, line.name)).count();
+    // A Dockerfile of which only the end fits is another one, or a later edit of this one.
+    if matching < lines.len() {
+        return;
+    }
+    let base = origins.len() - matching;
+    for (origin, line) in origins[base..].iter_mut().zip(lines) {
+        origin.location = Some(line.location);
+    }
+    for origin in &mut origins[..base] {
+        origin.location.clone_from(&from);
+        origin.base = true;
+    }
+}
+
+/// The instructions of the last stage and of the stages it builds on, and the `FROM` at the bottom of them.
+fn lines(path: &str, dockerfile: &Dockerfile) -> (Vec<Line>, Option<Location>) {
+    let mut chain: Vec<&Stage> = Vec::new();
+    let mut next = dockerfile.stages.len().checked_sub(1);
+    while let Some(index) = next {
+        let stage = &dockerfile.stages[index];
+        chain.push(stage);
+        let base = stage.base.to_lowercase();
+        next = dockerfile.stages[..index].iter().rposition(|s| s.name.as_deref() == Some(base.as_str()));
+    }
+    let at = |line, text: &str| Location { file: path.to_owned(), line, instruction: text.to_owned() };
+    let from = chain.last().map(|stage| at(stage.span.line, &stage.text));
+    let lines = chain
+        .iter()
+        .rev()
+        .flat_map(|stage| &stage.instructions)
+        .filter(|instruction| !matches!(instruction.kind, InstructionKind::Onbuild(_)))
+        .map(|instruction| Line {
+            name: instruction.kind.name(),
+            location: at(instruction.span.line, &instruction.text),
+        })
+        .collect();
+    (lines, from)
+}
+
+/// Whether a line of history was left by such an instruction: BuildKit writes the instruction, the old
+/// builder a shell command with a remark.
+fn is_by(created_by: &str, name: &str) -> bool {
+    let text = created_by.trim_start();
+    match text.strip_prefix("/bin/sh -c #(nop) ") {
+        Some(rest) => rest.trim_start().starts_with(name),
+        None if name == "RUN" => text.starts_with("RUN") || text.starts_with("/bin/sh -c") || text.starts_with('|'),
+        None => text.starts_with(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCKERFILE: &str = "FROM debian:12 AS base\nRUN apt-get update\nFROM scratch AS other\nRUN false\n\
+        FROM base\nENV A=1\nCOPY src/ /app/\nRUN pip install \\\n  numpy\nCMD [\"true\"]\n";
+
+    fn config(history: &[(&str, bool)]) -> ImageConfig {
+        let line = |&(text, empty): &(&str, bool)| History {
+            created_by: Some(text.into()),
+            empty_layer: empty,
+            ..History::default()
+        };
+        ImageConfig { history: history.iter().map(line).collect(), ..ImageConfig::default() }
+    }
+
+    const HISTORY: [(&str, bool); 6] = [
+        ("# debian.sh", false),
+        ("RUN /bin/sh -c apt-get update # buildkit", false),
+        ("ENV A=1", true),
+        ("COPY src/ /app/ # buildkit", false),
+        ("RUN /bin/sh -c pip install   numpy # buildkit", false),
+        ("CMD [\"true\"]", true),
+    ];
+
+    fn places(history: &[(&str, bool)]) -> Vec<Option<(u32, bool)>> {
+        let source = DockerfileSource { path: "Dockerfile", text: DOCKERFILE.as_bytes() };
+        let provenance = Provenance::new(&config(history), Some(source));
+        provenance.layers.iter().map(|o| o.location.as_ref().map(|l| (l.line, o.base))).collect()
+    }
+
+    #[test]
+    fn layers_find_their_instruction_through_the_stages() {
+        assert_eq!(places(&HISTORY), [Some((1, true)), Some((2, false)), Some((7, false)), Some((8, false))]);
+    }
+
+    #[test]
+    fn another_images_history_has_no_place() {
+        assert_eq!(places(&[("RUN x", false), ("CMD y", true)]), [None]);
+    }
+}

@@ -1,0 +1,158 @@
+//! An OSV record (schema 1.7), as far as it matters here. Fields that are not known are passed over, as the
+//! schema asks of its readers.
+
+use serde::{Deserialize, Serialize};
+
+/// An OSV record.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// Its identifier; a document without one is no record.
+    #[serde(default)]
+    pub id: String,
+    /// When it last changed, RFC 3339.
+    #[serde(default)]
+    pub modified: String,
+    /// When it was taken back, if it was; it is then not to be used.
+    #[serde(default)]
+    pub withdrawn: Option<String>,
+    /// Other identifiers of the same problem.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub aliases: Vec<String>,
+    /// Identifiers of the problem that a distribution's record is about.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub upstream: Vec<String>,
+    /// One line.
+    #[serde(default)]
+    pub summary: Option<String>,
+    /// The whole story.
+    #[serde(default)]
+    pub details: Option<String>,
+    /// How bad it is.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub severity: Vec<Score>,
+    /// What it is about.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub affected: Vec<Affected>,
+    /// Where it is spoken of.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub references: Vec<ReferenceLink>,
+    /// What its database adds.
+    #[serde(default)]
+    pub database_specific: Option<serde_json::Value>,
+}
+
+/// A rating under some system.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// `CVSS_V2`, `CVSS_V3`, `CVSS_V4`, `Ubuntu`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The vector, or the word.
+    #[serde(default)]
+    pub score: String,
+}
+
+/// A package and its affected versions.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Affected {
+    /// Which package.
+    #[serde(default)]
+    pub package: Option<AffectedPackage>,
+    /// A rating for this package.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub severity: Vec<Score>,
+    /// Ranges of affected versions.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub ranges: Vec<Range>,
+    /// Affected versions one by one.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub versions: Vec<String>,
+    /// What the ecosystem adds.
+    #[serde(default)]
+    pub ecosystem_specific: Option<serde_json::Value>,
+    /// What the database adds.
+    #[serde(default)]
+    pub database_specific: Option<serde_json::Value>,
+}
+
+/// A package by its ecosystem.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct AffectedPackage {
+    /// `PyPI`, `Debian:12`.
+    #[serde(default)]
+    pub ecosystem: String,
+    /// Its name there.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A range of versions, as events along the order of versions.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Range {
+    /// `ECOSYSTEM`, `SEMVER` or `GIT`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// The events, in any order.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub events: Vec<Event>,
+}
+
+/// What happens at a version. One member is set; the schema's objects have one key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// From here on it is affected; `0` is before all versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introduced: Option<String>,
+    /// From here on it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<String>,
+    /// After this it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_affected: Option<String>,
+    /// Nothing is said of versions from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+}
+
+/// A page about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferenceLink {
+    /// `ADVISORY`, `WEB`, `FIX`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// Where.
+    #[serde(default)]
+    pub url: String,
+}
+
+impl Record {
+    /// Its own identifier and all that it names as the same problem.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.id.as_str()).chain(self.aliases.iter().chain(&self.upstream).map(String::as_str))
+    }
+
+    /// The page to send people to: an advisory before anything else.
+    pub(crate) fn url(&self) -> Option<&str> {
+        let of = |kind: &str| self.references.iter().find(|r| r.kind == kind).map(|r| r.url.as_str());
+        of("ADVISORY").or_else(|| of("WEB")).or_else(|| self.references.first().map(|r| r.url.as_str()))
+    }
+
+    /// One line on what it is, cut from the details where there is no summary.
+    pub(crate) fn title(&self) -> String {
+        let summary = self.summary.as_deref().filter(|s| !s.trim().is_empty());
+        let text = summary.or(self.details.as_deref()).unwrap_or_default();
+        let line = text.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(160) {
+            Some((end, _)) => format!("{}…", line[..end].trim_end()),
+            None => line,
+        }
+    }
+}
+
+fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,30 @@
+//! For programs: the report with its verdict, findings first in what matters and stable in its names.
+
+use serde_json::{Value, json};
+
+use crate::findings::{Finding, Policy, Report};
+
+/// The report as one document: `subject`, `verdict`, `findings`, `packages`.
+pub fn json(report: &Report, policy: &Policy) -> String {
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .filter(|finding| policy.lists(finding))
+        .map(|finding| with_stop(finding, policy))
+        .collect();
+    let document = json!({
+        "subject": report.subject,
+        "verdict": policy.judge(report),
+        "findings": findings,
+        "distribution": report.inventory.distribution,
+        "packages": report.inventory.packages,
+        "notes": report.notes,
+    });
+    format!("{document:#}\n")
+}
+
+fn with_stop(finding: &Finding, policy: &Policy) -> Value {
+    let mut value = serde_json::to_value(finding).unwrap_or_default();
+    value["stops"] = json!(policy.stops(finding));
+    value
+}

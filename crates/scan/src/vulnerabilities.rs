@@ -1,0 +1,128 @@
+//! The packages of an image against the database: findings, and what could not be judged.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::findings::{Advisory, Finding, Kind};
+use crate::inventory::{Inventory, Package};
+use crate::osv::{self, Database, Match};
+use crate::version::Scheme;
+
+/// What matching a whole inventory gives.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    pub(crate) findings: Vec<Finding>,
+    /// Why some of it could not be judged.
+    pub(crate) unjudged: Vec<String>,
+    /// Counts and dates worth showing.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Matches every package against the database.
+pub(crate) fn find(inventory: &Inventory, database: &Database) -> Matched {
+    let mut matched = Matched { unjudged: unjudged(inventory, database), ..Matched::default() };
+    if let Some(as_of) = database.as_of() {
+        let date = as_of.split('T').next().unwrap_or(as_of);
+        matched.notes.push(format!("{} advisories, the newest of {date}", database.len()));
+    }
+    for packages in by_advised(inventory).into_values() {
+        let package = packages[0];
+        let (name, version) = package.advised();
+        let matches = database.matches(&package.ecosystem, name, version);
+        for problem in osv::fold(database, &matches) {
+            matched.findings.push(finding(database, &packages, &problem));
+        }
+    }
+    matched
+}
+
+/// Packages that one advisory is about together: those built from one source, where a distribution builds
+/// them, else each on its own.
+fn by_advised(inventory: &Inventory) -> BTreeMap<(&str, &str, &str, &str), Vec<&Package>> {
+    let mut groups: BTreeMap<_, Vec<&Package>> = BTreeMap::new();
+    for package in &inventory.packages {
+        let (name, version) = package.advised();
+        groups.entry((package.ecosystem.as_str(), name, version, package.path.as_str())).or_default().push(package);
+    }
+    groups
+}
+
+fn unjudged(inventory: &Inventory, database: &Database) -> Vec<String> {
+    if inventory.packages.is_empty() {
+        return vec!["no package database and no package metadata was recognised".into()];
+    }
+    if database.is_empty() {
+        return vec![format!("there are no advisories to judge {} packages by", inventory.packages.len())];
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for package in &inventory.packages {
+        *counts.entry(package.ecosystem.as_str()).or_default() += 1;
+    }
+    let reason = |(ecosystem, count): (&str, usize)| {
+        if ecosystem == "unknown" {
+            let name = inventory.distribution.as_ref().map_or("an unknown distribution", |d| d.name.as_str());
+            Some(format!("there is no advisory database for {name} ({count} packages)"))
+        } else if Scheme::of(ecosystem).is_none() || !database.knows(ecosystem) {
+            Some(format!("the advisories say nothing of {ecosystem} ({count} packages)"))
+        } else {
+            None
+        }
+    };
+    counts.into_iter().filter_map(reason).collect()
+}
+
+fn finding(database: &Database, packages: &[&Package], problem: &[Match<'_>]) -> Finding {
+    let package = packages[0];
+    let (name, version) = package.advised();
+    let rule = osv::display_id(database, problem);
+    let rating = osv::rate(problem);
+    let fixed = fixed(package, problem);
+    let summary = problem.iter().map(|found| found.record.title()).find(|title| !title.is_empty()).unwrap_or_default();
+    let title = format!("{name} {version}: {}", if summary.is_empty() { rule.as_str() } else { summary.as_str() });
+    let mut ids: Vec<String> = problem.iter().map(|found| found.record.id.clone()).collect();
+    ids.extend(problem.iter().flat_map(|found| found.record.names()).map(str::to_owned));
+    let mut seen = std::collections::HashSet::new();
+    ids.retain(|id| seen.insert(id.clone()));
+    let url = problem.iter().find_map(|found| found.record.url()).map(str::to_owned);
+    let mut finding = Finding::new(Kind::Vulnerability, &rule, rating.severity, &package.path, title);
+    finding.help = help(packages, problem, &rule, fixed.as_deref());
+    finding.package = Some((*package).clone());
+    finding.advisory =
+        Some(Advisory { ids, fixed, score: rating.score, severity_source: rating.source, url });
+    finding.sealed()
+}
+
+/// The version to go to: the highest of the versions that the records ask for, as one that leaves a record
+/// unfixed fixes nothing.
+fn fixed(package: &Package, problem: &[Match<'_>]) -> Option<String> {
+    let scheme = Scheme::of(&package.ecosystem)?;
+    let (_, version) = package.advised();
+    problem
+        .iter()
+        .filter_map(|found| osv::next_fix(found.affected, scheme, version))
+        .max_by(|a, b| scheme.compare(a, b).unwrap_or(std::cmp::Ordering::Equal))
+}
+
+fn help(packages: &[&Package], problem: &[Match<'_>], rule: &str, fixed: Option<&str>) -> String {
+    let (name, version) = packages[0].advised();
+    let mut text = format!("**{rule}** in `{name}` {version}");
+    if packages.iter().any(|package| package.name != name) {
+        let names: Vec<String> = packages.iter().map(|package| format!("`{}`", package.name)).collect();
+        let _ = write!(text, " (installed: {})", names.join(", "));
+    }
+    text.push_str(".\n\n");
+    match fixed {
+        Some(fixed) => drop(writeln!(text, "Fixed in {fixed}.\n")),
+        None => text.push_str("There is no fixed version yet.\n\n"),
+    }
+    for found in problem {
+        if let Some(details) = found.record.details.as_deref().filter(|d| !d.trim().is_empty()) {
+            text.push_str(details.chars().take(1500).collect::<String>().trim());
+            text.push_str("\n\n");
+            break;
+        }
+    }
+    let ids: Vec<&str> = problem.iter().map(|found| found.record.id.as_str()).collect();
+    let _ = write!(text, "Records: {}.", ids.join(", "));
+    text
+}
