@@ -12,7 +12,7 @@ pub struct ParseError {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
-    /// The line as it stands in the file, without its end.
+    /// The line as it stands in the file, without its end; only its start where it is too long to be read.
     pub line_text: String,
     /// What is wrong, in BuildKit's words, with the suggestion if there is one.
     pub message: String,

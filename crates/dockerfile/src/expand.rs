@@ -17,7 +17,10 @@ use std::str::Chars;
 pub const MAX_DEPTH: usize = 200;
 
 /// How many bytes variables may bring into a text.
-pub const MAX_LENGTH: usize = 16 << 20;
+pub const MAX_LENGTH: usize = 4 << 20;
+
+/// How much of a text an error shows, in characters.
+const MAX_SHOWN: usize = 1000;
 
 /// A text after its variables were replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,8 +164,13 @@ impl<'a, F: Fn(&str) -> Option<String>> Scan<'a, F> {
 
     /// The whole text, as one word and as words.
     fn all(&mut self, source: &str) -> Result<(String, Vec<String>), ExpandError> {
-        self.until(None)
-            .map_err(|reason| ExpandError { message: format!("failed to process {source:?}: {reason}") })
+        self.until(None).map_err(|reason| {
+            let (shown, dots) = match source.char_indices().nth(MAX_SHOWN) {
+                Some((end, _)) => (&source[..end], "…"),
+                None => (source, ""),
+            };
+            ExpandError { message: format!("failed to process {shown:?}{dots}: {reason}") }
+        })
     }
 
     fn peek(&self) -> Option<char> {

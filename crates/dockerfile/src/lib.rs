@@ -7,8 +7,8 @@
 //! The way through: [`parse`] cuts the text into logical lines, gives each its here-documents and types it
 //! as an [`Instruction`]; the result is a [`Dockerfile`] of [`Stage`]s. Variables are left in place,
 //! because their values depend on the base image and the build arguments: [`InstructionKind::expand`] names
-//! the fields in which an instruction allows variables, and [`Lexer`] replaces them. [`lint::check`] finds
-//! what BuildKit's checks find from the text alone; the checks that need more are functions of [`lint`].
+//! the fields in which an instruction allows variables, and [`Lexer`] replaces them. [`lint`] holds
+//! BuildKit's checks, [`ignore`] the patterns that choose files, [`expose`] the words of `EXPOSE`.
 //!
 //! Invariants:
 //! - any bytes give a [`Dockerfile`] or a [`ParseError`], in time linear in their number, without a panic;

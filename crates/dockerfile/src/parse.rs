@@ -28,6 +28,7 @@ pub fn parse(source: &[u8]) -> Result<Dockerfile, ParseError> {
         return Err(Source::read(source).error(0, "the Dockerfile cannot be empty".into(), None));
     }
     let source = Source::read(source);
+    source.check_lines()?;
     let mut dockerfile = Dockerfile::default();
     read_directives(&source, &mut dockerfile)?;
     let mut reader = Reader::new(&source);
@@ -57,6 +58,7 @@ pub fn parse(source: &[u8]) -> Result<Dockerfile, ParseError> {
 /// If the text is not exactly one instruction, or one that a stage cannot hold (`FROM`).
 pub fn parse_trigger(text: &str) -> Result<Instruction, ParseError> {
     let source = Source::read(text.as_bytes());
+    source.check_lines()?;
     let mut reader = Reader::new(&source);
     let no_instruction = || source.error(0, "file with no instructions".into(), None);
     let node = reader.next_node()?.ok_or_else(no_instruction)?;

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::{ParseError, Span};
 
+/// The longest line that BuildKit reads, its end included, in bytes.
+const LONGEST_LINE: usize = 64 << 10;
+
 /// The text with the offsets of its lines.
 ///
 /// A byte that is not UTF-8 becomes U+FFFD, as in Go, on which BuildKit runs; where that would change what
@@ -36,6 +39,16 @@ impl Source {
             at += line.len();
         }
         Self { text, starts, invalid }
+    }
+
+    /// Refuses lines that BuildKit would not read.
+    pub(crate) fn check_lines(&self) -> Result<(), ParseError> {
+        let is_too_long = |index: &usize| self.line(*index).len() > LONGEST_LINE;
+        let Some(index) = (0..self.line_count()).find(is_too_long) else { return Ok(()) };
+        let message = format!("dockerfile line greater than max allowed size of {}", LONGEST_LINE - 1);
+        let error = self.error(self.starts[index], message, None);
+        let shown = error.line_text.chars().take(80).collect();
+        Err(ParseError { line_text: shown, ..error })
     }
 
     pub(crate) fn line_count(&self) -> usize {

@@ -355,6 +355,19 @@ fn the_form_of_all_lines_is_looked_at_first() {
 }
 
 #[test]
+fn lines_have_a_longest_length_and_instructions_have_not() {
+    let longest = "x".repeat((64 << 10) - "LABEL a=\n".len());
+    assert!(parse(format!("FROM a\nLABEL a={longest}\nUSER b").as_bytes()).is_ok());
+    let error = parse(format!("FROM a\nLABEL a=x{longest}\n").as_bytes()).unwrap_err();
+    assert_eq!(error.message, "dockerfile line greater than max allowed size of 65535");
+    assert_eq!((error.line, error.line_text.len()), (2, 80));
+    let InstructionKind::Run(run) = kind(&format!("RUN true{}", " \\\n && true".repeat(100_000))) else {
+        panic!()
+    };
+    assert!(matches!(run.command, CommandLine::Shell(text) if text.len() > 900_000));
+}
+
+#[test]
 fn bytes_that_are_no_text() {
     let labels = parse(b"FROM a\n# \xff\nLABEL a=\xff\xfe\nRUN b\n").unwrap();
     let InstructionKind::Label(pairs) = &labels.stages[0].instructions[0].kind else { panic!() };

@@ -5,7 +5,8 @@ use regex::{NoExpand, Regex, RegexBuilder};
 
 use super::MAX_LENGTH;
 
-/// How large a compiled pattern may be, in bytes.
+/// How long a pattern may be, in bytes, and how large once it is compiled.
+const MAX_PATTERN: usize = 16 << 10;
 const MAX_COMPILED: usize = 4 << 20;
 
 /// `value` without the text at its start that `pattern` matches.
@@ -53,6 +54,9 @@ fn reversed(pattern: &str) -> String {
 }
 
 fn compile(pattern: &str, longest: bool, at_start: bool) -> Result<Regex, String> {
+    if pattern.len() > MAX_PATTERN {
+        return Err(format!("the pattern in a substitution is longer than {MAX_PATTERN} bytes"));
+    }
     let invalid = |reason: String| format!("invalid pattern ({pattern}) in substitution: {reason}");
     let expression = expression(pattern, longest, at_start).map_err(invalid)?;
     RegexBuilder::new(&expression)

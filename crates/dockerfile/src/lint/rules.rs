@@ -21,7 +21,7 @@ macro_rules! rules {
             pub static $constant: Rule = Rule {
                 name: $name,
                 description: $description,
-                url: concat!("https://docs.docker.com/go/dockerfile/rule/", $slug, "/"),
+                url: if $slug.is_empty() { "" } else { concat!("https://docs.docker.com/go/dockerfile/rule/", $slug, "/") },
                 experimental: $experimental,
             };
         )*
@@ -96,6 +96,6 @@ rules! {
     EXPOSE_INVALID_FORMAT = "ExposeInvalidFormat", "expose-invalid-format", false,
         "IP address and host-port mapping should not be used in EXPOSE instruction. This will become an error in a future release";
     /// The base image is for another platform.
-    INVALID_BASE_IMAGE_PLATFORM = "InvalidBaseImagePlatform", "invalid-base-image-platform", false,
+    INVALID_BASE_IMAGE_PLATFORM = "InvalidBaseImagePlatform", "", false,
         "Base image platform does not match expected target platform";
 }

@@ -184,15 +184,15 @@ fn json_or_text(rest: &str) -> Result<Arguments, Problem> {
 
 /// `HEALTHCHECK`: its type, then a command in one of the two forms.
 fn type_and_command(rest: &str) -> Result<Arguments, Problem> {
+    if rest.is_empty() {
+        return Ok(Arguments::Words(Vec::new()));
+    }
     let (kind, command) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let prepend = |mut words: Vec<String>| {
-        words.insert(0, kind.to_string());
-        words
-    };
-    Ok(match json_or_text(command.trim_start())? {
-        _ if kind.is_empty() => Arguments::Words(Vec::new()),
-        Arguments::Json(words) => Arguments::Json(prepend(words)),
-        Arguments::Words(words) => Arguments::Words(prepend(words)),
-        pairs @ Arguments::Pairs(_) => pairs,
+    let command = command.trim_start();
+    let kind = std::iter::once(kind.to_string());
+    Ok(match words::json_strings(command)? {
+        Some(strings) => Arguments::Json(kind.chain(strings).collect()),
+        None if command.is_empty() => Arguments::Words(kind.collect()),
+        None => Arguments::Words(kind.chain([command.to_string()]).collect()),
     })
 }

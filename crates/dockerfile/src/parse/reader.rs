@@ -1,9 +1,9 @@
 //! Reads the lines of a file into nodes: directives, comments, continuations, here-documents.
 
-use crate::ParseError;
 use crate::directive::{self, Key};
 use crate::error::Problem;
 use crate::source::Source;
+use crate::{Heredoc, ParseError};
 
 use super::node::{LogicalLine, Node};
 
@@ -36,25 +36,24 @@ impl<'a> Reader<'a> {
         let Some(line) = self.logical_line()? else { return Ok(None) };
         let mut node = Node::parse(line, self.escape, source)?;
         let announced = node.announced_heredocs().map_err(|problem| node.locate(source, problem))?;
-        for mut heredoc in announced {
-            let unterminated = |node: &Node| {
-                let operator = format!("<<{}", if heredoc.chomp { "-" } else { "" });
-                node.locate(source, Problem::new("unterminated heredoc").at(operator))
+        for heredoc in announced {
+            let Some(content) = self.heredoc_content(&heredoc) else {
+                let operator = if heredoc.chomp { "<<-" } else { "<<" };
+                return Err(node.locate(source, Problem::new("unterminated heredoc").at(operator)));
             };
-            let start = self.next;
-            while self.next < source.line_count() && !heredoc.is_end(source.line(self.next)) {
-                self.next += 1;
-            }
-            if self.next == source.line_count() {
-                return Err(unterminated(&node));
-            }
-            heredoc.content = (start..self.next).map(|index| source.line(index)).collect();
-            self.next += 1;
-            node.heredocs.push(heredoc);
+            node.heredocs.push(Heredoc { content, ..heredoc });
         }
         let start = node.line.span.start;
         node.line.span = source.span(start..self.end_of_last());
         Ok(Some(node))
+    }
+
+    /// The lines up to the one that ends the here-document, which is read too; `None` if there is none.
+    fn heredoc_content(&mut self, heredoc: &Heredoc) -> Option<String> {
+        let start = self.next;
+        let end = (start..self.source.line_count()).find(|index| heredoc.is_end(self.source.line(*index)))?;
+        self.next = end + 1;
+        Some((start..end).map(|index| self.source.line(index)).collect())
     }
 
     /// The next line that is neither blank nor a comment, with its continuations.
