@@ -196,8 +196,7 @@ impl<'a> Bases<'a> {
                 draft.location.span,
             ));
         }
-        let mut config = image.config.clone();
-        config.created = None;
+        let mut config = inherited(&image.config);
         let triggers = config.config.on_build.take().unwrap_or_default();
         Origin {
             source: Source::Image(PinnedImage {
@@ -237,6 +236,25 @@ impl<'a> Bases<'a> {
         graph.drafts[index].commands.splice(0..0, commands);
         Ok(uses_more)
     }
+}
+
+/// What is taken over from a base image's config: all that BuildKit knows of, and nothing that is empty. What
+/// else other builders write there describes their image and not the one that is built on it.
+fn inherited(base: &ImageConfig) -> ImageConfig {
+    fn said<T>(list: &mut Option<Vec<T>>) {
+        *list = list.take().filter(|list| !list.is_empty());
+    }
+    let mut image = base.clone();
+    image.created = None;
+    image.other.retain(|key, _| key == "os.features");
+    let config = &mut image.config;
+    config.other.clear();
+    said(&mut config.env);
+    said(&mut config.cmd);
+    said(&mut config.entrypoint);
+    said(&mut config.shell);
+    config.stop_signal = config.stop_signal.take().filter(|signal| !signal.is_empty());
+    image
 }
 
 /// Whether an image brings files. Old images list none of their layers, but their history shows them.

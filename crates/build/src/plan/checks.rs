@@ -12,10 +12,10 @@ use wharf_dockerfile::{CheckDirective, Dockerfile, Span};
 
 use super::Problem;
 use super::args::{GlobalArgs, SCAN_CONTEXT, SCAN_STAGE};
-use super::stage::State;
+use super::state::State;
 
 /// With so many findings, those that follow are not worth the search for what may have been meant.
-const SUGGESTIONS_MAX: usize = 1_000;
+const SUGGESTIONS_MAX: usize = 100;
 
 /// Collects findings.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use wharf_oci::{Empty, Healthcheck};
 
 use super::args::{SCAN_CONTEXT, SCAN_STAGE};
 use super::stage::{StageBuilder, capitalised};
-use super::{Op, Problem, WorkdirOp, path, signal, text};
+use super::{Op, Problem, Step, WorkdirOp, path, signal, text};
 
 impl StageBuilder<'_> {
     /// `ARG`: a value given to the build, else the default, else the global argument of that name.
@@ -127,7 +127,7 @@ impl StageBuilder<'_> {
             for word in self.shared.lexer.words(word, self.state.env.lookup())? {
                 let ports = expose::parse(&word).map_err(|error| Problem::Instruction(error.message))?;
                 self.report(found::ports(&word, &ports, instruction.span));
-                self.take_text(ports.ports.len())?;
+                self.state.take_text(ports.ports.len())?;
                 exposed.extend(ports.ports);
             }
         }
@@ -173,7 +173,9 @@ impl StageBuilder<'_> {
     /// `ONBUILD`: kept for whoever builds on this image; it leaves no line in the history.
     pub(super) fn record_trigger(&mut self, trigger: &str, instruction: &Instruction) -> Result<(), Problem> {
         self.state.image.config.on_build.get_or_insert_default().push(trigger.into());
-        self.note_silently(instruction.span, capitalised(&instruction.text))
+        let title = capitalised(&instruction.text);
+        self.steps.push(Step { title, span: instruction.span, history: None, op: None });
+        Ok(())
     }
 
     /// `WORKDIR`: makes a layer wherever it leads, except to the root.

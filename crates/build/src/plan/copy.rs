@@ -66,7 +66,7 @@ impl StageBuilder<'_> {
             sources.push(self.path_or_remote(source, &transfer, instruction)?);
         }
         for file in &transfer.sources.inline {
-            self.take_text(file.data.len())?;
+            self.state.take_text(file.data.len())?;
             let (name, content) = (file.path.clone(), file.data.clone().into_bytes());
             sources.push(CopySource::Inline { name, content });
         }

@@ -11,7 +11,8 @@ use super::checks::Checks;
 use super::contexts::Contexts;
 use super::declare::{self, Declaring};
 use super::graph::Graph;
-use super::stage::{Shared, StageBuilder, State};
+use super::stage::{Shared, StageBuilder};
+use super::state::State;
 use super::{Base, NoCache, Plan, PlanError, Problem, Request, Resolve, Source, Stage, StageId};
 
 /// The plan, and what the checks found whether or not there is one. [`Plan::findings`] is still empty.

@@ -31,6 +31,7 @@ mod request;
 mod run;
 mod signal;
 mod stage;
+mod state;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -53,7 +53,7 @@ impl StageBuilder<'_> {
             RunProgram::Exec(words) => Ok((words, None)),
             RunProgram::Shell(line) => Ok((self.with_shell(&line), None)),
             RunProgram::Script { name, data } => {
-                self.take_text(data.len())?;
+                self.state.take_text(data.len())?;
                 let args = self.with_shell(&format!("{SCRIPTS}/{name}"));
                 Ok((args, Some(Script { directory: SCRIPTS.into(), name, content: data.into_bytes() })))
             }

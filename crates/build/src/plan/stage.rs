@@ -3,20 +3,12 @@
 use wharf_dockerfile::IgnorePatterns;
 use wharf_dockerfile::lint::Finding;
 use wharf_dockerfile::{ExpandError, Instruction, InstructionKind, Lexer, Span};
-use wharf_oci::{History, ImageConfig, Platform};
 
 use super::args::GlobalArgs;
-use super::base::Origin;
 use super::checks::Checks;
-use super::env::{self, ConfigEnv, DEFAULT_PATH, Declared, Env};
 use super::graph::{Command, Graph};
-use super::{EnvVar, HistoryLine, Op, PlanError, Problem, Request, Source, Step, path};
-
-/// The comment of every line that a build adds to an image's history.
-const COMMENT: &str = "buildkit.dockerfile.v0";
-/// The most that one stage may write into its image's history and into files that stand in the Dockerfile,
-/// bytes. Values that refer to one another could otherwise fill any memory.
-const TEXT_MAX: usize = 32 << 20;
+use super::state::State;
+use super::{EnvVar, HistoryLine, Op, PlanError, Problem, Request, Source, Step};
 
 /// What all stages share.
 #[derive(Debug)]
@@ -29,82 +21,6 @@ pub(super) struct Shared<'a> {
     pub(super) checks: &'a Checks<'a>,
     pub(super) proxy: Vec<EnvVar>,
     pub(super) ignore: IgnorePatterns,
-}
-
-/// What one instruction leaves for the next, and a stage for those built on it.
-#[derive(Debug, Clone)]
-pub(super) struct State {
-    /// What expansion and steps see: variables of the image and arguments.
-    pub(super) env: Env,
-    /// The variables of the image.
-    pub(super) image_env: ConfigEnv,
-    /// Everything else of the image.
-    pub(super) image: ImageConfig,
-    /// The working directory; empty where nothing has named one.
-    pub(super) dir: String,
-    /// Whom steps run as; empty where nothing has named one.
-    pub(super) user: String,
-    pub(super) platform: Platform,
-    /// The arguments declared so far.
-    pub(super) args: Declared,
-    /// A `WORKDIR` has been seen in this Dockerfile.
-    pub(super) workdir_seen: bool,
-    /// How much text has gone into history and inline files.
-    text_length: usize,
-}
-
-impl State {
-    /// The state before the first instruction of a stage that starts from `origin`.
-    pub(super) fn at_origin(origin: &Origin) -> Self {
-        let mut image = origin.config.clone();
-        Self {
-            env: Env::default(),
-            image_env: ConfigEnv::new(image.config.env.take().unwrap_or_default()),
-            image,
-            dir: String::new(),
-            user: String::new(),
-            platform: origin.platform.clone(),
-            args: Declared::default(),
-            workdir_seen: false,
-            text_length: 0,
-        }
-        .entered()
-    }
-
-    /// The state before the first instruction of a stage that is built on this one.
-    pub(super) fn below(&self) -> Self {
-        let mut state = self.clone();
-        state.image.config.on_build = None;
-        state.entered()
-    }
-
-    /// Takes over what the image says: its variables win over arguments of the same name from below.
-    fn entered(mut self) -> Self {
-        if !self.image_env.contains("PATH") && self.platform.os != "windows" {
-            let (name, value) = env::split(DEFAULT_PATH);
-            self.image_env.set(name, value);
-        }
-        for (name, value) in self.image_env.iter() {
-            self.env.set(name, value);
-        }
-        let dir = self.image.config.working_dir.clone();
-        if !dir.is_empty() {
-            self.dir = path::workdir(&dir, &dir);
-            self.image.config.working_dir.clone_from(&self.dir);
-        }
-        if !self.image.config.user.is_empty() {
-            self.user.clone_from(&self.image.config.user);
-        }
-        self
-    }
-
-    /// The image as it comes out.
-    pub(super) fn to_image(&self) -> ImageConfig {
-        let mut image = self.image.clone();
-        let lines = self.image_env.to_lines();
-        image.config.env = (!lines.is_empty()).then_some(lines);
-        image
-    }
 }
 
 /// Turns the commands of one stage into steps.
@@ -213,12 +129,10 @@ impl<'a> StageBuilder<'a> {
     /// Adds a step that changes the config only.
     pub(super) fn note(&mut self, span: Span, created_by: String) -> Result<(), Problem> {
         let title = created_by.clone();
-        self.push(Step {
-            title,
-            span,
-            history: Some(HistoryLine { created_by, empty_layer: true }),
-            op: None,
-        })
+        let line = HistoryLine { created_by, empty_layer: true };
+        self.state.record(&line)?;
+        self.steps.push(Step { title, span, history: Some(line), op: None });
+        Ok(())
     }
 
     /// Adds a step that changes files, shown as `shown`.
@@ -231,42 +145,9 @@ impl<'a> StageBuilder<'a> {
     ) -> Result<(), Problem> {
         self.counted.0 += 1;
         let title = self.titled(shown);
-        self.push(Step {
-            title,
-            span,
-            history: Some(HistoryLine { created_by, empty_layer: false }),
-            op: Some(op),
-        })
-    }
-
-    /// Adds a step that leaves no trace in the history.
-    pub(super) fn note_silently(&mut self, span: Span, title: String) -> Result<(), Problem> {
-        self.push(Step { title, span, history: None, op: None })
-    }
-
-    fn push(&mut self, step: Step) -> Result<(), Problem> {
-        if let Some(line) = &step.history {
-            self.take_text(line.created_by.len())?;
-            self.state.image.history.push(History {
-                created_by: Some(line.created_by.clone()),
-                comment: Some(COMMENT.into()),
-                empty_layer: line.empty_layer,
-                ..History::default()
-            });
-        }
-        self.steps.push(step);
-        Ok(())
-    }
-
-    /// Counts text that is kept.
-    pub(super) fn take_text(&mut self, length: usize) -> Result<(), Problem> {
-        self.state.text_length += length;
-        if self.state.text_length > TEXT_MAX {
-            return Err(Problem::Instruction(format!(
-                "the history of the stage grows beyond {} MiB",
-                TEXT_MAX >> 20
-            )));
-        }
+        let line = HistoryLine { created_by, empty_layer: false };
+        self.state.record(&line)?;
+        self.steps.push(Step { title, span, history: Some(line), op: Some(op) });
         Ok(())
     }
 

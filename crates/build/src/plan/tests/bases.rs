@@ -27,6 +27,7 @@ fn the_config_of_the_base_is_inherited_but_not_its_age() {
     assert_eq!((config.user.as_str(), config.working_dir.as_str()), ("app", "/srv"));
     assert_eq!(config.labels["base"], "yes");
     assert_eq!(plan.target().config.created, None);
+    assert!(config.other.is_empty() && config.stop_signal.is_none(), "BuildKit would not write them");
     let run = plan.runs()[0];
     assert_eq!((run.user.as_str(), run.cwd.as_str()), ("app", "/srv"));
     assert_eq!(run.args, ["/bin/ash", "-c", "x"]);

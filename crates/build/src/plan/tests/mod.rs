@@ -147,7 +147,7 @@ fn resolve_one(base: &BaseRef) -> Result<BaseImage, ResolveError> {
         "nopath" => json!({"Env": ["ONLY=this"]}),
         "configured" => json!({
             "Env": [PATH, "BASE=1"], "Cmd": ["run"], "Entrypoint": ["/entry"], "User": "app", "WorkingDir": "/srv",
-            "Labels": {"base": "yes"}, "Shell": ["/bin/ash", "-c"], "ExposedPorts": {"80/tcp": {}},
+            "Labels": {"base": "yes"}, "Hostname": "abc", "StopSignal": "", "Shell": ["/bin/ash", "-c"], "ExposedPorts": {"80/tcp": {}},
         }),
         "armonly" => return Ok(image(&name, json!({"Env": [PATH]}), &"linux/arm64".parse()?)),
         "onbuild" => onbuild(&["COPY . /app", "ENV T=1"]),
