@@ -6,10 +6,19 @@
 //! - every tag that [`resolve`] gives is valid under the distribution grammar;
 //! - the same snapshot and rules give the same [`Metadata`].
 
+pub mod action;
+mod evaluate;
+mod javascript;
+mod label;
+mod moment;
 mod resolve;
 mod rules;
 mod snapshot;
+mod subject;
+mod template;
+mod version;
 
 pub use resolve::{Explained, Metadata, Motion, Tag, resolve};
 pub use rules::{Rules, RulesError};
 pub use snapshot::{Clock, Event, Fact, Git, Repository, Snapshot, Variables};
+pub use version::Version;

@@ -1,0 +1,79 @@
+//! Which of two versions is newer.
+
+use std::cmp::Ordering;
+use std::str::FromStr;
+
+use super::semver::Semver;
+
+/// A version that can be compared: semantic, or else of PEP 440 (which takes `1.2`, `2024.8` and `1.2.3rc1`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    text: String,
+    semantic: Option<semver::Version>,
+    pep440: Option<pep440_rs::Version>,
+}
+
+impl Version {
+    /// Reads a version, with or without a leading `v`; none where `text` is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let semantic = Semver::parse(text).and_then(|version| {
+            let plain = version.without_build();
+            semver::Version::parse(&plain).ok()
+        });
+        let pep440 = pep440_rs::Version::from_str(text).ok();
+        (semantic.is_some() || pep440.is_some()).then(|| Self { text: text.to_owned(), semantic, pep440 })
+    }
+
+    /// Whether it is less than a release: a candidate, a preview, a development state.
+    pub fn is_prerelease(&self) -> bool {
+        match (&self.semantic, &self.pep440) {
+            (Some(version), _) => !version.pre.is_empty(),
+            (None, Some(version)) => version.any_prerelease(),
+            (None, None) => false,
+        }
+    }
+
+    /// How many numbers the release has: three for a full version, fewer for `1.2`.
+    pub fn segments(&self) -> usize {
+        match (&self.semantic, &self.pep440) {
+            (Some(_), _) => 3,
+            (None, Some(version)) => version.release().len(),
+            (None, None) => 0,
+        }
+    }
+
+    /// The order of two versions of the same kind; none where they cannot be compared.
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (&self.semantic, &other.semantic, &self.pep440, &other.pep440) {
+            (Some(a), Some(b), _, _) => Some(a.cmp_precedence(b)),
+            (_, _, Some(a), Some(b)) => Some(a.cmp(b)),
+            _ => None,
+        }
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compare(a: &str, b: &str) -> Option<Ordering> {
+        Version::parse(a)?.compare(&Version::parse(b)?)
+    }
+
+    #[test]
+    fn newer_is_greater() {
+        let rising = ["1.2.3-rc.1", "1.2.3", "v1.2.9", "1.3.0", "1.10.0", "v2.0.0"];
+        for pair in rising.windows(2) {
+            assert_eq!(compare(pair[0], pair[1]), Some(Ordering::Less), "{pair:?}");
+        }
+        assert_eq!(compare("1.2.3+a", "1.2.3+b"), Some(Ordering::Equal));
+        assert_eq!(compare("2024.8", "2024.10"), Some(Ordering::Less));
+        assert_eq!(compare("1.2.3rc1", "1.2.3"), Some(Ordering::Less));
+        assert_eq!(compare("main", "1.2.3"), None);
+    }
+}
