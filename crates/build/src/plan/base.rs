@@ -68,7 +68,9 @@ impl<'a> Bases<'a> {
             self.find_origins(graph, &reached, &mut origins)?;
             let mut grown = false;
             for index in (0..reached.len()).filter(|index| reached[*index]) {
-                if !std::mem::replace(&mut triggered[index], true) {
+                // What stands for an image has no steps, so that image's triggers are nobody's.
+                let has_steps = graph.drafts[index].is_stage();
+                if has_steps && !std::mem::replace(&mut triggered[index], true) {
                     grown |= self.pull_triggers(graph, index, origins[index].as_ref())?;
                 }
             }

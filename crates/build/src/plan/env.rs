@@ -12,6 +12,7 @@ pub(super) const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/
 pub(super) struct Env {
     values: BTreeMap<String, (usize, String)>,
     settings: usize,
+    length: usize,
 }
 
 impl Env {
@@ -20,12 +21,22 @@ impl Env {
     }
 
     pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
+        let value = value.into();
+        self.remove(name);
         self.settings += 1;
-        self.values.insert(name.into(), (self.settings, value.into()));
+        self.length += name.len() + value.len();
+        self.values.insert(name.into(), (self.settings, value));
     }
 
     pub(super) fn remove(&mut self, name: &str) {
-        self.values.remove(name);
+        if let Some((_, value)) = self.values.remove(name) {
+            self.length -= name.len() + value.len();
+        }
+    }
+
+    /// The bytes of all names and values.
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {

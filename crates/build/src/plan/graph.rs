@@ -36,6 +36,11 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// Whether its steps are carried out: it is neither an image nor replaced by a context.
+    pub(super) fn is_stage(&self) -> bool {
+        !self.implied && self.replaced_by.is_none()
+    }
+
     /// What its `ONBUILD` instructions leave for stages built on it.
     pub(super) fn recorded_triggers(&self) -> Vec<String> {
         let recorded = self.commands.iter().filter_map(|command| match &command.instruction.kind {

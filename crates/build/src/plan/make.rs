@@ -101,7 +101,7 @@ impl<'a> Planned<'a> {
     fn new(shared: &'a Shared<'a>, graph: &'a Graph, origins: &'a [Option<Origin>]) -> Self {
         let ready = |index: usize| {
             let draft = &graph.drafts[index];
-            let origin = origins[index].as_ref().filter(|_| draft.implied || draft.replaced_by.is_some())?;
+            let origin = origins[index].as_ref().filter(|_| !draft.is_stage())?;
             Some(origin.source.clone())
         };
         let sources = (0..graph.drafts.len()).map(ready).collect();
@@ -129,7 +129,7 @@ impl<'a> Planned<'a> {
         let only = self.graph.drafts.len() == 1;
         let label = (!only).then_some(draft.label.as_str());
         let mut builder = StageBuilder::new(self.shared, state, label, &self.sources, self.graph);
-        if draft.replaced_by.is_none() {
+        if draft.is_stage() {
             builder.run_all(&draft.commands, pulls_base)?;
         }
         let (state, steps) = (builder.state, builder.steps);

@@ -32,7 +32,7 @@ impl StageBuilder<'_> {
         mounts.extend(script.map(Mount::Script));
         let created_by = format!("RUN {} # buildkit", self.with_args(&args));
         let op = RunOp {
-            env: self.process_env(&mounts),
+            env: self.process_env(&mounts)?,
             args,
             proxy: self.shared.proxy.clone(),
             user: self.state.user.clone(),
@@ -90,8 +90,8 @@ impl StageBuilder<'_> {
     }
 
     /// The environment of the process. A mounted agent is announced, whether or not there is one.
-    fn process_env(&self, mounts: &[Mount]) -> Vec<EnvVar> {
-        let mut env = self.state.env.to_list();
+    fn process_env(&mut self, mounts: &[Mount]) -> Result<Vec<EnvVar>, Problem> {
+        let mut env = self.state.process_env()?;
         let socket = mounts.iter().find_map(|mount| match mount {
             Mount::Ssh(ssh) => Some(&ssh.target),
             _ => None,
@@ -101,7 +101,7 @@ impl StageBuilder<'_> {
         {
             env.push(EnvVar { name: "SSH_AUTH_SOCK".into(), value: socket.clone() });
         }
-        env
+        Ok(env)
     }
 
     /// The instruction as it is shown, with the first line of a lone here-document.

@@ -4,13 +4,15 @@ use wharf_oci::{History, ImageConfig, Platform};
 
 use super::base::Origin;
 use super::env::{self, ConfigEnv, DEFAULT_PATH, Declared, Env};
-use super::{HistoryLine, Problem, path};
+use super::{EnvVar, HistoryLine, Problem, path};
 
 /// The comment of every line that a build adds to an image's history.
 const COMMENT: &str = "buildkit.dockerfile.v0";
 /// The most that one stage and those below it may write into the image's history and into files that stand
 /// in the Dockerfile, bytes. Values that refer to one another could otherwise fill any memory.
 const TEXT_MAX: usize = 8 << 20;
+/// The most that the environments of all steps of a stage and those below it may hold together, bytes.
+const ENV_MAX: usize = 128 << 20;
 
 /// What one instruction leaves for the next, and a stage for those built on it.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub(super) struct State {
     pub(super) workdir_seen: bool,
     /// How much text has gone into history and inline files.
     text_length: usize,
+    /// How much text has gone into the environments of steps.
+    env_length: usize,
 }
 
 impl State {
@@ -48,6 +52,7 @@ impl State {
             args: Declared::default(),
             workdir_seen: false,
             text_length: 0,
+            env_length: 0,
         }
         .entered()
     }
@@ -99,6 +104,16 @@ impl State {
             return Err(Problem::Instruction(format!("the history of the stage grows beyond {most} MiB")));
         }
         Ok(())
+    }
+
+    /// The variables that a process sees now.
+    pub(super) fn process_env(&mut self) -> Result<Vec<EnvVar>, Problem> {
+        self.env_length += self.env.length();
+        if self.env_length > ENV_MAX {
+            let most = ENV_MAX >> 20;
+            return Err(Problem::Instruction(format!("the variables of the steps grow beyond {most} MiB")));
+        }
+        Ok(self.env.to_list())
     }
 
     /// The image as it comes out.

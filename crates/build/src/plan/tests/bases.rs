@@ -85,6 +85,12 @@ fn triggers_may_use_stages_of_the_dockerfile() {
 }
 
 #[test]
+fn images_that_files_are_copied_from_keep_their_triggers_to_themselves() {
+    assert_eq!(history("FROM onbuildself"), ["COPY / /x # buildkit"]);
+    assert_eq!(history("FROM scratch\nCOPY --from=onbuildbad / /"), ["COPY / / # buildkit"]);
+}
+
+#[test]
 fn a_trigger_stands_where_its_from_does() {
     let plan = planned("FROM scratch AS side\n\nFROM onbuildfrom");
     assert_eq!(plan.target().steps[0].span.line, 3);

@@ -17,6 +17,12 @@ fn values_cannot_grow_without_bound() {
 }
 
 #[test]
+fn steps_cannot_multiply_variables_without_bound() {
+    let text = format!("FROM busybox\nENV A={}\n{}", "x".repeat(100_000), "RUN x\n".repeat(2_000));
+    assert!(refused(&text).contains("variables of the steps"));
+}
+
+#[test]
 fn many_variables_take_time_in_proportion() {
     let mut text = String::from("FROM scratch\n");
     for number in 0..20_000 {

@@ -152,6 +152,7 @@ fn resolve_one(base: &BaseRef) -> Result<BaseImage, ResolveError> {
         "armonly" => return Ok(image(&name, json!({"Env": [PATH]}), &"linux/arm64".parse()?)),
         "onbuild" => onbuild(&["COPY . /app", "ENV T=1"]),
         "onbuildfrom" => onbuild(&["COPY --from=side /a /b"]),
+        "onbuildself" => onbuild(&["COPY --from=onbuildself / /x"]),
         "onbuildbad" => onbuild(&["FROM scratch"]),
         _ => return Err(format!("{base} does not exist").into()),
     };
