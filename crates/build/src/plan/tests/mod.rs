@@ -65,7 +65,8 @@ impl Build {
     }
 
     fn try_plan(&self) -> Result<Plan, PlanError> {
-        let dockerfile = parse(self.text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{}", self.text));
+        let dockerfile =
+            parse(self.text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{:.2000}", self.text));
         plan(&dockerfile, &self.request, &resolve)
     }
 
@@ -73,14 +74,14 @@ impl Build {
     fn plan(&self) -> Plan {
         match self.try_plan() {
             Ok(plan) => plan,
-            Err(error) => panic!("{error}: {:?}\n{}", error.problem, self.text),
+            Err(error) => panic!("{error}\n{:.2000}", self.text),
         }
     }
 
     #[track_caller]
     fn refused(&self) -> String {
         match self.try_plan() {
-            Ok(_) => panic!("this has a plan:\n{}", self.text),
+            Ok(_) => panic!("this has a plan:\n{:.2000}", self.text),
             Err(error) => error.to_string(),
         }
     }
