@@ -50,10 +50,18 @@ pub(crate) enum Progress {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// From a commit to a running, traceable image: tags, build, smoke test, scan, push, record
+    Ship(commands::ship::Args),
+    /// Build an image from a Dockerfile, with the flags of `docker buildx build`
+    Build(Box<commands::build::Args>),
     /// Work out tags, labels and annotations from git and the CI event
     Meta(commands::meta::Args),
+    /// Start an image as its own user and see whether it works
+    Smoke(commands::smoke::Args),
     /// Look for vulnerable packages, unsafe model files and secrets
     Scan(commands::scan::Args),
+    /// Say what was shipped last, from which commit, with which model
+    Status(commands::status::Args),
     /// List the images on this machine
     Images(commands::images::Args),
     /// Show everything about an image, here or in a registry
@@ -73,4 +81,21 @@ pub(crate) enum Command {
     Login(commands::login::Args),
     /// Forget the credentials of a registry
     Logout(commands::login::LogoutArgs),
+    /// Run an image
+    Run(commands::run::Args),
+    /// List the containers on this machine
+    Ps(commands::ps::Args),
+    /// Show what a container has said
+    Logs(commands::logs::Args),
+    /// Ask containers to stop, and forget them
+    Stop(commands::stop::Args),
+    /// The embedded registry
+    Registry(commands::registry::Args),
+    /// Say what this host allows, and what would change it
+    Doctor(commands::doctor::Args),
+    /// Print what a shell needs to complete commands and flags
+    Completions(commands::completions::Args),
+    /// Print the reference of the command line as Markdown
+    #[command(hide = true)]
+    Reference,
 }

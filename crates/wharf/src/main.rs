@@ -3,12 +3,18 @@
 //! Arguments pass three stages: what was typed ([`cli`]), what it means here ([`settings`]), and what
 //! will be done (a plan that each command makes and then carries out).
 
+mod building;
 mod cli;
 mod commands;
+mod container;
 mod exit;
+mod layers;
 mod local;
 mod output;
+mod scanning;
 mod settings;
+mod ship;
+mod smoke;
 mod snapshot;
 mod world;
 

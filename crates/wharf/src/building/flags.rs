@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use wharf_build::plan::{NetworkMode, NoCache};
+use wharf_build::plan::{Network, NoCache};
 use wharf_build::{BuildRequest, ContextSource, DockerfileSource, HostCa, NamedContext, Secret};
 use wharf_oci::{Platform, Reference};
 use wharf_sandbox::{CpuQuota, Limits, Resource, Ulimit};
@@ -86,16 +86,13 @@ pub(crate) struct Flags {
     load: bool,
     /// Push the image under its names
     #[arg(long)]
-    pub(crate) push: bool,
+    push: bool,
     /// Write what was built as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata_file: Option<PathBuf>,
     /// Write the image ID
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,
-    /// Check the Dockerfile, and build nothing
-    #[arg(long)]
-    pub(crate) check: bool,
     /// Print the image ID only
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -103,14 +100,17 @@ pub(crate) struct Flags {
     context: String,
 }
 
-impl Flags {
-    /// The names for the image.
-    pub(crate) fn names(&self) -> &[Reference] {
-        &self.tag
-    }
+/// What the flags ask for.
+pub(crate) struct Asked {
+    /// The build.
+    pub(crate) request: BuildRequest,
+    /// The image is pushed under its names.
+    pub(crate) push: bool,
+}
 
+impl Flags {
     /// What they ask for.
-    pub(crate) fn request(&self) -> Result<BuildRequest, Failure> {
+    pub(crate) fn request(&self) -> Result<Asked, Failure> {
         let mut request = BuildRequest::new(context(&self.context, self.file.as_deref())?);
         if let Some(file) = &self.file {
             request.dockerfile = dockerfile(file, &request.context)?;
@@ -142,8 +142,8 @@ impl Flags {
         request.tags = self.tag.clone();
         let annotations = pairs(&self.annotation, "--annotation", |_, value| Ok(value.to_owned()))?;
         request.image.annotations.extend(annotations);
-        outputs::apply(&self.output, &mut request)?;
-        Ok(request)
+        let push = outputs::apply(&self.output, &mut request)?;
+        Ok(Asked { request, push: push || self.push })
     }
 
     fn set_options(&self, request: &mut BuildRequest) -> Result<(), Failure> {
@@ -160,9 +160,9 @@ impl Flags {
             (false, stages) => NoCache::Stages(stages.to_vec()),
         };
         options.network = match self.network.as_str() {
-            "default" | "bridge" => NetworkMode::Default,
-            "none" => NetworkMode::None,
-            "host" => NetworkMode::Host,
+            "default" | "bridge" => Network::Default,
+            "none" => Network::None,
+            "host" => Network::Host,
             other => return Err(Failure::usage(format!("--network is `{other}`: expected default, none or host"))),
         };
         options.allow = self.allow.clone();

@@ -1,22 +1,22 @@
 //! Builds, from what was typed or what the project says to an image in the store.
 
+mod failure;
 mod flags;
 mod outputs;
 mod view;
 
 use std::path::Path;
 
-use anyhow::anyhow;
 use wharf_build::{BuildRequest, BuildResult, ContextSource, DockerfileSource, Engine};
 use wharf_oci::{Descriptor, Digest, Hashing};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::settings::host;
 use crate::settings::project::Project;
 use crate::ship::Plan;
 use crate::world::World;
 
-pub(crate) use flags::Flags;
+pub(crate) use flags::{Asked, Flags};
 
 /// A finished build.
 pub(crate) struct Built {
@@ -31,7 +31,7 @@ pub(crate) struct Built {
 /// The engine on this world's data.
 pub(crate) fn engine(world: &World) -> Result<Engine, Failure> {
     let runtime = world.runtime.handle().clone();
-    Ok(Engine::open(&world.data_dir, world.store.clone(), world.sandbox().clone(), world.client.clone(), runtime)?)
+    Engine::open(&world.data_dir, world.sandbox().clone(), world.client.clone(), runtime).map_err(failure::of_build)
 }
 
 /// Builds what a ship has planned, without a name.
@@ -54,7 +54,7 @@ pub(crate) fn of_plan(world: &World, plan: &Plan, project: &Project) -> Result<B
 pub(crate) fn execute(world: &World, request: &BuildRequest) -> Result<BuildResult, Failure> {
     let view = view::View::new(&world.progress);
     let engine = engine(world)?;
-    let result = engine.build(request, &|event| view.tell(event)).map_err(failure)?;
+    let result = engine.build(request, &|event| view.tell(event)).map_err(failure::of_build)?;
     Ok(result)
 }
 
@@ -65,17 +65,6 @@ pub(crate) fn proxies() -> std::collections::BTreeMap<String, String> {
         .flat_map(|name| [name.to_owned(), name.to_lowercase()])
         .filter_map(|name| Some((name.clone(), host::variable(&name)?)))
         .collect()
-}
-
-/// A build's failure: what is wrong with the Dockerfile or the command line is a usage error.
-fn failure(error: wharf_build::Error) -> Failure {
-    let exit = if error.is_usage() { Exit::Usage } else { Exit::Environment };
-    let hint = error.hint();
-    let failure = Failure::new(exit, anyhow!(error));
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
 }
 
 /// The digest of a file's content.

@@ -2,8 +2,10 @@
 
 use anyhow::Context;
 use serde_json::json;
+use wharf_build::BuildResult;
+use wharf_oci::Reference;
 
-use crate::building::{self, Flags};
+use crate::building::{self, Asked, Flags};
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::transfer::Transfers;
@@ -25,25 +27,23 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         globals.progress = cli::Progress::Quiet;
     }
     let world = World::sandboxed(&globals)?;
-    let request = flags.request()?;
-    if flags.check {
-        return check(&world, &request);
-    }
+    let Asked { request, push } = flags.request()?;
     let result = building::execute(&world, &request)?;
     for warning in &result.warnings {
-        world.progress.note(&warning.to_string());
+        world.progress.note(&format!("warning: {warning}"));
     }
-    if flags.push {
-        push(&world, &flags, &result)?;
+    if push {
+        push_all(&world, &request.tags, &result)?;
     }
+    let id = result.images.first().map(|image| image.config_digest.to_string()).unwrap_or_default();
     if let Some(path) = &flags.iidfile {
-        std::fs::write(path, result.config_digest.to_string()).with_context(|| format!("writing {}", path.display()))?;
+        std::fs::write(path, &id).with_context(|| format!("writing {}", path.display()))?;
     }
     let document = json!({
         "containerimage.digest": result.image.digest,
-        "containerimage.config.digest": result.config_digest,
+        "containerimage.config.digest": id,
         "containerimage.descriptor": result.image,
-        "image.name": flags.names().iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        "image.name": request.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
     });
     if let Some(path) = &flags.metadata_file {
         let text = serde_json::to_vec_pretty(&document)?;
@@ -51,18 +51,18 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     }
     if globals.json {
         output::print_json(&document)?;
-    } else if result.is_printable() {
-        output::print(&format!("{}\n", result.config_digest))?;
+    } else if request.outputs.is_empty() {
+        output::print(&format!("{id}\n"))?;
     }
     Ok(Exit::Done)
 }
 
 /// Pushes the image under every name it was given.
-fn push(world: &World, flags: &Flags, result: &wharf_build::BuildResult) -> Result<(), Failure> {
-    if flags.names().is_empty() {
-        return Err(Failure::usage("--push needs a name to push to").hint("say --tag registry.example/org/model:1.2"));
+fn push_all(world: &World, names: &[Reference], result: &BuildResult) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Err(Failure::usage("a push needs a name to push to").hint("say --tag registry.example/org/model:1.2"));
     }
-    for name in flags.names() {
+    for name in names {
         let transfers = Transfers::new(&world.progress, format!("pushing {name}"));
         let news = |event| transfers.tell(event);
         let tags = [name.tag_or_latest().unwrap_or("latest").to_owned()];

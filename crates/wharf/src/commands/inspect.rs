@@ -67,7 +67,7 @@ fn describe(world: &World, named: &local::Named, image: &local::Image) -> Result
 fn remote(world: &World, args: &Args) -> Result<(), Failure> {
     let reference: Reference = args.image.parse().or_usage()?;
     if args.raw {
-        let repository = world.client.mirrored(&reference);
+        let repository = world.client.mirrored(&reference)?;
         let name = match (reference.digest(), reference.tag_or_latest()) {
             (Some(digest), _) => Name::Digest(digest),
             (None, tag) => Name::Tag(tag.unwrap_or("latest")),

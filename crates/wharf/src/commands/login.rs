@@ -63,7 +63,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
 /// Asks for something that need not exist: a registry that answers at all has accepted the login.
 fn check(world: &World, registry: &str, login: Login) -> Result<(), Failure> {
     let probe: Reference = format!("{registry}/wharf/login:check").parse().or_usage()?;
-    let repository = world.client_as(registry, login)?.repository(&probe);
+    let repository = world.client_as(registry, login)?.repository(&probe)?;
     match world.runtime.block_on(repository.head(Name::Tag("check"))) {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.cause(), Cause::Denied { .. } | Cause::NotFound { .. }) => Ok(()),

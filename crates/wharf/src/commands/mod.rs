@@ -1,14 +1,26 @@
 //! One file per verb: its arguments, and what it does with them.
 
+pub(crate) mod build;
+pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod login;
+pub(crate) mod logs;
 pub(crate) mod meta;
+pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod reference;
+pub(crate) mod registry;
 pub(crate) mod rm;
+pub(crate) mod run;
 pub(crate) mod scan;
+pub(crate) mod ship;
+pub(crate) mod smoke;
+pub(crate) mod status;
+pub(crate) mod stop;
 pub(crate) mod tag;
 
 use crate::cli::{Cli, Command};
@@ -18,8 +30,12 @@ use crate::exit::{Failure, Outcome};
 pub(crate) fn run(typed: Cli) -> Outcome {
     let globals = &typed.globals;
     match typed.command {
+        Command::Ship(args) => ship::run(args, globals),
+        Command::Build(args) => build::run(*args, globals),
         Command::Meta(args) => meta::run(args, globals),
+        Command::Smoke(args) => smoke::run(args, globals),
         Command::Scan(args) => scan::run(args, globals),
+        Command::Status(args) => status::run(args, globals),
         Command::Images(args) => images::run(args, globals),
         Command::Inspect(args) => inspect::run(args, globals),
         Command::History(args) => history::run(args, globals),
@@ -29,13 +45,31 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Push(args) => push::run(args, globals),
         Command::Login(args) => login::run(args, globals),
         Command::Logout(args) => login::logout(args, globals),
+        Command::Run(args) => run::run(args, globals),
+        Command::Ps(args) => ps::run(args, globals),
+        Command::Logs(args) => logs::run(args, globals),
+        Command::Stop(args) => stop::run(args, globals),
+        Command::Registry(args) => registry::run(args, globals),
+        Command::Doctor(args) => doctor::run(args, globals),
+        Command::Completions(args) => completions::run(args),
+        Command::Reference => reference::run(),
     }
 }
 
 /// A registry's failure with the advice that fits its cause.
 pub(crate) fn registry_failure(error: wharf_registry::Error) -> Failure {
+    let hint = registry_hint(&error);
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// What to do about a registry's failure.
+pub(crate) fn registry_hint(error: &wharf_registry::Error) -> Option<String> {
     use wharf_registry::Cause;
-    let hint = match error.cause() {
+    match error.cause() {
         Cause::Unauthorized { registry, .. } => Some(format!("log in: wharf login {registry}")),
         Cause::Denied { .. } => Some("ask for the right to do this, or check the repository's name".into()),
         Cause::NotFound { .. } => Some("check the name and the tag; a private repository also needs a login".into()),
@@ -46,10 +80,5 @@ pub(crate) fn registry_failure(error: wharf_registry::Error) -> Failure {
             "trust its certificate (`ca`) or allow plain HTTP (`plain-http`) under [registries.\"{registry}\"] in the settings"
         )),
         _ => None,
-    };
-    let failure = Failure::from(error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }

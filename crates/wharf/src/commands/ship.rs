@@ -74,7 +74,7 @@ fn plan(args: &Args) -> Result<(Plan, project::Project, wharf_metadata::Snapshot
         no_scan: args.no_scan,
         no_cache: args.no_cache,
     };
-    let metadata = super::meta::of_project(&project, &snapshot, &directory)?;
+    let metadata = ship::metadata(&project, &snapshot, &directory)?;
     let plan = Plan::new(&directory, &project, &asked, &snapshot, &metadata, &host::variable)?;
     Ok((plan, project, snapshot))
 }

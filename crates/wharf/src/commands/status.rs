@@ -65,7 +65,7 @@ fn image(directory: &Path, project: &project::Project) -> Result<Reference, Fail
 }
 
 fn ask(world: &World, repository: &Reference) -> Result<Row, Failure> {
-    let store = world.client.repository(repository);
+    let store = world.client.repository(repository)?;
     let newest = world.runtime.block_on(latest(&store, &LogName::ship()));
     let newest = newest.map_err(|error| match error {
         wharf_ledger::ViewError::Store { source, .. } => super::registry_failure(*source),

@@ -1,6 +1,6 @@
 //! What was typed, made complete: flags over environment over files over conventions.
 
 pub(crate) mod condition;
-mod document;
+pub(crate) mod document;
 pub(crate) mod host;
 pub(crate) mod project;

@@ -5,10 +5,12 @@
 //! put on it, here or in a registry, before every gate is green.
 
 mod github;
+mod naming;
 mod pipeline;
 mod plan;
 mod record;
 mod report;
 
+pub(crate) use naming::metadata;
 pub(crate) use pipeline::run;
 pub(crate) use plan::{Asked, Plan, image_name, places};

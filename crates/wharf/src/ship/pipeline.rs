@@ -163,7 +163,7 @@ impl Ship<'_> {
         );
         let pushed = pushed.await.map_err(crate::commands::registry_failure)?;
         transfers.done();
-        let store = self.world.client.repository(&target.repository);
+        let store = self.world.client.repository(&target.repository)?;
         let record = record::record(self.plan, target, self.snapshot, facts);
         let appended = wharf_ledger::append(&store, &LogName::ship(), record, image).await;
         let appended = appended.map_err(|error| ledger_failure(error, target))?;

@@ -1,0 +1,157 @@
+//! Builds, through the binary: caching, outputs, crashes, secrets, ordinary users.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::skip;
+use crate::world::{BUSYBOX, World, busybox_context, is_root};
+
+fn world_with(dockerfile: &str) -> Option<World> {
+    let world = World::new();
+    if !is_root() || !busybox_context(&world) {
+        return None;
+    }
+    world.file("Dockerfile", &format!("{BUSYBOX}{dockerfile}"));
+    Some(world)
+}
+
+/// Steps that ran, from the plain progress.
+fn ran_steps(stderr: &str) -> usize {
+    stderr.lines().filter(|line| line.contains(": done")).count()
+}
+
+#[test]
+fn an_unchanged_build_runs_nothing_and_an_edit_runs_what_follows() {
+    let Some(world) = world_with("RUN echo once > /first\nCOPY app.txt /app.txt\nRUN cat /app.txt\n") else {
+        skip!("it needs root and busybox-static");
+    };
+    world.file("app.txt", "one\n");
+    let first = world.wharf_ok(&["build", "--tag", "it:1", "."]);
+    assert!(ran_steps(&first.stderr) >= 5, "{}", first.stderr);
+
+    let again = world.wharf_ok(&["build", "--tag", "it:1", "."]);
+    assert_eq!(ran_steps(&again.stderr), 0, "{}", again.stderr);
+    assert_eq!(again.stdout, first.stdout, "the same image");
+
+    world.file("app.txt", "two\n");
+    let edited = world.wharf_ok(&["build", "--tag", "it:1", "."]);
+    assert_eq!(ran_steps(&edited.stderr), 2, "{}", edited.stderr);
+    assert!(edited.stderr.contains("`app.txt` changed"), "{}", edited.stderr);
+    assert_ne!(edited.stdout, first.stdout);
+}
+
+#[test]
+fn a_build_that_was_killed_goes_on_where_it_was() {
+    let Some(world) = world_with("RUN echo done > /before\nRUN echo started; sleep 30\n") else {
+        skip!("it needs root and busybox-static");
+    };
+    let mut command = world.command(&["build", "--tag", "it:1", "."]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(stderr));
+    for line in lines {
+        if line.unwrap().ends_with("| started") {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_no_mount_left(&world);
+
+    world.file("Dockerfile", &format!("{BUSYBOX}RUN echo done > /before\nRUN echo quick\n"));
+    let resumed = world.wharf_ok(&["build", "--tag", "it:1", "."]);
+    assert_eq!(ran_steps(&resumed.stderr), 1, "{}", resumed.stderr);
+    assert_eq!(world.wharf_ok(&["run", "it:1", "cat", "/before"]).stdout, "done\n");
+}
+
+fn assert_no_mount_left(world: &World) {
+    let since = Instant::now();
+    loop {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        if !mounts.contains(&world.path("data").display().to_string()) {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(5), "{mounts}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_secret_is_seen_by_its_step_and_stays_nowhere() {
+    let dockerfile = "RUN --mount=type=secret,id=token test \"$(cat /run/secrets/token)\" = hunter2-hunter2 && echo seen\n";
+    let Some(world) = world_with(dockerfile) else { skip!("it needs root and busybox-static") };
+    let secret = world.path("token");
+    std::fs::write(&secret, "hunter2-hunter2").unwrap();
+    let spec = format!("id=token,src={}", secret.display());
+    let output = world.path("image.tar");
+    let dest = format!("type=oci,dest={},compression=uncompressed", output.display());
+    let ran = world.wharf_ok(&["build", "--secret", &spec, "--output", &dest, "--tag", "it:1", "."]);
+    assert!(ran.stderr.contains("| seen"), "{}", ran.stderr);
+    // The Dockerfile itself names it in a comparison, so the exported image is where it must not be.
+    let holders = Command::new("grep").args(["-rlaF", "hunter2-hunter2"]).arg(world.path("data/snapshots")).output();
+    assert_eq!(String::from_utf8_lossy(&holders.unwrap().stdout), "");
+    let state = std::fs::read(world.path("data/state.db")).unwrap();
+    assert!(!contains(&state, b"hunter2-hunter2\0"));
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+#[test]
+fn two_builds_of_the_same_files_with_an_epoch_are_one_digest() {
+    let digest_of = |touch: &str| {
+        let world = World::new();
+        let file = world.file("a.txt", "same\n");
+        Command::new("touch").args(["-d", touch]).arg(file).status().unwrap();
+        world.file("Dockerfile", "FROM scratch\nCOPY a.txt /a.txt\n");
+        let output = format!("type=oci,dest={},rewrite-timestamp=true", world.path("i.tar").display());
+        let metadata = world.path("meta.json");
+        let metadata_file = metadata.display().to_string();
+        let args = ["build", "--output", &output, "--metadata-file", &metadata_file, "."];
+        let built = world.command(&args).env("SOURCE_DATE_EPOCH", "1700000000").output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let tar = std::fs::read(world.path("i.tar")).unwrap();
+        assert!(!tar.is_empty());
+        manifest_digest(&world.path("i.tar"))
+    };
+    assert_eq!(digest_of("2020-01-01"), digest_of("2021-02-03"));
+}
+
+/// The digest of the image in an OCI archive.
+fn manifest_digest(archive: &Path) -> String {
+    let index = Command::new("tar").args(["-xOf"]).arg(archive).arg("index.json").output().unwrap().stdout;
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    index["manifests"][0]["digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_ordinary_user_builds_and_runs_in_a_user_namespace() {
+    let world = World::new();
+    let user = Command::new("id").args(["-u", "wharf-test"]).output().unwrap();
+    if !is_root() || !user.status.success() || !busybox_context(&world) {
+        skip!("it needs root to become the user wharf-test, that user with sub-ids, and busybox-static");
+    }
+    let dockerfile = format!("{BUSYBOX}RUN id -u > /who && mkdir -p /home/app && chown app:app /home/app\nUSER app\nCMD [\"id\", \"-u\"]\n");
+    world.file("Dockerfile", &dockerfile);
+    let top = world.path("");
+    Command::new("chown").args(["-R", "wharf-test"]).arg(&top).status().unwrap();
+    // The binary may lie where only root can look.
+    let binary = world.path("wharf");
+    std::fs::copy(crate::world::WHARF, &binary).unwrap();
+    let as_user = |args: &str| {
+        let line = format!(
+            "cd '{top}project' && HOME='{top}home' WHARF_DATA_DIR='{top}data' WHARF_CONFIG='{top}config.toml' '{top}wharf' {args}",
+            top = top.display()
+        );
+        let output = Command::new("su").args(["wharf-test", "-s", "/bin/sh", "-c", &line]).output().unwrap();
+        crate::world::Ran::from(output)
+    };
+    let built = as_user("build --tag it:1 .");
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let ran = as_user("run it:1");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "1000\n"), "{}", ran.stderr);
+    let root = as_user("run --user root it:1 cat /who");
+    assert_eq!(root.stdout, "0\n", "{}", root.stderr);
+}

@@ -1,0 +1,11 @@
+//! What wharf does, seen from outside: the built binary in a world of its own.
+//!
+//! One test program, so that it is linked once. Tests that need something the machine lacks print
+//! `skipped: …` and why; `cargo xtask test` installs what can be installed.
+
+mod bad_input;
+mod build;
+mod command_line;
+mod container;
+mod ship;
+mod world;
