@@ -4,6 +4,8 @@
 //! looks beside the checkout, and says so where nothing is there. Whatever takes running a step to know is
 //! left to the corpus's own runner.
 
+#![allow(clippy::unwrap_used, reason = "a fixture that is missing fails the test")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
