@@ -16,7 +16,7 @@ use crate::child::Child;
 use crate::command::Pipes;
 use crate::residue::Residue;
 use crate::sandbox::Host;
-use crate::{Error, ExecSpec, Security, spawn, sys};
+use crate::{Error, ExecSpec, Network, Security, spawn, sys};
 
 /// A process in its sandbox. Dropping it kills everything in the sandbox, unless it may outlive us.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub struct Process {
 pub(crate) struct Terms {
     pub(crate) host: Arc<Host>,
     pub(crate) security: Security,
+    pub(crate) network: Network,
     pub(crate) stop_signal: i32,
     pub(crate) outlive: bool,
 }
@@ -155,7 +156,9 @@ impl Process {
     /// Fails when the process has ended.
     pub fn in_network<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         let joined = sys::on_own_thread(|| {
-            sys::join(self.pidfd(), libc::CLONE_NEWNET)?;
+            if self.terms.network == Network::Isolated {
+                sys::join(self.pidfd(), libc::CLONE_NEWNET)?;
+            }
             Ok(work())
         });
         joined.map_err(|errno: Errno| Error::Host {

@@ -33,7 +33,7 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
     };
     let (command, pipes) = Command::new(&request, &host.ids)?;
     let warden = (!spec.outlive).then_some(&host.warden);
-    let namespaces = surroundings.namespaces();
+    let namespaces = Surroundings::namespaces(spec.network);
     let mut enter = |reporter: Reporter<'_>| {
         if let Some(warden) = warden {
             warden.register().during(Step::Register)?;
@@ -52,6 +52,7 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
             let terms = Terms {
                 host: Arc::clone(host),
                 security: spec.security,
+                network: spec.network,
                 stop_signal: spec.stop_signal,
                 outlive: spec.outlive,
             };
@@ -92,13 +93,14 @@ pub(crate) fn exec(
         init: false,
     };
     let (command, pipes) = Command::new(&request, &terms.host.ids)?;
+    let namespaces = Surroundings::namespaces(terms.network) & !libc::CLONE_NEWPID | libc::CLONE_NEWCGROUP;
     let join = || {
         // Before anything else, because the processes of the sandbox can already see this one.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         for processes in &groups {
             rustix::io::write(processes, b"0")?;
         }
-        sys::join(beside, JOINED)?;
+        sys::join(beside, namespaces)?;
         umask(Mode::WGRP | Mode::WOTH);
         Ok(())
     };
@@ -117,7 +119,3 @@ pub(crate) fn exec(
         Err(failed) => Err(failed.explain(&spec.args[0], |_| None)),
     }
 }
-
-/// The namespaces of a running process that a command beside it enters by itself.
-const JOINED: i32 =
-    libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP;

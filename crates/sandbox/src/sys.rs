@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, MountPropagationFlags};
+use rustix::mount::MountAttrFlags;
 use rustix::process::Pid;
 
 use crate::seccomp::Instruction;
@@ -78,20 +78,12 @@ pub(crate) fn set_mount_attributes(
     set: MountAttrFlags,
     recursive: bool,
 ) -> Result<(), Errno> {
-    let attributes = MountAttributes { set: set.bits().into(), ..MountAttributes::default() };
-    mount_setattr(mount.as_raw_fd(), c"", attributes, recursive)
+    mount_setattr(mount.as_raw_fd(), c"", set, recursive)
 }
 
 /// Makes the mount at `path` refuse writes.
 pub(crate) fn make_readonly(path: &CStr) -> Result<(), Errno> {
-    let set = MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into();
-    mount_setattr(libc::AT_FDCWD, path, MountAttributes { set, ..MountAttributes::default() }, false)
-}
-
-/// Cuts the mount that `mount` stands for, and those below it, off from mounts made elsewhere.
-pub(crate) fn make_private(mount: BorrowedFd<'_>) -> Result<(), Errno> {
-    let propagation = MountPropagationFlags::PRIVATE.bits().into();
-    mount_setattr(mount.as_raw_fd(), c"", MountAttributes { propagation, ..MountAttributes::default() }, true)
+    mount_setattr(libc::AT_FDCWD, path, MountAttrFlags::MOUNT_ATTR_RDONLY, false)
 }
 
 /// `struct mount_attr` of mount_setattr(2).
@@ -104,7 +96,8 @@ struct MountAttributes {
     user_namespace: u64,
 }
 
-fn mount_setattr(at: RawFd, path: &CStr, attributes: MountAttributes, recursive: bool) -> Result<(), Errno> {
+fn mount_setattr(at: RawFd, path: &CStr, set: MountAttrFlags, recursive: bool) -> Result<(), Errno> {
+    let attributes = MountAttributes { set: set.bits().into(), ..MountAttributes::default() };
     let empty = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
     let flags = if recursive { empty | libc::AT_RECURSIVE } else { empty };
     // SAFETY: the path ends in NUL, and the size given is that of the structure pointed to.
@@ -138,12 +131,15 @@ pub(crate) fn load_filter(program: &[Instruction]) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// Gives every signal its default action again.
+/// Gives every signal its default action again, those included that the C library keeps for itself.
 pub(crate) fn reset_signals() {
+    /// `struct sigaction` as the kernel has it: handler, flags, restorer, mask.
+    const DEFAULT: [u64; 4] = [libc::SIG_DFL as u64, 0, 0, 0];
+    let nothing: *mut c_void = std::ptr::null_mut();
     for signal in 1..=64 {
-        // SAFETY: the default action needs no handler that would have to stay valid. Numbers that
-        // cannot be set are refused, which is fine.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the structure is valid for reads, and the mask has the size given. The default action
+        // needs no handler that would have to stay valid. SIGKILL and SIGSTOP are refused, which is fine.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), nothing, 8) };
     }
 }
 

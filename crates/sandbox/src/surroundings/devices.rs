@@ -63,9 +63,13 @@ impl Prepared {
         Ok(())
     }
 
-    pub(super) fn mount(&mut self) -> Result<(), Failure> {
+    /// Mounts and fills it. Returns the directory itself: the one place that is surely writable, in
+    /// memory, and no part of the image.
+    pub(super) fn mount(&mut self) -> Result<OwnedFd, Failure> {
         top_directory(c"/dev").during(Step::TopDirectory)?;
-        self.fill().during(Step::Dev)
+        self.fill().during(Step::Dev)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(c"/dev", flags, Mode::empty()).during(Step::Dev)
     }
 
     fn fill(&mut self) -> Result<(), Errno> {

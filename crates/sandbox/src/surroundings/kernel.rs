@@ -1,12 +1,13 @@
 //! `/proc` and `/sys`, and what of them a confined process neither sees nor changes.
 
 use std::ffi::CStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, lstat};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsmount, fsopen, mount, mount_bind, move_mount, open_tree,
 };
 
 use crate::Network;
@@ -34,60 +35,78 @@ const READONLY: &[&CStr] = &[c"/proc/bus", c"/proc/fs", c"/proc/irq", c"/proc/sy
 
 const CGROUPS: &CStr = c"/sys/fs/cgroup";
 
-/// What is known and open before `/` changes.
+/// The file systems, once they are made and before they are attached.
 #[derive(Debug)]
 pub(super) struct Prepared {
     /// Whether the host has one hierarchy of control groups, which a namespace can show a part of.
     unified_cgroups: bool,
-    /// The host's own, for a user namespace that the kernel refuses new ones.
-    host_proc: Option<OwnedFd>,
-    host_sys: Option<OwnedFd>,
+    confined: bool,
+    proc: Option<OwnedFd>,
+    sys: Option<OwnedFd>,
 }
 
 impl Prepared {
-    pub(super) fn new() -> Self {
+    /// `confined`: `/sys` refuses writes.
+    pub(super) fn new(confined: bool) -> Self {
         const CGROUP2_SUPER_MAGIC: u32 = 0x6367_7270;
         let unified_cgroups =
             rustix::fs::statfs(CGROUPS).is_ok_and(|found| found.f_type as u32 == CGROUP2_SUPER_MAGIC);
-        Self { unified_cgroups, host_proc: None, host_sys: None }
+        Self { unified_cgroups, confined, proc: None, sys: None }
     }
 
-    pub(super) fn open_host(&mut self) -> Result<(), Errno> {
-        self.host_proc = Some(clone_tree(c"/proc")?);
-        self.host_sys = Some(clone_tree(c"/sys")?);
+    /// Makes them while the host's are still in sight, because the kernel gives a user namespace no
+    /// more to see than what it sees already. Where that is not all of it (a container hides parts of
+    /// its `/proc`; a `/sys` tells of all networks, so it takes a network of one's own), the host's
+    /// own is what there is.
+    pub(super) fn open(&mut self) -> Result<(), Failure> {
+        let never = MountAttrFlags::MOUNT_ATTR_NOSUID
+            | MountAttrFlags::MOUNT_ATTR_NODEV
+            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        let proc = match make(c"proc", never) {
+            Err(Errno::PERM) => clone_tree(c"/proc"),
+            made => made,
+        };
+        self.proc = Some(proc.during(Step::Proc)?);
+
+        let readonly =
+            if self.confined { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
+        let sys = match make(c"sysfs", never | readonly) {
+            Err(Errno::PERM) => clone_tree(c"/sys").and_then(|tree| {
+                sys::set_mount_attributes(tree.as_fd(), readonly, true)?;
+                Ok(tree)
+            }),
+            made => made,
+        };
+        self.sys = Some(sys.during(Step::Sys)?);
         Ok(())
     }
 
-    pub(super) fn mount_proc(&mut self, network: Network) -> Result<(), Failure> {
+    pub(super) fn attach_proc(&mut self, network: Network) -> Result<(), Failure> {
         top_directory(c"/proc").during(Step::TopDirectory)?;
-        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        match (mount(c"proc", c"/proc", c"proc", flags, None), self.host_proc.take()) {
-            // In a container that hides parts of its /proc, a namespace may not have a whole one.
-            (Err(Errno::PERM), Some(host)) => attach(host, c"/proc"),
-            (mounted, _) => mounted,
-        }
-        .during(Step::Proc)?;
+        attach(self.proc.take(), c"/proc").during(Step::Proc)?;
         if network == Network::Isolated {
             open_network_to_users();
         }
         Ok(())
     }
 
-    /// Read-only if `confined`. A user namespace may have a new one only together with a new network.
-    pub(super) fn mount_sys(&mut self, confined: bool) -> Result<(), Failure> {
+    pub(super) fn attach_sys(&mut self) -> Result<(), Failure> {
         top_directory(c"/sys").during(Step::TopDirectory)?;
-        let mut flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        flags.set(MountFlags::RDONLY, confined);
-        match (mount(c"sysfs", c"/sys", c"sysfs", flags, None), self.host_sys.take()) {
-            (Err(Errno::PERM), Some(host)) => attach_readonly(host, c"/sys"),
-            (mounted, _) => mounted,
-        }
-        .during(Step::Sys)?;
+        attach(self.sys.take(), c"/sys").during(Step::Sys)?;
         if self.unified_cgroups {
+            let mut flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+            flags.set(MountFlags::RDONLY, self.confined);
             mount(c"cgroup2", CGROUPS, c"cgroup2", flags, None).during(Step::Sys)?;
         }
         Ok(())
     }
+}
+
+/// A file system of the kernel, not attached yet.
+fn make(kind: &CStr, attributes: MountAttrFlags) -> Result<OwnedFd, Errno> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
 /// As docker does in networks of its own: every user may open low ports and send pings. A kernel without
@@ -128,7 +147,11 @@ pub(super) fn mask() -> Result<(), Errno> {
     for path in READONLY {
         match clone_tree(path) {
             Err(Errno::NOENT) => {}
-            tree => attach_readonly(tree?, path)?,
+            tree => {
+                let tree = tree?;
+                sys::set_mount_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true)?;
+                attach(Some(tree), path)?;
+            }
         }
     }
     Ok(())
@@ -140,12 +163,7 @@ fn clone_tree(path: &CStr) -> Result<OwnedFd, Errno> {
     open_tree(CWD, path, flags)
 }
 
-fn attach_readonly(tree: OwnedFd, at: &CStr) -> Result<(), Errno> {
-    use std::os::fd::AsFd;
-    sys::set_mount_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true)?;
-    attach(tree, at)
-}
-
-fn attach(tree: OwnedFd, at: &CStr) -> Result<(), Errno> {
+fn attach(tree: Option<OwnedFd>, at: &CStr) -> Result<(), Errno> {
+    let tree = tree.ok_or(Errno::BADF)?;
     move_mount(tree, c"", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }

@@ -55,16 +55,16 @@ impl Surroundings {
             hostname: spec.hostname.clone().into_bytes(),
             cgroup: cgroup.map(Cgroup::open).transpose()?.unwrap_or_default(),
             root,
-            kernel: kernel::Prepared::new(),
+            kernel: kernel::Prepared::new(spec.security == Security::Default),
             devices: devices::Prepared::new(spec.shm_size, ids)?,
             mounts: spec.mounts.iter().map(mounts::Prepared::new).collect::<Result<_, _>>()?,
         })
     }
 
     /// The namespaces a child needs to be born in.
-    pub(crate) fn namespaces(&self) -> i32 {
+    pub(crate) fn namespaces(network: Network) -> i32 {
         let always = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-        match self.network {
+        match network {
             Network::Host => always,
             Network::Isolated => always | libc::CLONE_NEWNET,
         }
@@ -89,21 +89,21 @@ impl Surroundings {
         for (index, mount) in self.mounts.iter_mut().enumerate() {
             mount.open_source().during_nth(Step::Source, index)?;
         }
+        self.kernel.open()?;
         if self.privilege == Privilege::Namespaced {
-            self.kernel.open_host().during(Step::Source)?;
             self.devices.open_host().during(Step::Dev)?;
         }
         let layer = self.root.open_writable().during(Step::Root)?;
 
         self.change_root()?;
-        self.kernel.mount_proc(self.network)?;
-        self.devices.mount()?;
-        self.kernel.mount_sys(self.confined)?;
+        self.kernel.attach_proc(self.network)?;
+        let memory = self.devices.mount()?;
+        self.kernel.attach_sys()?;
         let points = MountPoints::new(reporter, layer).during(Step::Root)?;
         for (index, mount) in self.mounts.iter_mut().enumerate() {
-            mount.make_file().during_nth(Step::File, index)?;
+            mount.make_file(&memory).during_nth(Step::File, index)?;
             points.make(mount.at(), mount.is_directory()).during_nth(Step::MountPoint, index)?;
-            mount.attach().during_nth(Step::Mount, index)?;
+            mount.attach(&memory).during_nth(Step::Mount, index)?;
         }
         if self.confined {
             kernel::mask().during(Step::Mask)?;

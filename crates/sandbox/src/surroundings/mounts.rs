@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
     MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree,
@@ -28,9 +28,8 @@ enum Kind {
     File { contents: Vec<u8>, mode: Mode, uid: Uid, gid: Gid },
 }
 
-/// Where in-memory files come into being. `/dev` is the one file system that is surely writable, in
-/// memory, and no part of the image.
-const CRADLE: &CStr = c"/dev/.file";
+/// What an in-memory file is called until it is mounted.
+const NAMELESS: &CStr = c".file";
 
 impl Prepared {
     pub(super) fn new(mount: &Mount) -> Result<Self, Error> {
@@ -67,11 +66,11 @@ impl Prepared {
         Ok(())
     }
 
-    /// Writes an in-memory file, and takes its name away, so that the mount is all there is of it.
-    pub(super) fn make_file(&mut self) -> Result<(), Errno> {
+    /// Writes an in-memory file into `memory`.
+    pub(super) fn make_file(&mut self, memory: &OwnedFd) -> Result<(), Errno> {
         let Kind::File { contents, mode, uid, gid } = &self.kind else { return Ok(()) };
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(CRADLE, flags, Mode::RUSR | Mode::WUSR)?;
+        let file = rustix::fs::openat(memory, NAMELESS, flags, Mode::RUSR | Mode::WUSR)?;
         let mut rest = contents.as_slice();
         while !rest.is_empty() {
             let written = rustix::io::write(&file, rest)?;
@@ -80,19 +79,23 @@ impl Prepared {
         fchown(&file, Some(*uid), Some(*gid))?;
         fchmod(&file, *mode)?;
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        self.tree = Some(open_tree(CWD, CRADLE, flags)?);
-        rustix::fs::unlink(CRADLE)
+        self.tree = Some(open_tree(memory, NAMELESS, flags)?);
+        Ok(())
     }
 
-    /// Mounts at the target, which exists by now.
-    pub(super) fn attach(&mut self) -> Result<(), Errno> {
+    /// Mounts at the target, which exists by now. A file in `memory` then loses its name there.
+    pub(super) fn attach(&mut self, memory: &OwnedFd) -> Result<(), Errno> {
         if let Kind::Tmpfs { options } = &self.kind {
             let flags = MountFlags::NOSUID | MountFlags::NODEV;
             return mount(c"tmpfs", self.at(), c"tmpfs", flags, options.as_c_str());
         }
         let Some(tree) = self.tree.take() else { return Ok(()) };
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
-        move_mount(tree, c"", CWD, self.at(), flags)
+        move_mount(tree, c"", CWD, self.at(), flags)?;
+        if let Kind::File { .. } = self.kind {
+            rustix::fs::unlinkat(memory, NAMELESS, AtFlags::empty())?;
+        }
+        Ok(())
     }
 
     pub(super) fn at(&self) -> &CStr {
