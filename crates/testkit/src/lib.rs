@@ -1,1 +1,16 @@
-//! Placeholder.
+//! What tests of several crates need: registries that fail on command, a real one beside ours, a token server,
+//! and small images.
+//!
+//! Nothing here is shipped. Failures of the kit itself are panics: a test that cannot be set up has failed.
+
+mod background;
+mod debian_registry;
+mod fault;
+mod faulty_registry;
+pub mod fixture;
+mod token_server;
+
+pub use debian_registry::{DebianRegistry, Doorman};
+pub use fault::{Fault, When};
+pub use faulty_registry::{FaultyRegistry, Seen};
+pub use token_server::TokenServer;

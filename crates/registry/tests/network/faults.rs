@@ -1,0 +1,307 @@
+//! Transfers under faults: they complete, or say why not, and send nothing again that had arrived.
+
+use std::time::Duration;
+
+use crate::support::{client, client_with, layout, reference, settings, tags};
+use http::Method;
+use wharf_oci::{Descriptor, Platform, Reference};
+use wharf_registry::{
+    Cause, Client, Credentials, Error, Layout, Login, Name, Outcome, Pulled, Result, Settings, Store, pull,
+    push,
+};
+use wharf_testkit::{Fault, FaultyRegistry, TokenServer, When, fixture};
+
+const MIB: u64 = 1 << 20;
+
+/// An image with a large layer, a registry, and two layouts.
+struct Scene {
+    registry: FaultyRegistry,
+    image: Descriptor,
+    here: Layout,
+    there: Layout,
+    to: Reference,
+    _directories: [tempfile::TempDir; 2],
+}
+
+impl Scene {
+    fn new(size: u64) -> Self {
+        Self::at(FaultyRegistry::start(), size)
+    }
+
+    fn at(registry: FaultyRegistry, size: u64) -> Self {
+        let (a, here) = layout();
+        let (b, there) = layout();
+        let image = fixture::bulky_image(&here, size);
+        let to = reference(&registry.host(), "org/model");
+        Self { registry, image, here, there, to, _directories: [a, b] }
+    }
+
+    async fn push(&self, client: &Client) -> Result<u64, Error> {
+        let pushed = push(&self.here, &self.image, client, &self.to, &tags(&["v1"]), &|_| {}).await?;
+        Ok(pushed.bytes(Outcome::Transferred))
+    }
+
+    async fn pull(&self, client: &Client) -> Result<Pulled, Error> {
+        let platform = Platform::new("linux", "amd64", None);
+        pull(client, &self.to.with_tag("v1").unwrap(), &platform, &self.there, &|_| {}).await
+    }
+
+    /// The bytes of the bodies of all uploads of blobs.
+    fn uploaded(&self) -> u64 {
+        self.registry
+            .seen()
+            .iter()
+            .filter(|seen| seen.path.contains("/blobs/uploads/"))
+            .map(|seen| seen.received)
+            .sum()
+    }
+
+    fn downloaded(&self) -> u64 {
+        self.registry.seen_of(Method::GET, "/blobs/").iter().map(|seen| seen.sent).sum()
+    }
+
+    fn blobs_size(&self) -> u64 {
+        self.here.blobs().unwrap().values().sum::<u64>() - self.image.size
+    }
+
+    /// Checks that the registry has the image, whole.
+    fn assert_arrived(&self) {
+        let layout = self.registry.depot().layout("org/model").unwrap();
+        let descriptor = layout.manifest_descriptor(Name::Tag("v1")).unwrap().unwrap();
+        assert_eq!(descriptor.digest, self.image.digest);
+        for (digest, size) in layout.blobs().unwrap() {
+            layout.verify(&Descriptor::new(wharf_oci::MediaType::ImageLayer, digest, size)).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_reset_goes_on_where_it_stopped() {
+    let scene = Scene::new(8 * MIB);
+    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").after(1), Fault::ResetUpload(3 * MIB));
+    scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/"), Fault::ResetUpload(2 * MIB));
+    scene.push(&client_with(Settings { parallelism: 1, ..settings() })).await.unwrap();
+    scene.assert_arrived();
+    assert_eq!(scene.uploaded(), scene.blobs_size(), "no byte twice");
+    assert_eq!(scene.registry.seen_of(Method::PATCH, "").len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_costs_nothing() {
+    let scene = Scene::new(MIB);
+    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").times(2), Fault::LoseAnswer);
+    scene.registry.fail(When::next(Method::PUT, "/manifests/").times(2), Fault::LoseAnswer);
+    scene.push(&client()).await.unwrap();
+    scene.assert_arrived();
+    assert_eq!(scene.uploaded(), scene.blobs_size());
+}
+
+#[tokio::test]
+async fn an_upload_that_the_registry_forgot_begins_again() {
+    let scene = Scene::new(2 * MIB);
+    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").times(2), Fault::LoseUpload);
+    scene.push(&client()).await.unwrap();
+    scene.assert_arrived();
+}
+
+#[tokio::test]
+async fn errors_of_the_server_are_waited_out() {
+    let scene = Scene::new(MIB);
+    for (status, path) in [(500, "/blobs/uploads/"), (502, "/manifests/"), (503, "/blobs/"), (504, "/v2/")] {
+        scene.registry.fail(When::any(path).times(2), Fault::Status(status, None));
+    }
+    scene.push(&client()).await.unwrap();
+    scene.assert_arrived();
+    scene.registry.fail(When::any("/manifests/").times(2), Fault::Status(503, None));
+    scene.registry.fail(When::any("/blobs/").times(3), Fault::Status(500, None));
+    scene.pull(&client()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_stays_broken_is_named_in_the_end() {
+    let scene = Scene::new(MIB);
+    scene.registry.fail(When::any("/blobs/uploads/").times(1000), Fault::Status(503, None));
+    let error = scene.push(&client()).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Refused { status: 503, .. }), "{error:?}");
+    assert!(error.to_string().starts_with("pushing blob sha256:"), "{error}");
+    assert!(error.to_string().contains(&scene.registry.host()), "{error}");
+}
+
+#[tokio::test]
+async fn a_registry_gets_the_time_it_asks_for_but_not_any_time() {
+    let scene = Scene::new(MIB);
+    scene.registry.fail(When::next(Method::POST, "/blobs/uploads/"), Fault::Status(429, Some(1)));
+    let begin = std::time::Instant::now();
+    scene.push(&client()).await.unwrap();
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+    scene.registry.fail(When::any("/").times(1000), Fault::Status(429, Some(100_000)));
+    let error = scene.push(&client()).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::RateLimited { retry_after: Some(_), .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_expires_in_the_middle_of_an_upload_is_renewed() {
+    let tokens = TokenServer::for_account("ann", "s3cret");
+    let scene = Scene::at(FaultyRegistry::with_tokens(tokens.clone()), 8 * MIB);
+    let login = Login::Password { username: "ann".into(), password: "s3cret".into() };
+    let credentials = Credentials::default().with(scene.registry.host(), login);
+    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").after(1), Fault::ResetUpload(3 * MIB));
+    scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/"), Fault::ExpireTokens);
+    let client = client_with(Settings { credentials, parallelism: 1, ..settings() });
+    scene.push(&client).await.unwrap();
+    scene.assert_arrived();
+    assert_eq!(tokens.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_download_that_is_reset_goes_on_where_it_stopped() {
+    let scene = Scene::new(8 * MIB);
+    scene.push(&client()).await.unwrap();
+    scene.registry.forget_seen();
+    scene.registry.fail(When::next(Method::GET, "/blobs/").after(1), Fault::ResetAnswer(3 * MIB));
+    scene.registry.fail(When::next(Method::GET, "/blobs/").after(1), Fault::CutAnswer(2 * MIB));
+    let pulled = scene.pull(&client()).await.unwrap();
+    scene.there.verify(&pulled.manifest.layers[0]).unwrap();
+    // What was under way in a connection's buffers when it broke may come twice, no more.
+    assert!(scene.downloaded() < scene.blobs_size() + 3 * MIB, "{}", scene.downloaded());
+    assert_eq!(scene.registry.seen_of(Method::GET, "/blobs/").len(), 4);
+}
+
+#[tokio::test]
+async fn a_download_goes_on_in_the_next_process() {
+    let scene = Scene::new(4 * MIB);
+    scene.push(&client()).await.unwrap();
+    scene.registry.fail(When::next(Method::GET, "/blobs/").after(1).times(100), Fault::CutAnswer(MIB));
+    let error = scene.pull(&client_with(Settings { retries: 0, ..settings() })).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Truncated { .. }), "{error:?}");
+    assert!(error.to_string().contains("stopped at 1.0 MB"), "{error}");
+
+    let scene = Scene { registry: moved(&scene), ..scene };
+    let layer = scene.there.blobs().unwrap().len();
+    assert_eq!(layer, 2, "manifest and config, not the layer");
+}
+
+/// The same registry, for a process that comes later.
+fn moved(scene: &Scene) -> FaultyRegistry {
+    let registry = FaultyRegistry::start();
+    let layout = registry.depot().layout("org/model").unwrap();
+    for digest in scene.here.blobs().unwrap().keys() {
+        layout.take_from(&scene.here, digest).unwrap();
+    }
+    registry
+}
+
+#[tokio::test]
+async fn spoilt_content_is_fetched_once_more_and_never_kept() {
+    let scene = Scene::new(MIB);
+    scene.push(&client()).await.unwrap();
+    scene.registry.fail(When::next(Method::GET, "/blobs/").after(1), Fault::SpoilAnswer);
+    let pulled = scene.pull(&client()).await.unwrap();
+    scene.there.verify(&pulled.manifest.layers[0]).unwrap();
+
+    let scene = Scene::new(MIB);
+    scene.push(&client()).await.unwrap();
+    scene.registry.fail(When::next(Method::GET, "/blobs/").after(1).times(100), Fault::SpoilAnswer);
+    let error = scene.pull(&client()).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Corrupt { .. }), "{error:?}");
+    assert_eq!(scene.there.blobs().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_spoilt_manifest_is_noticed() {
+    let scene = Scene::new(MIB);
+    scene.push(&client()).await.unwrap();
+    scene.registry.fail(When::any("/manifests/").times(100), Fault::SpoilAnswer);
+    let error = scene.pull(&client()).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Corrupt { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_moves_is_given_up() {
+    let scene = Scene::new(2 * MIB);
+    let impatient = || client_with(Settings { stall: Duration::from_millis(200), ..settings() });
+    scene.push(&client()).await.unwrap();
+    scene.registry.fail(When::next(Method::GET, "/blobs/").after(1), Fault::StallAnswer(MIB));
+    scene.pull(&impatient()).await.unwrap();
+
+    let scene = Scene::new(32 * MIB);
+    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").times(2), Fault::StallRequest);
+    scene.push(&impatient()).await.unwrap();
+    scene.assert_arrived();
+}
+
+#[tokio::test]
+async fn a_redirect_is_followed_without_the_credentials() {
+    let tokens = TokenServer::for_account("ann", "s3cret");
+    let scene = Scene::at(FaultyRegistry::with_tokens(tokens), MIB);
+    let login = Login::Password { username: "ann".into(), password: "s3cret".into() };
+    let credentials = Credentials::default().with(scene.registry.host(), login);
+    let client = client_with(Settings { credentials, ..settings() });
+    scene.push(&client).await.unwrap();
+    let elsewhere = moved(&scene);
+    scene
+        .registry
+        .fail(When::any("/blobs/").times(100), Fault::Redirect(format!("http://{}", elsewhere.host())));
+    let pulled = scene.pull(&client).await.unwrap();
+    scene.there.verify(&pulled.manifest.layers[0]).unwrap();
+    let seen = elsewhere.seen_of(Method::GET, "/blobs/");
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|seen| seen.authorization.is_none()), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_registry_that_is_not_there_is_said_to_be_so_quickly() {
+    let (_directory, here) = layout();
+    let from = reference("127.0.0.1:9", "app").with_tag("v1").unwrap();
+    let begin = std::time::Instant::now();
+    let error = pull(&client(), &from, &Platform::host(), &here, &|_| {}).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Unreachable { .. }), "{error:?}");
+    let source = std::error::Error::source(error.cause()).unwrap().to_string();
+    assert!(source.contains("refused"), "{source}");
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn the_deadline_ends_everything() {
+    let scene = Scene::new(MIB);
+    scene.registry.fail(When::any("/").times(1000), Fault::StallRequest);
+    let client = client_with(Settings { deadline: Some(Duration::from_millis(100)), ..settings() });
+    let error = scene.push(&client).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Deadline { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_layer_that_went_bad_on_this_side_is_named_before_it_is_published() {
+    let scene = Scene::new(MIB);
+    let layer = scene.here.blobs().unwrap().into_iter().find(|(_, size)| *size == MIB).unwrap().0;
+    let mut bytes = std::fs::read(scene.here.path(&layer)).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(scene.here.path(&layer), bytes).unwrap();
+    let error = scene.push(&client()).await.unwrap_err();
+    let Cause::Corrupt { expected, .. } = error.cause() else { panic!("{error:?}") };
+    assert_eq!(*expected, layer);
+    let repository = client().repository(&scene.to).unwrap();
+    assert_eq!(repository.tags().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_registry_that_refuses_large_requests_gets_pieces() {
+    let scene = Scene::new(5 * MIB);
+    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").times(2), Fault::Status(413, None));
+    scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/").times(1), Fault::Status(413, None));
+    scene.push(&client_with(Settings { parallelism: 1, ..settings() })).await.unwrap();
+    scene.assert_arrived();
+    assert!(scene.registry.seen_of(Method::PATCH, "").len() > 2);
+}
+
+#[tokio::test]
+async fn an_immutable_tag_stays_and_the_same_image_again_is_welcome() {
+    let options = wharf_depot::Options { immutable_tags: true, ..Default::default() };
+    let scene = Scene::at(FaultyRegistry::with(options, None), MIB);
+    scene.push(&client()).await.unwrap();
+    scene.push(&client()).await.unwrap();
+    let other = fixture::bulky_image(&scene.here, 2 * MIB);
+    let error = push(&scene.here, &other, &client(), &scene.to, &tags(&["v1"]), &|_| {}).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Immutable { .. }), "{error:?}");
+    scene.assert_arrived();
+}
