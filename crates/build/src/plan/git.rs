@@ -1,5 +1,7 @@
 //! Git addresses among the sources of `ADD`: `https://host/repo.git#ref:dir`, `git@host:repo`, `ssh://`, `git://`.
 
+use super::GitSource;
+
 /// A git address, taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct GitAddress {
@@ -15,6 +17,24 @@ pub(super) struct GitAddress {
     pub(super) keep_git_dir: Option<bool>,
     /// Whether submodules are fetched, where the address says.
     pub(super) submodules: Option<bool>,
+}
+
+impl GitSource {
+    /// Reads the address of a repository that is a build context; `None` if it is none. Branches, tags and
+    /// directories come after `#`.
+    ///
+    /// # Errors
+    /// BuildKit's sentence, for an address whose query or fragment makes no sense.
+    pub fn parse(address: &str) -> Result<Option<Self>, String> {
+        Ok(parse(address, true)?.map(|address| Self {
+            remote: address.remote,
+            reference: address.reference,
+            subdir: address.subdir,
+            checksum: address.checksum,
+            keep_git_dir: address.keep_git_dir.unwrap_or(false),
+            submodules: address.submodules.unwrap_or(true),
+        }))
+    }
 }
 
 /// Reads `source` if it is a git address. An HTTP address is one only when its path ends in `.git`, unless

@@ -22,11 +22,11 @@ mod env;
 mod error;
 mod git;
 mod graph;
-mod make;
 mod mode;
 mod model;
 mod op;
 mod path;
+mod planner;
 mod request;
 mod run;
 mod signal;
@@ -55,7 +55,7 @@ pub use wharf_dockerfile::{Network, Security, Sharing};
 /// # Errors
 /// Whatever BuildKit refuses before it runs the first step.
 pub fn plan(dockerfile: &Dockerfile, request: &Request, resolve: Resolve) -> Result<Plan, PlanError> {
-    let (plan, findings) = make::make(dockerfile, request, resolve);
+    let (plan, findings) = planner::make(dockerfile, request, resolve);
     plan.map(|plan| Plan { findings, ..plan })
 }
 
@@ -66,7 +66,7 @@ pub fn check(
     resolve: Resolve,
 ) -> (Vec<Finding>, Option<PlanError>) {
     let request = Request { check_only: true, ..request.clone() };
-    let (plan, findings) = make::make(dockerfile, &request, resolve);
+    let (plan, findings) = planner::make(dockerfile, &request, resolve);
     (findings, plan.err().filter(|error| !matches!(*error.problem, Problem::Lint { .. })))
 }
 

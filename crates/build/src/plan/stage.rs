@@ -1,8 +1,10 @@
 //! Goes through the instructions of one stage, carrying what each leaves for the next.
 
+use std::collections::BTreeMap;
+
 use wharf_dockerfile::IgnorePatterns;
 use wharf_dockerfile::lint::Finding;
-use wharf_dockerfile::{ExpandError, Instruction, InstructionKind, Lexer, Span};
+use wharf_dockerfile::{ExpandError, Expansion, Instruction, InstructionKind, Lexer, Span};
 
 use super::args::GlobalArgs;
 use super::checks::Checks;
@@ -15,7 +17,7 @@ use super::{EnvVar, HistoryLine, Op, PlanError, Problem, Request, Source, Step};
 pub(super) struct Shared<'a> {
     pub(super) request: &'a Request,
     /// The request's build arguments, `SOURCE_DATE_EPOCH` brought into its plain form.
-    pub(super) build_args: std::collections::BTreeMap<String, String>,
+    pub(super) build_args: BTreeMap<String, String>,
     pub(super) globals: GlobalArgs,
     pub(super) lexer: Lexer,
     pub(super) checks: &'a Checks<'a>,
@@ -111,7 +113,7 @@ impl<'a> StageBuilder<'a> {
         }
         let span = instruction.span;
         let lookup = self.state.env.lookup();
-        let seen = |expansion: wharf_dockerfile::Expansion| {
+        let seen = |expansion: Expansion| {
             self.shared.checks.undefined(&expansion.unset, &self.state, span);
             expansion.text
         };

@@ -140,7 +140,11 @@ impl<'a> Planned<'a> {
             base,
             platform: state.platform.clone(),
             steps,
-            config: state.to_image(),
+            // What stands in for a stage is the result as it is.
+            config: match &self.origins[index] {
+                Some(origin) if !draft.is_stage() => origin.config.clone(),
+                _ => state.to_image(),
+            },
             no_cache: self.no_cache(draft.name.as_deref()),
             scan,
         });
