@@ -57,18 +57,15 @@ impl Repository {
         task: impl FnOnce() -> Task,
         work: impl Fn() -> BoxFuture<'a, Result<T, Cause>>,
     ) -> Result<T> {
-        let mut patience = self.client.patience();
-        if !endpoint.has_answered() {
-            // It is probably not there at all; somebody waits to hear that.
-            patience.retries = patience.retries.min(1);
-        }
-        let mut tries = patience.start();
+        let mut tries = self.client.patience().start();
         loop {
             let cause = match work().await {
                 Ok(value) => return Ok(value),
                 Err(cause) => cause,
             };
-            match tries.after(&cause) {
+            // A registry that has never answered is probably not there, and somebody waits to hear that.
+            let hopeless = tries.failed() > 0 && !endpoint.has_answered();
+            match tries.after(&cause).filter(|_| !hopeless) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(Error::new(task(), cause)),
             }

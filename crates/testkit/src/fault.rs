@@ -39,12 +39,12 @@ pub struct When {
 }
 
 impl When {
-    /// The next request with `method` whose path contains `path`.
+    /// The next request with `method` whose path or query contains `path`.
     pub fn next(method: Method, path: &str) -> Self {
         Self { method: Some(method), path: path.into(), spared: 0, times: 1 }
     }
 
-    /// The next request whose path contains `path`.
+    /// The next request whose path or query contains `path`.
     pub fn any(path: &str) -> Self {
         Self { method: None, path: path.into(), spared: 0, times: 1 }
     }

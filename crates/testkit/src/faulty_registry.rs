@@ -31,7 +31,7 @@ pub struct Seen {
     pub method: Method,
     /// The path and query.
     pub path: String,
-    /// How many bytes of body arrived.
+    /// How many bytes of body the registry took.
     pub received: u64,
     /// How many bytes of body were sent back.
     pub sent: u64,
@@ -159,9 +159,8 @@ async fn answer(state: Arc<State>, request: Request<hyper::body::Incoming>) -> R
         sent: AtomicU64::new(0),
     });
     lock(&state.log).push(entry.clone());
-    let fault = state.next_fault(request.method(), request.uri().path());
-    let request = request.map(|body| counted(Body::new(body), entry.clone(), |entry| &entry.received));
-    let response = state.fail(fault, request).await?;
+    let fault = state.next_fault(request.method(), &entry.path);
+    let response = state.fail(fault, request.map(Body::new), &entry).await?;
     Ok(response.map(|body| counted(body, entry, |entry| &entry.sent)))
 }
 
@@ -171,28 +170,33 @@ impl State {
         faults.iter_mut().find_map(|(when, fault)| when.befalls(method, path).then(|| fault.clone()))
     }
 
-    async fn fail(&self, fault: Option<Fault>, request: Request<Body>) -> Result<Response<Body>, Reset> {
+    async fn fail(
+        &self,
+        fault: Option<Fault>,
+        request: Request<Body>,
+        entry: &Arc<Entry>,
+    ) -> Result<Response<Body>, Reset> {
         match fault {
-            None => Ok(self.serve(request).await),
+            None => Ok(self.serve(request, entry).await),
             Some(Fault::Status(status, retry_after)) => Ok(refuse(status, retry_after)),
             Some(Fault::ResetUpload(bytes)) => {
-                self.serve(request.map(|body| broken_after(body, bytes))).await;
+                self.serve(request.map(|body| broken_after(body, bytes)), entry).await;
                 Err(Reset)
             }
             Some(Fault::LoseAnswer) => {
-                self.serve(request).await;
+                self.serve(request, entry).await;
                 Err(Reset)
             }
             Some(Fault::StallRequest) => future::pending().await,
             Some(Fault::LoseUpload) => {
                 self.cancel_upload(request.uri().path()).await;
-                Ok(self.serve(request).await)
+                Ok(self.serve(request, entry).await)
             }
             Some(Fault::ExpireTokens) => {
                 if let Some(tokens) = &self.tokens {
                     tokens.expire_all();
                 }
-                Ok(self.serve(request).await)
+                Ok(self.serve(request, entry).await)
             }
             Some(Fault::Redirect(base)) => {
                 let target = format!("{base}{}", request.uri());
@@ -201,11 +205,11 @@ impl State {
                 response.headers_mut().insert(LOCATION, target.parse().expect("a redirect's target"));
                 Ok(response)
             }
-            Some(fault) => Ok(spoil(fault, self.serve(request).await)),
+            Some(fault) => Ok(spoil(fault, self.serve(request, entry).await)),
         }
     }
 
-    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+    async fn serve(&self, request: Request<Body>, entry: &Arc<Entry>) -> Response<Body> {
         if let Some(tokens) = &self.tokens
             && let Err(challenge) = tokens.admit(&request)
         {
@@ -213,7 +217,8 @@ impl State {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             return response;
         }
-        self.depot.handle(request).await
+        // Counted here, so that bytes which a fault keeps from the depot do not count as received.
+        self.depot.handle(request.map(|body| counted(body, entry.clone(), |entry| &entry.received))).await
     }
 
     async fn cancel_upload(&self, path: &str) {

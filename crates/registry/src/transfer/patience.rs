@@ -41,6 +41,11 @@ impl Tries {
         self.failed = 0;
     }
 
+    /// How many tries have failed since the last progress.
+    pub(crate) fn failed(&self) -> u32 {
+        self.failed
+    }
+
     /// How long to wait before the next try, or `None` to give up: `cause` is final, patience is at its end,
     /// or the registry asks for more time than it gets.
     pub(crate) fn after(&mut self, cause: &Cause) -> Option<Duration> {

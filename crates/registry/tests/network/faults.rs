@@ -46,6 +46,13 @@ impl Scene {
         pull(client, &self.to.with_tag("v1").unwrap(), &platform, &self.there, &|_| {}).await
     }
 
+    /// The hexadecimal digest of the layer, as it stands in paths and, encoded, in queries.
+    fn layer(&self) -> String {
+        let blobs = self.here.blobs().unwrap();
+        let (largest, _) = blobs.iter().max_by_key(|(_, size)| **size).unwrap();
+        largest.digest().to_owned()
+    }
+
     /// The bytes of the bodies of all uploads of blobs.
     fn uploaded(&self) -> u64 {
         self.registry
@@ -78,9 +85,9 @@ impl Scene {
 #[tokio::test]
 async fn an_upload_that_is_reset_goes_on_where_it_stopped() {
     let scene = Scene::new(8 * MIB);
-    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").after(1), Fault::ResetUpload(3 * MIB));
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(3 * MIB));
     scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/"), Fault::ResetUpload(2 * MIB));
-    scene.push(&client_with(Settings { parallelism: 1, ..settings() })).await.unwrap();
+    scene.push(&client()).await.unwrap();
     scene.assert_arrived();
     assert_eq!(scene.uploaded(), scene.blobs_size(), "no byte twice");
     assert_eq!(scene.registry.seen_of(Method::PATCH, "").len(), 2);
@@ -145,9 +152,9 @@ async fn a_token_that_expires_in_the_middle_of_an_upload_is_renewed() {
     let scene = Scene::at(FaultyRegistry::with_tokens(tokens.clone()), 8 * MIB);
     let login = Login::Password { username: "ann".into(), password: "s3cret".into() };
     let credentials = Credentials::default().with(scene.registry.host(), login);
-    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").after(1), Fault::ResetUpload(3 * MIB));
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(3 * MIB));
     scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/"), Fault::ExpireTokens);
-    let client = client_with(Settings { credentials, parallelism: 1, ..settings() });
+    let client = client_with(Settings { credentials, ..settings() });
     scene.push(&client).await.unwrap();
     scene.assert_arrived();
     assert_eq!(tokens.asked().len(), 2);
@@ -287,9 +294,9 @@ async fn a_layer_that_went_bad_on_this_side_is_named_before_it_is_published() {
 #[tokio::test]
 async fn a_registry_that_refuses_large_requests_gets_pieces() {
     let scene = Scene::new(5 * MIB);
-    scene.registry.fail(When::next(Method::PUT, "/blobs/uploads/").times(2), Fault::Status(413, None));
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::Status(413, None));
     scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/").times(1), Fault::Status(413, None));
-    scene.push(&client_with(Settings { parallelism: 1, ..settings() })).await.unwrap();
+    scene.push(&client()).await.unwrap();
     scene.assert_arrived();
     assert!(scene.registry.seen_of(Method::PATCH, "").len() > 2);
 }
