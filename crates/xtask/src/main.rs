@@ -7,6 +7,7 @@
 //! bases         make the base images of the example where Docker Hub cannot be reached
 //! tidy          check the architecture: crate edges, file sizes, docs
 //! conformance   run the public conformance shares against the built binary
+//! docs          write docs/reference/cli.md from the code
 //! bless         accept the current output as the golden one (snapshots)
 //! ```
 
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test | prepare | bases | tidy | conformance | bless";
+const USAGE: &str = "usage: cargo xtask demo | test | prepare | bases | tidy | conformance | docs | bless";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -36,6 +37,13 @@ fn main() -> ExitCode {
     }
 }
 
+/// Writes what is generated from the code.
+fn docs() -> Result<()> {
+    let reference = shell::command(shell::build_wharf("debug")?, &["reference"]).read()?;
+    std::fs::write(shell::root().join("docs/reference/cli.md"), reference + "\n")?;
+    Ok(())
+}
+
 fn run(task: &str) -> Result<ExitCode> {
     match task {
         "demo" => demo::run()?,
@@ -44,6 +52,7 @@ fn run(task: &str) -> Result<ExitCode> {
         "bases" => println!("{}", bases::ensure(&shell::build_wharf("release")?)?.display()),
         "tidy" => tidy::run()?,
         "conformance" => return Ok(conformance::run(&shell::build_wharf("debug")?)?.exit_code()),
+        "docs" => docs()?,
         "bless" => shell::cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "always").run()?,
         _ => bail!("{USAGE}"),
     }

@@ -32,7 +32,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         println!("conformance {name}: {line}");
     }
     tally.passed += score.agreed;
-    tally.failed += score.differed;
+    tally.failed += score.lost;
     println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
