@@ -36,6 +36,8 @@ impl Engine {
                 .map_err(|source| BuildError::DataDirectory { path: path.to_owned(), source })
         };
         make(data)?;
+        make(&data.join("snapshots"))?;
+        crate::work::sweep(&data.join("work"))?;
         let store = Layout::open(data.join("store"))?;
         let state = State::open(&data.join("state.db"))?;
         Ok(Self { data: data.to_owned(), store, state, sandbox, client, runtime })
@@ -51,7 +53,6 @@ impl Engine {
     /// # Errors
     /// The first failure; what was finished before it stays in the cache.
     pub fn build(&self, request: &BuildRequest, events: Events<'_>) -> Result<BuildResult, BuildError> {
-        let _ = (request, events);
-        unreachable!()
+        crate::build::build(self, request, events)
     }
 }

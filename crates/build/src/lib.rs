@@ -10,17 +10,27 @@
 //! - no path of a context, a layer or an image leads outside its tree;
 //! - secrets go into no key, no layer, no history and no event.
 
+mod bases;
+mod build;
+mod contexts;
 mod copy;
 mod engine;
 mod error;
 mod event;
+mod finish;
 mod id;
+mod image;
 mod output;
 pub mod plan;
 mod request;
 mod result;
+mod schedule;
+mod session;
+mod snapshot;
 mod state;
+mod step;
 mod tree;
+mod work;
 
 pub use engine::Engine;
 pub use error::{BuildError, Cause, End, StepError};

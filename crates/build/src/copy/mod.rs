@@ -16,7 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 pub(crate) use attributes::{Attributes, set_time};
-pub(crate) use owner::{OwnerError, resolve_owner};
+pub(crate) use owner::resolve_owner;
 
 use crate::error::{Cause, StepError};
 use crate::tree::{Moment, Pick, Tree, here};

@@ -1,8 +1,22 @@
 //! What is made of a finished image besides the image in the store.
 
-use std::path::PathBuf;
+mod archive;
+mod convert;
+mod files;
 
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use wharf_oci::{Descriptor, Reference};
+
+use crate::engine::Engine;
+use crate::error::{Cause, StepError};
 use crate::request::ImageOptions;
+use crate::result::Image;
+use crate::snapshot::{Chain, Snapshots};
+
+pub(crate) use convert::{convert, is_compressed_as};
 
 /// One `--output`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,4 +42,58 @@ pub enum OutputKind {
     Local(PathBuf),
     /// `type=cacheonly`: nothing.
     CacheOnly,
+}
+
+impl OutputKind {
+    /// Where it goes; empty where nothing goes anywhere.
+    pub(crate) fn path(&self) -> PathBuf {
+        match self {
+            Self::Oci(path)
+            | Self::OciDirectory(path)
+            | Self::Docker(path)
+            | Self::Tar(path)
+            | Self::Local(path) => path.clone(),
+            Self::CacheOnly => PathBuf::new(),
+        }
+    }
+}
+
+/// An image to be put out.
+pub(crate) struct Job<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) snapshots: &'a Snapshots<'a>,
+    pub(crate) tags: &'a [Reference],
+    /// The manifest, or the index of several.
+    pub(crate) top: &'a Descriptor,
+    pub(crate) images: &'a [Image],
+    /// The layers of each image.
+    pub(crate) chains: &'a [Chain],
+}
+
+/// Writes one output.
+pub(crate) fn write(kind: &OutputKind, job: &Job<'_>) -> Result<(), StepError> {
+    match kind {
+        OutputKind::Oci(path) => to_file(path, |file| archive::write(file, job, archive::Format::Oci)),
+        OutputKind::Docker(path) => to_file(path, |file| archive::write(file, job, archive::Format::Docker)),
+        OutputKind::OciDirectory(path) => archive::write_directory(path, job),
+        OutputKind::Tar(path) => to_file(path, |file| files::write_tar(file, job)),
+        OutputKind::Local(path) => files::write_directory(path, job),
+        OutputKind::CacheOnly => Ok(()),
+    }
+}
+
+/// Writes a file whole: under another name first, unless the destination is a pipe or the like.
+fn to_file(path: &Path, write: impl FnOnce(File) -> Result<(), StepError>) -> Result<(), StepError> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let file = File::options().write(true).open(path).map_err(Cause::file("opening", path))?;
+        return write(file);
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(directory)
+        .map_err(Cause::file("making a file in", directory))?;
+    write(file.reopen().map_err(Cause::file("opening", file.path()))?)?;
+    file.persist(path).map_err(|error| Cause::file("naming", path)(error.error))?;
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! The steps of planning, in the order in which BuildKit takes them, because that decides which of several
 //! mistakes is reported.
 
+use std::collections::{HashMap, HashSet};
+
 use wharf_dockerfile::lint::Finding;
 use wharf_dockerfile::{CheckDirective, Dockerfile, IgnorePatterns, Lexer};
 use wharf_oci::{ImageConfig, Platform};
@@ -91,10 +93,13 @@ struct Planned<'a> {
     graph: &'a Graph,
     origins: &'a [Option<Origin>],
     stages: Vec<Stage>,
-    /// What each draft left, for those built on it.
-    states: Vec<Option<State>>,
+    /// What each draft left, where others are built on it.
+    states: HashMap<usize, State>,
+    /// The drafts that others are built on.
+    bases: HashSet<usize>,
     /// Where each draft's files are.
     sources: Vec<Option<Source>>,
+    scan_context: bool,
 }
 
 impl<'a> Planned<'a> {
@@ -105,7 +110,17 @@ impl<'a> Planned<'a> {
             Some(origin.source.clone())
         };
         let sources = (0..graph.drafts.len()).map(ready).collect();
-        Self { shared, graph, origins, stages: Vec::new(), states: vec![None; graph.drafts.len()], sources }
+        let bases = graph.drafts.iter().filter_map(|draft| draft.base).collect();
+        Self {
+            shared,
+            graph,
+            origins,
+            stages: Vec::new(),
+            states: HashMap::new(),
+            bases,
+            sources,
+            scan_context: false,
+        }
     }
 
     /// Plans a draft. Images and contexts need no stage of their own, unless one of them is the result.
@@ -116,14 +131,14 @@ impl<'a> Planned<'a> {
                 (base_of(&origin.source), State::at_origin(origin), origin.source != Source::Scratch)
             }
             (None, Some(below)) => {
-                let Some(state) = self.states[below].as_ref().map(State::below) else { return Ok(()) };
+                let Some(state) = self.states.get(&below).map(State::below) else { return Ok(()) };
                 let base = self.sources[below].as_ref().map_or(Base::Scratch, base_of);
                 (base, state, false)
             }
             (None, None) => return Ok(()),
         };
         if draft.implied || (draft.replaced_by.is_some() && !is_target) {
-            self.states[index] = Some(state);
+            self.keep(index, state);
             return Ok(());
         }
         let only = self.graph.drafts.len() == 1;
@@ -148,8 +163,17 @@ impl<'a> Planned<'a> {
             no_cache: self.no_cache(draft.name.as_deref()),
             scan,
         });
-        self.states[index] = Some(state);
+        if is_target {
+            self.scan_context = self.scanned(SCAN_CONTEXT, &state, label);
+        }
+        self.keep(index, state);
         Ok(())
+    }
+
+    fn keep(&mut self, index: usize, state: State) {
+        if self.bases.contains(&index) {
+            self.states.insert(index, state);
+        }
     }
 
     fn no_cache(&self, name: Option<&str>) -> bool {
@@ -172,14 +196,17 @@ impl<'a> Planned<'a> {
         let Some(Source::Stage(id)) = self.sources[target] else {
             return Err(Problem::Instruction("the target stage has no result".into()));
         };
-        let scan_context = self.states[target]
-            .as_ref()
-            .is_some_and(|state| self.scanned(SCAN_CONTEXT, state, Some(&self.graph.drafts[target].label)));
         let request = self.shared.request;
         let image = &mut self.stages[id.0].config;
         image.config.labels.extend(request.labels.clone());
         set_platform(image, request.platform.as_ref(), &request.build_platform);
-        Ok(Plan { stages: self.stages, target: id, epoch, scan_context, findings: Vec::new() })
+        Ok(Plan {
+            stages: self.stages,
+            target: id,
+            epoch,
+            scan_context: self.scan_context,
+            findings: Vec::new(),
+        })
     }
 }
 

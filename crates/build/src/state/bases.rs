@@ -5,16 +5,13 @@ use wharf_oci::{Descriptor, Platform};
 
 use super::{State, StateError, now};
 
-/// The manifest that a name stood for.
-pub(crate) type PinnedBase = Descriptor;
-
 impl State {
     /// What `reference` stood for on `platform`.
     pub(crate) fn base(
         &self,
         reference: &str,
         platform: &Platform,
-    ) -> Result<Option<PinnedBase>, StateError> {
+    ) -> Result<Option<Descriptor>, StateError> {
         let row = self.read(|db| {
             db.query_row(
                 "SELECT manifest FROM bases WHERE reference = ?1 AND platform = ?2",
@@ -31,7 +28,7 @@ impl State {
         &self,
         reference: &str,
         platform: &Platform,
-        manifest: &PinnedBase,
+        manifest: &Descriptor,
     ) -> Result<(), StateError> {
         let Ok(manifest) = serde_json::to_string(manifest) else { return Ok(()) };
         self.write(|db| {

@@ -4,6 +4,7 @@
 //! not synced to disk at every commit, and one of another version is thrown away.
 
 mod bases;
+mod conversions;
 mod downloads;
 mod memos;
 mod slots;
@@ -15,7 +16,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-pub(crate) use bases::PinnedBase;
 pub(crate) use downloads::Download;
 pub(crate) use slots::SlotRecord;
 pub(crate) use steps::{LayerRecord, StepRecord};
@@ -36,6 +36,7 @@ const TABLES: &str = "
         reference TEXT NOT NULL, platform TEXT NOT NULL, manifest TEXT NOT NULL, used INTEGER NOT NULL,
         PRIMARY KEY (reference, platform)
     ) WITHOUT ROWID;
+    CREATE TABLE conversions (key BLOB PRIMARY KEY, layer TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE downloads (
         url TEXT PRIMARY KEY, digest TEXT NOT NULL, etag TEXT, modified TEXT, used INTEGER NOT NULL
     ) WITHOUT ROWID;
@@ -43,7 +44,7 @@ const TABLES: &str = "
 
 const DROP: &str = "
     DROP TABLE IF EXISTS steps; DROP TABLE IF EXISTS slots; DROP TABLE IF EXISTS memos;
-    DROP TABLE IF EXISTS bases; DROP TABLE IF EXISTS downloads;
+    DROP TABLE IF EXISTS bases; DROP TABLE IF EXISTS conversions; DROP TABLE IF EXISTS downloads;
 ";
 
 /// The database.

@@ -21,7 +21,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use wharf_dockerfile::IgnorePatterns;
 
-pub(crate) use digest::{CAPABILITY, Contents, ReadError, capability, digest};
+pub(crate) use digest::{CAPABILITY, Contents, capability, digest};
 pub(crate) use entry::{Entry, Kind, Meta, Moment};
 pub(crate) use memo::Memo;
 pub(crate) use pick::{Pick, PickError, Query, pick};

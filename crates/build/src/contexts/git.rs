@@ -1,0 +1,145 @@
+//! Git repositories, by the host's own `git`, which knows the user's keys, proxies and certificates.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::engine::Engine;
+use crate::error::{Cause, StepError};
+use crate::id::Hasher;
+use crate::plan::GitSource;
+
+/// So much of what git says is kept for the error.
+const MESSAGE_MAX: usize = 2000;
+
+/// Files of a commit.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkout {
+    /// Where they are.
+    pub(crate) directory: PathBuf,
+}
+
+/// The commit that `source` stands for at its remote now.
+pub(crate) fn find_commit(source: &GitSource) -> Result<String, StepError> {
+    let commit = if is_commit(&source.reference) {
+        source.reference.clone()
+    } else {
+        let pattern = if source.reference.is_empty() { "HEAD" } else { &source.reference };
+        let peeled = format!("{pattern}^{{}}");
+        let listing = git(Path::new("/"), ["ls-remote", "--", &source.remote, pattern, &peeled])?;
+        let missing = || Cause::Refused(format!("the repository {} has no {pattern:?}", source.remote));
+        choose(&listing, pattern).ok_or_else(missing)?
+    };
+    match &source.checksum {
+        Some(expected) if !commit.starts_with(expected) => {
+            Err(Cause::Checksum { what: source.remote.clone(), expected: expected.clone(), found: commit }
+                .into())
+        }
+        _ => Ok(commit),
+    }
+}
+
+/// Checks the commit out into `directory`.
+pub(crate) fn check_out(
+    source: &GitSource,
+    engine: &Engine,
+    directory: PathBuf,
+) -> Result<Checkout, StepError> {
+    let commit = find_commit(source)?;
+    let repository = fetch(source, &commit, engine)?;
+    let repository = repository.to_string_lossy();
+    git(&directory, ["init", "--quiet", "."])?;
+    git(&directory, ["remote", "add", "origin", &source.remote])?;
+    git(&directory, ["fetch", "--quiet", "--depth=1", "--", &repository, &format!("refs/wharf/{commit}")])?;
+    git(&directory, ["checkout", "--quiet", "--detach", &commit])?;
+    if source.submodules && directory.join(".gitmodules").exists() {
+        git(&directory, ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"])?;
+    }
+    if !source.keep_git_dir {
+        let dot_git = directory.join(".git");
+        fs::remove_dir_all(&dot_git).map_err(Cause::file("removing", &dot_git))?;
+    }
+    Ok(Checkout { directory })
+}
+
+/// Brings the commit into the data directory's copy of the repository.
+fn fetch(source: &GitSource, commit: &str, engine: &Engine) -> Result<PathBuf, StepError> {
+    let mut name = Hasher::new("repository");
+    let name = name.text(&source.remote).finish().to_string();
+    let repository = engine.data.join("git").join(&name[..32]);
+    fs::create_dir_all(&repository).map_err(Cause::file("making directory", &repository))?;
+    let lock = repository.join("wharf.lock");
+    let file = File::create(&lock).map_err(Cause::file("making", &lock))?;
+    file.lock().map_err(Cause::file("locking", &lock))?;
+    if !repository.join("HEAD").exists() {
+        git(&repository, ["init", "--quiet", "--bare", "."])?;
+        git(&repository, ["config", "uploadpack.allowAnySHA1InWant", "true"])?;
+    }
+    let place = format!("refs/wharf/{commit}");
+    if git(&repository, ["rev-parse", "--quiet", "--verify", &place]).is_ok() {
+        return Ok(repository);
+    }
+    let shallow = ["fetch", "--quiet", "--depth=1", "--no-tags", "--", &source.remote, commit];
+    if git(&repository, shallow).is_err() {
+        // Not every server hands out a commit by its name alone.
+        git(
+            &repository,
+            ["fetch", "--quiet", "--tags", "--", &source.remote, "+refs/heads/*:refs/remotes/origin/*"],
+        )?;
+    }
+    git(&repository, ["update-ref", &place, commit])?;
+    Ok(repository)
+}
+
+/// The commit in the answer of `ls-remote`: of an annotated tag what it stands for, tags before branches.
+fn choose(listing: &str, pattern: &str) -> Option<String> {
+    let find = |name: &str| {
+        let mut lines = listing.lines().filter_map(|line| line.split_once('\t'));
+        lines.find(|(_, reference)| *reference == name).map(|(commit, _)| commit.to_owned())
+    };
+    let full = [format!("refs/tags/{pattern}"), format!("refs/heads/{pattern}"), pattern.to_owned()];
+    full.iter().find_map(|name| find(&format!("{name}^{{}}")).or_else(|| find(name)))
+}
+
+fn is_commit(reference: &str) -> bool {
+    matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Runs git in `directory` and gives what it prints. Files it makes can be read by everyone.
+fn git<S: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = S>) -> Result<String, StepError> {
+    let args: Vec<S> = args.into_iter().collect();
+    let words: Vec<_> = args.iter().map(|arg| arg.as_ref().to_string_lossy()).collect();
+    let command = format!("git {}", words.join(" "));
+    let output = Command::new("/bin/sh")
+        .args(["-c", "umask 022; exec git \"$@\"", "git"])
+        .args(["-c", "advice.detachedHead=false", "-c", "protocol.ext.allow=never"])
+        .args(&args)
+        .current_dir(directory)
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Cause::Command { command: command.clone(), message: error.to_string() })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let message = String::from_utf8_lossy(&output.stderr);
+    let message = message.trim();
+    let start = message.len().saturating_sub(MESSAGE_MAX);
+    let start = (start..message.len()).find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+    Err(Cause::Command { command, message: message[start..].to_owned() }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_come_before_branches_and_are_peeled() {
+        let listing = "aaa\trefs/heads/v1\nbbb\trefs/tags/v1\nccc\trefs/tags/v1^{}\nddd\trefs/heads/x/v1\n";
+        assert_eq!(choose(listing, "v1").as_deref(), Some("ccc"));
+        assert_eq!(choose("aaa\trefs/heads/main\n", "main").as_deref(), Some("aaa"));
+        assert_eq!(choose("aaa\tHEAD\n", "HEAD").as_deref(), Some("aaa"));
+        assert_eq!(choose("aaa\trefs/heads/other/main\n", "main"), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! Turns what steps wrote into layers in the store, while later steps already run.
+
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Scope;
+
+use wharf_layer::{DiffOptions, Upper, WriteOptions};
+
+use crate::error::StepError;
+use crate::event::{Event, StepNumber};
+use crate::id::Id;
+use crate::session::Session;
+use crate::snapshot::{Layer, Written, publish};
+use crate::state::{LayerRecord, SlotRecord, StepRecord};
+
+/// So many layers are written at once. Each keeps a thread busy with compression and one with hashing.
+const THREADS: usize = 2;
+
+/// A layer to be written.
+pub(crate) struct Job {
+    pub(crate) step: StepNumber,
+    pub(crate) layer: Arc<Layer>,
+    pub(crate) written: Written,
+    /// What the layer is remembered by; nothing when it must not be found again.
+    pub(crate) keys: Vec<Id>,
+    /// What following steps know it by.
+    pub(crate) result: Id,
+    pub(crate) created: i64,
+    pub(crate) slot: Option<(Id, SlotRecord)>,
+}
+
+/// Starts threads that write layers until the queue is closed.
+pub(crate) fn start<'scope, 'env: 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    queue: Receiver<Job>,
+    session: &'scope Session<'env>,
+) {
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..THREADS {
+        let queue = queue.clone();
+        scope.spawn(move || {
+            while let Some(job) = next(&queue) {
+                let layer = job.layer.clone();
+                layer.finish(write(job, session));
+            }
+        });
+    }
+}
+
+fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// Writes the layer, then what it can be found by.
+fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
+    let engine = session.engine;
+    let mut lowers = job.written.lowers;
+    lowers.reverse(); // the topmost first
+    let options = DiffOptions { ownership: engine.ownership(), upper: Upper::Overlay };
+    let write = WriteOptions { compression: session.request.image.compression, ..WriteOptions::default() };
+    let out = engine.store.writer()?;
+    let (out, info) = wharf_layer::write_diff(&job.written.upper, &lowers, &options, out, &write)?;
+    out.commit(Some(&info.digest))?;
+    let blob = info.descriptor(session.request.image.family);
+    (session.events)(Event::Layer { step: job.step, digest: blob.digest.clone(), size: blob.size });
+    let record = LayerRecord { blob, diff_id: info.diff_id };
+    if !job.keys.is_empty() {
+        let step = StepRecord { result: job.result, layer: record.clone(), created: job.created };
+        engine.state.keep_step(&job.keys, &step)?;
+        if let Some((slot, record)) = &job.slot {
+            engine.state.keep_slot(slot, record)?;
+        }
+    }
+    Ok(record)
+}
+
+/// Keeps the directories of layers that were just made, so that nobody need unpack them. Called when nothing
+/// uses them any more.
+pub(crate) fn keep_snapshots(session: &Session<'_>) {
+    let fresh = std::mem::take(&mut *session.fresh.lock().unwrap_or_else(PoisonError::into_inner));
+    for layer in fresh {
+        if let (Ok(record), Some(place)) = (layer.record(), layer.place().take()) {
+            // A snapshot that is not kept is unpacked from its layer when somebody needs it.
+            let _ = publish(&place, &session.engine.snapshots().join(record.diff_id.digest()));
+        }
+    }
+}

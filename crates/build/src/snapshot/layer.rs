@@ -1,0 +1,93 @@
+//! Layers and stacks of layers, before anybody knows whether their files are needed.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use wharf_oci::Reference;
+use wharf_registry::Layout;
+
+use crate::error::StepError;
+use crate::id::{Hasher, Id};
+use crate::state::LayerRecord;
+
+/// Where the blob of a layer can be had when the store lacks it.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    Registry(Reference),
+    Layout(Layout),
+}
+
+/// A layer.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    /// The blob; for a layer that a step has just made, known when it has been written.
+    record: OnceLock<Result<LayerRecord, StepError>>,
+    /// The directory with its files, once there is one. It stays the same for the time of a build.
+    place: Mutex<Option<PathBuf>>,
+    /// Where it came from; `None` for layers that were made here.
+    pub(crate) origin: Option<Origin>,
+    /// When it was made here, nanoseconds since 1970.
+    pub(crate) created: Option<i64>,
+}
+
+impl Layer {
+    /// A layer of an image.
+    pub(crate) fn of_image(record: LayerRecord, origin: Option<Origin>) -> Self {
+        Self { record: OnceLock::from(Ok(record)), place: Mutex::default(), origin, created: None }
+    }
+
+    /// A layer that an earlier build made.
+    pub(crate) fn cached(record: LayerRecord, created: i64) -> Self {
+        Self {
+            record: OnceLock::from(Ok(record)),
+            place: Mutex::default(),
+            origin: None,
+            created: Some(created),
+        }
+    }
+
+    /// A layer whose files are in `place`, and whose blob is yet to be written.
+    pub(crate) fn fresh(place: PathBuf, created: i64) -> Self {
+        Self { record: OnceLock::new(), place: Mutex::new(Some(place)), origin: None, created: Some(created) }
+    }
+
+    /// The blob. Waits until it has been written.
+    pub(crate) fn record(&self) -> Result<&LayerRecord, StepError> {
+        self.record.wait().as_ref().map_err(StepError::clone)
+    }
+
+    /// Says that the blob has been written, or that it never will be.
+    pub(crate) fn finish(&self, record: Result<LayerRecord, StepError>) {
+        // Only the first word counts: whoever waited has read it.
+        let _ = self.record.set(record);
+    }
+
+    /// The directory with its files. Whoever holds the lock may put one there.
+    pub(crate) fn place(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        // A panic elsewhere leaves the old path or the new one.
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stack of layers, the base first: what a step starts from, or what it gives.
+#[derive(Debug, Clone)]
+pub(crate) struct Chain {
+    /// What stands for it in the keys of the steps that follow.
+    pub(crate) id: Id,
+    /// The layers.
+    pub(crate) layers: Vec<Arc<Layer>>,
+}
+
+impl Chain {
+    /// No layers at all.
+    pub(crate) fn empty() -> Self {
+        Self { id: Hasher::new("scratch").finish(), layers: Vec::new() }
+    }
+
+    /// This stack with one more layer on top, the result called `id`.
+    pub(crate) fn with(&self, id: Id, layer: Arc<Layer>) -> Self {
+        let mut layers = self.layers.clone();
+        layers.push(layer);
+        Self { id, layers }
+    }
+}

@@ -1,0 +1,12 @@
+//! Layers as directories that overlayfs can stack, and stacks of them.
+//!
+//! A layer of an image is unpacked only when somebody needs its files, once, into a directory named by the
+//! digest of its content. The directory into which a step wrote becomes the snapshot of the layer it made.
+
+mod layer;
+mod unpack;
+mod view;
+
+pub(crate) use layer::{Chain, Layer, Origin};
+pub(crate) use unpack::{Snapshots, copy_blob, publish};
+pub(crate) use view::{View, Views, Workspace, Written};

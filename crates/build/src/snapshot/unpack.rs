@@ -1,0 +1,249 @@
+//! Brings layers into directories: found, or fetched and unpacked, several at a time.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::io::Errno;
+use wharf_layer::{ApplyOptions, Form, OpaqueXattr, Ownership};
+use wharf_oci::{Descriptor, Digest};
+use wharf_registry::{LayoutError, Progress};
+
+use super::{Layer, Origin};
+use crate::engine::Engine;
+use crate::error::{Cause, StepError};
+use crate::event::{Event, Events};
+use crate::id::Hasher;
+use crate::state::LayerRecord;
+use crate::work::WorkDirectory;
+
+/// So many layers are fetched and unpacked at once.
+const THREADS: usize = 4;
+
+/// Brings layers into directories, for one build.
+#[derive(Clone, Copy)]
+pub(crate) struct Snapshots<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) work: &'a WorkDirectory,
+    pub(crate) events: Events<'a>,
+}
+
+impl Snapshots<'_> {
+    /// The directories of `layers`, in the same order.
+    pub(crate) fn directories(&self, layers: &[Arc<Layer>]) -> Result<Vec<PathBuf>, StepError> {
+        let known = || layers.iter().map(|layer| layer.place().clone()).collect::<Option<Vec<_>>>();
+        if let Some(places) = known() {
+            return Ok(places);
+        }
+        self.unpack_side_by_side(layers)?;
+        layers.iter().enumerate().map(|(index, layer)| self.on_top_of(&layers[..index], layer)).collect()
+    }
+
+    /// Unpacks every layer that can be unpacked without looking at those below it.
+    fn unpack_side_by_side(&self, layers: &[Arc<Layer>]) -> Result<(), StepError> {
+        let next = AtomicUsize::new(0);
+        let failure = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS.min(layers.len()) {
+                scope.spawn(|| {
+                    while let Some(index) =
+                        Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < layers.len())
+                    {
+                        if let Err(error) = self.unpack(&layers[..index], &layers[index]) {
+                            next.store(layers.len(), Ordering::Relaxed);
+                            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        }
+                    }
+                });
+            }
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    /// Finds or unpacks a layer, unless it needs those below.
+    fn unpack(&self, below: &[Arc<Layer>], layer: &Layer) -> Result<(), StepError> {
+        let mut place = layer.place();
+        if place.is_some() {
+            return Ok(());
+        }
+        let record = layer.record()?;
+        let alone = self.name(&record.diff_id);
+        if alone.is_dir() {
+            *place = Some(alone);
+            return Ok(());
+        }
+        let stacked = self.name_on_top_of(below, &record.diff_id)?;
+        if stacked.is_dir() {
+            *place = Some(stacked);
+            return Ok(());
+        }
+        let (directory, implied) = self.apply_whole(layer, record, &[])?;
+        if implied && !below.is_empty() {
+            // Directories that the layer enters without naming them look like those below.
+            return fs::remove_dir_all(&directory).map_err(Cause::file("removing", &directory));
+        }
+        *place = Some(publish(&directory, if implied { &stacked } else { &alone })?);
+        Ok(())
+    }
+
+    /// The directory of a layer, unpacked with those below in view if that has not been done without.
+    fn on_top_of(&self, below: &[Arc<Layer>], layer: &Layer) -> Result<PathBuf, StepError> {
+        let mut place = layer.place();
+        if let Some(place) = &*place {
+            return Ok(place.clone());
+        }
+        let record = layer.record()?;
+        let lowers: Option<Vec<PathBuf>> = below.iter().rev().map(|lower| lower.place().clone()).collect();
+        let (directory, _) = self.apply_whole(layer, record, &lowers.unwrap_or_default())?;
+        let published = publish(&directory, &self.name_on_top_of(below, &record.diff_id)?)?;
+        *place = Some(published.clone());
+        Ok(published)
+    }
+
+    fn name(&self, diff_id: &Digest) -> PathBuf {
+        self.engine.snapshots().join(diff_id.digest())
+    }
+
+    /// The name of a snapshot that holds for this layer on top of these layers only.
+    fn name_on_top_of(&self, below: &[Arc<Layer>], diff_id: &Digest) -> Result<PathBuf, StepError> {
+        let mut hasher = Hasher::new("below");
+        for lower in below {
+            hasher.text(lower.record()?.diff_id.as_ref());
+        }
+        let id = hasher.finish().to_string();
+        Ok(self.engine.snapshots().join(format!("{}-{}", diff_id.digest(), &id[..16])))
+    }
+
+    /// Unpacks a layer into a new directory; if its blob turns out damaged, once more from where it came.
+    fn apply_whole(
+        &self,
+        layer: &Layer,
+        record: &LayerRecord,
+        lowers: &[PathBuf],
+    ) -> Result<(PathBuf, bool), StepError> {
+        self.fetch(layer, &record.blob)?;
+        (self.events)(Event::Unpacking { diff_id: record.diff_id.clone() });
+        let first = self.apply(record, lowers);
+        let Err(error) = first else { return first };
+        match self.engine.store.verify(&record.blob) {
+            Err(LayoutError::Corrupt { .. } | LayoutError::Missing { .. }) => {}
+            _ => return Err(error),
+        }
+        self.engine.store.discard(&record.blob.digest)?;
+        if layer.origin.is_none() {
+            return Err(Cause::Damaged { digest: record.blob.digest.clone() }.into());
+        }
+        let text = format!("layer {} in the store was damaged and is fetched again", record.blob.digest);
+        (self.events)(Event::Warning { text });
+        self.fetch(layer, &record.blob)?;
+        self.apply(record, lowers)
+    }
+
+    fn apply(&self, record: &LayerRecord, lowers: &[PathBuf]) -> Result<(PathBuf, bool), StepError> {
+        let directory = self.work.path("layer");
+        fs::create_dir(&directory).map_err(Cause::file("making directory", &directory))?;
+        let blob = self.engine.store.open_blob(&record.blob.digest)?;
+        let options = ApplyOptions {
+            lowers: lowers.to_vec(),
+            ..ApplyOptions::new(Form::Overlay(self.engine.opaque()), self.engine.ownership())
+        };
+        let applied = wharf_layer::apply(blob, &directory, &options)?;
+        if applied.diff_id != record.diff_id {
+            let (expected, actual) = (record.diff_id.clone(), applied.diff_id);
+            return Err(wharf_layer::Error::DigestMismatch { expected, actual }.into());
+        }
+        Ok((directory, !applied.implied.is_empty()))
+    }
+
+    /// Brings the blob of a layer into the store.
+    pub(crate) fn fetch(&self, layer: &Layer, blob: &Descriptor) -> Result<(), StepError> {
+        if self.engine.store.size(&blob.digest) == Some(blob.size) {
+            return Ok(());
+        }
+        match &layer.origin {
+            Some(Origin::Registry(reference)) => {
+                let what = reference.to_string();
+                let progress = |event| self.transfer(&what, event);
+                let progress: Progress<'_> = &progress;
+                let engine = self.engine;
+                let fetch =
+                    wharf_registry::fetch_blob(&engine.client, reference, blob, &engine.store, progress);
+                engine.runtime.block_on(fetch)?;
+                Ok(())
+            }
+            Some(Origin::Layout(layout)) => copy_blob(layout, &self.engine.store, blob),
+            None => Err(Cause::Damaged { digest: blob.digest.clone() }.into()),
+        }
+    }
+
+    fn transfer(&self, what: &str, event: wharf_registry::Event) {
+        match event {
+            wharf_registry::Event::Advanced { digest, done, total } => {
+                (self.events)(Event::Transfer { what: what.to_owned(), digest, done, total });
+            }
+            wharf_registry::Event::Finished { digest, total, .. } => {
+                (self.events)(Event::Transfer { what: what.to_owned(), digest, done: total, total });
+            }
+            wharf_registry::Event::Retrying { what, cause, .. } => {
+                (self.events)(Event::Note { text: format!("{what}: {cause}; trying again") });
+            }
+            wharf_registry::Event::Warning { registry, text } => {
+                (self.events)(Event::Warning { text: format!("{registry}: {text}") });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Copies a blob from one layout into another, verified.
+pub(crate) fn copy_blob(
+    from: &wharf_registry::Layout,
+    to: &wharf_registry::Layout,
+    blob: &Descriptor,
+) -> Result<(), StepError> {
+    let mut source = from.open_blob(&blob.digest)?;
+    let mut writer = to.writer()?;
+    io::copy(&mut source, &mut writer).map_err(Cause::file("copying", &from.path(&blob.digest)))?;
+    writer.commit(Some(&blob.digest))?;
+    Ok(())
+}
+
+/// Gives the finished directory `from` its name `to`, unless somebody else was faster; gives where it is now.
+/// A directory that came too late stays where it is, as others may be looking at it.
+pub(crate) fn publish(from: &Path, to: &Path) -> Result<PathBuf, StepError> {
+    match fs::rename(from, to).map_err(|error| (error.raw_os_error(), error)) {
+        Ok(()) => Ok(to.to_owned()),
+        Err((Some(code), _)) if [Errno::EXIST, Errno::NOTEMPTY].iter().any(|e| e.raw_os_error() == code) => {
+            Ok(to.to_owned())
+        }
+        // An empty directory is replaced by a rename, and a file cannot be there.
+        Err((_, error)) => Err(Cause::file("naming", to)(error)),
+    }
+}
+
+impl Engine {
+    /// Where snapshots are.
+    pub(crate) fn snapshots(&self) -> PathBuf {
+        self.data.join("snapshots")
+    }
+
+    /// Which attribute marks opaque directories in them.
+    pub(crate) fn opaque(&self) -> OpaqueXattr {
+        if self.sandbox.user_xattrs() { OpaqueXattr::User } else { OpaqueXattr::Trusted }
+    }
+
+    /// Where owners are kept in them.
+    pub(crate) fn ownership(&self) -> Ownership {
+        match self.sandbox.rung() {
+            wharf_sandbox::Rung::SingleId => Ownership::Recorded,
+            _ => Ownership::Real,
+        }
+    }
+
+    /// A file of the store, for reading.
+    pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File, StepError> {
+        Ok(self.store.open_blob(digest)?)
+    }
+}

@@ -1,0 +1,138 @@
+//! Stacks of layers as one tree: to read from, and to write into.
+
+use std::collections::HashMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use wharf_sandbox::{Mounted, Overlay, Upper};
+
+use super::{Chain, Snapshots};
+use crate::error::{Cause, StepError};
+use crate::id::Id;
+use crate::tree::{Owners, Tree};
+
+/// A stack of layers, read-only.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) tree: Tree,
+    // Dropped after the tree, which holds its root open.
+    _mounted: Option<Mounted>,
+}
+
+/// The views of one build; each stack is mounted once.
+#[derive(Default)]
+pub(crate) struct Views {
+    open: Mutex<HashMap<Id, Arc<OnceLock<Result<Arc<View>, StepError>>>>>,
+}
+
+impl Views {
+    /// The view of `chain`, mounted when it is first asked for.
+    pub(crate) fn open(&self, chain: &Chain, snapshots: &Snapshots<'_>) -> Result<Arc<View>, StepError> {
+        let slot = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.entry(chain.id).or_default().clone()
+        };
+        slot.get_or_init(|| View::mount(chain, snapshots).map(Arc::new)).clone()
+    }
+}
+
+impl View {
+    fn mount(chain: &Chain, snapshots: &Snapshots<'_>) -> Result<Self, StepError> {
+        let at = snapshots.work.path("view");
+        fs::create_dir(&at).map_err(Cause::file("making directory", &at))?;
+        let mounted = if chain.layers.is_empty() {
+            None
+        } else {
+            let mut lowers = snapshots.directories(&chain.layers)?;
+            if lowers.len() == 1 {
+                // Alone, a layer would be shown as it is, with the marks of what it removes.
+                let nothing =
+                    snapshots.work.directory("nothing").map_err(Cause::file("making directory in", &at))?;
+                lowers.insert(0, nothing);
+            }
+            let overlay = Overlay { lowers, upper: None, volatile: false };
+            Some(snapshots.engine.sandbox.mount_overlay(&overlay, &at)?)
+        };
+        let tree = Tree::open(&at, Owners::Kept).map_err(Cause::file("opening", &at))?;
+        Ok(Self { tree, _mounted: mounted })
+    }
+}
+
+/// Where a step writes: a stack of layers with an empty directory on top.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    /// What is changed ends up here, in overlayfs's form.
+    pub(crate) upper: PathBuf,
+    /// The layers below, the base first.
+    pub(crate) lowers: Vec<PathBuf>,
+    /// The whole tree.
+    pub(crate) root: PathBuf,
+    mounted: Option<Mounted>,
+}
+
+impl Workspace {
+    /// Makes one on top of `chain`; `veil` are directories seen between it and the writes, which leave no
+    /// trace in the layer.
+    pub(crate) fn create(
+        chain: &Chain,
+        veil: &[PathBuf],
+        snapshots: &Snapshots<'_>,
+    ) -> Result<Self, StepError> {
+        let place = snapshots.work.path("step");
+        let [upper, work, at] = ["upper", "work", "root"].map(|name| place.join(name));
+        for directory in [&place, &upper, &work, &at] {
+            fs::create_dir(directory).map_err(Cause::file("making directory", directory))?;
+        }
+        let lowers = snapshots.directories(&chain.layers)?;
+        copy_root_attributes(lowers.last().map(PathBuf::as_path), &upper)?;
+        if lowers.is_empty() && veil.is_empty() {
+            return Ok(Self { root: upper.clone(), upper, lowers, mounted: None });
+        }
+        let overlay = Overlay {
+            lowers: lowers.iter().chain(veil).cloned().collect(),
+            upper: Some(Upper { dir: upper.clone(), work }),
+            volatile: true,
+        };
+        let mounted = snapshots.engine.sandbox.mount_overlay(&overlay, &at)?;
+        Ok(Self { upper, lowers, root: at, mounted: Some(mounted) })
+    }
+
+    /// The tree, to look things up and to write.
+    pub(crate) fn tree(&self) -> Result<Tree, StepError> {
+        Tree::open(&self.root, Owners::Kept).map_err(Cause::file("opening", &self.root))
+    }
+
+    /// Ends the writing; what was written is in `upper`.
+    pub(crate) fn close(mut self) -> Result<Written, StepError> {
+        if let Some(mounted) = self.mounted.take() {
+            mounted.unmount()?;
+        }
+        Ok(Written { upper: self.upper, lowers: self.lowers })
+    }
+}
+
+/// What a step wrote.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The changes, in overlayfs's form.
+    pub(crate) upper: PathBuf,
+    /// The layers below, the base first.
+    pub(crate) lowers: Vec<PathBuf>,
+}
+
+/// The root directory of a view is that of its topmost layer, so a new layer's has to look the same.
+fn copy_root_attributes(below: Option<&Path>, upper: &Path) -> Result<(), StepError> {
+    let mode = match below {
+        Some(below) => {
+            let metadata = fs::metadata(below).map_err(Cause::file("examining", below))?;
+            std::os::unix::fs::chown(upper, Some(metadata.uid()), Some(metadata.gid()))
+                .map_err(Cause::file("changing the owner of", upper))?;
+            metadata.mode() & 0o7777
+        }
+        None => 0o755,
+    };
+    fs::set_permissions(upper, Permissions::from_mode(mode))
+        .map_err(Cause::file("changing the mode of", upper))
+}

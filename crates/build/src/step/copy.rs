@@ -1,0 +1,129 @@
+//! `COPY` and `ADD`: what was picked goes to its destination.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use wharf_layer::archive::{ExtractOptions, extract, is_archive};
+
+use super::inputs::Inputs;
+use super::{Done, Request};
+use crate::contexts::check_out;
+use crate::copy::{Attributes, Target, copy as copy_pick, make_destination, resolve_owner, write_file};
+use crate::error::{Cause, StepError};
+use crate::event::Event;
+use crate::plan::{CopyOp, CopySource, GitSource};
+use crate::session::Session;
+use crate::snapshot::{Chain, Workspace};
+use crate::tree::{Kind, Owners, Pick, Query, Tree, pick};
+
+pub(super) fn copy(
+    session: &Session<'_>,
+    request: &Request<'_>,
+    op: &CopyOp,
+    inputs: &mut Inputs,
+) -> Result<Done, StepError> {
+    let nothing = Chain::empty();
+    let below = if op.link { &nothing } else { request.parent };
+    let workspace = Workspace::create(below, &[], &session.snapshots)?;
+    let changed = {
+        let root = workspace.tree()?;
+        let known = (!op.link).then_some(&root);
+        let owner = op.chown.as_deref().map(|chown| owner(session, chown, known)).transpose()?;
+        let attributes = Attributes { owner, mode: op.chmod.as_ref(), ownership: session.engine.ownership() };
+        let target = Target { root: &root, dest: &op.dest, attributes };
+        Copying { session, op, target, changed: None }.run(inputs)?
+    };
+    if let Some(path) = &changed {
+        let text = format!("/{} changed while it was copied; the step will not be cached", path.display());
+        (session.events)(Event::Warning { text });
+    }
+    Ok(Done { written: workspace.close()?, forget: changed.is_some() })
+}
+
+/// The ids that `spec` means. What the image does not know counts as root, with a warning.
+pub(super) fn owner(session: &Session<'_>, spec: &str, root: Option<&Tree>) -> Result<(u32, u32), StepError> {
+    let (owner, unknown) = resolve_owner(spec, root).map_err(|error| Cause::Refused(error.to_string()))?;
+    for name in unknown {
+        let text = format!("the image knows no user or group `{}`; root is taken for it", name.0);
+        (session.events)(Event::Warning { text });
+    }
+    Ok(owner)
+}
+
+struct Copying<'a> {
+    session: &'a Session<'a>,
+    op: &'a CopyOp,
+    target: Target<'a>,
+    changed: Option<PathBuf>,
+}
+
+impl Copying<'_> {
+    fn run(mut self, inputs: &mut Inputs) -> Result<Option<PathBuf>, StepError> {
+        let found = inputs.found(self.session)?;
+        let mut picks = found.iter().flat_map(|found| &found.picks);
+        for source in &self.op.sources {
+            match source {
+                CopySource::Path { parents, .. } => {
+                    let (Some(found), Some(picks)) = (found, picks.next()) else { continue };
+                    for pick in picks {
+                        self.pick(found.files.tree(), pick, parents.is_some())?;
+                    }
+                }
+                CopySource::Inline { name, content } => {
+                    write_file(&mut content.as_slice(), OsStr::new(name), 0o644, None, &self.target)?;
+                }
+                CopySource::Url { url, .. } => {
+                    return Err(Cause::Refused(format!("cannot download {url}")).into());
+                }
+                CopySource::Git(git) => self.git(git)?,
+            }
+        }
+        Ok(self.changed)
+    }
+
+    fn pick(&mut self, source: &Tree, pick: &Pick, parents: bool) -> Result<(), StepError> {
+        let is_file = pick.entries.first().is_some_and(|entry| entry.meta.kind == Kind::File);
+        if self.op.unpack && is_file {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+            let file = source.open_at(&pick.path, flags).map_err(Cause::file("opening", &pick.path))?;
+            let file = File::from(file);
+            if is_archive(&file)? {
+                return self.unpack(&file);
+            }
+        }
+        let changed = copy_pick(source, pick, parents, &self.target)?;
+        self.changed = self.changed.take().or(changed);
+        Ok(())
+    }
+
+    fn unpack(&self, file: &File) -> Result<(), StepError> {
+        // The mode is for what is copied, not for what is unpacked.
+        let attributes = Attributes { mode: None, ..self.target.attributes };
+        let target = Target { attributes, ..self.target };
+        let dest = make_destination(&target)?;
+        let options = ExtractOptions {
+            owner: attributes.owner,
+            ownership: attributes.ownership,
+            ..ExtractOptions::default()
+        };
+        extract(file, target.root.path(), &Path::new("/").join(dest), &options)?;
+        Ok(())
+    }
+
+    fn git(&mut self, git: &GitSource) -> Result<(), StepError> {
+        let directory = self.session.snapshots.work.directory("git");
+        let directory = directory.map_err(Cause::file("making a directory for", Path::new(&git.remote)))?;
+        let checkout = check_out(git, self.session.engine, directory)?;
+        let tree = Tree::open(&checkout.directory, Owners::Root);
+        let tree = tree.map_err(Cause::file("opening", &checkout.directory))?;
+        let path = format!("/{}", git.subdir);
+        for pick in
+            pick(&tree, &Query { path: &path, glob: false, parents: None, excludes: &self.op.excludes })?
+        {
+            self.pick(&tree, &pick, false)?;
+        }
+        Ok(())
+    }
+}

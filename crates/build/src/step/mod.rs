@@ -1,0 +1,170 @@
+//! One step: found in the cache, or done.
+
+mod copy;
+mod inputs;
+mod key;
+mod reason;
+mod run;
+mod workdir;
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wharf_oci::Platform;
+
+use crate::error::{Cause, StepError};
+use crate::event::{Event, Reason, StepNumber};
+use crate::finish::Job;
+use crate::id::{Hasher, Id};
+use crate::plan::Op;
+use crate::session::{Session, StepResult};
+use crate::snapshot::{Chain, Layer, Written};
+use inputs::Inputs;
+use key::{BASE, PARENT, Parts, SOURCE};
+
+/// A step to be performed.
+pub(crate) struct Request<'s> {
+    pub(crate) number: StepNumber,
+    pub(crate) op: Option<Op>,
+    /// The layers it starts from.
+    pub(crate) parent: &'s Chain,
+    /// They are those of a base image.
+    pub(crate) parent_is_image: bool,
+    /// Nothing is taken from the cache.
+    pub(crate) no_cache: bool,
+    pub(crate) platform: &'s Platform,
+    /// Where it is remembered from one build to the next.
+    pub(crate) slot: Id,
+}
+
+/// What an operation did.
+struct Done {
+    written: Written,
+    /// The result must not be found again: it may not be what the key says.
+    forget: bool,
+}
+
+/// Gives the layer of the step. Steps with the same key are done once, and the others wait.
+pub(crate) fn perform(
+    session: &Session<'_>,
+    request: Request<'_>,
+    jobs: &Sender<Job>,
+) -> Result<StepResult, StepError> {
+    let Some(op) = &request.op else {
+        return Err(Cause::Refused("a step without an operation".into()).into());
+    };
+    let mut inputs = Inputs::new(session, op)?;
+    let parts = parts(session, &request, op, &mut inputs)?;
+    let slot = {
+        let mut known = session.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(parts.key()).or_default().clone()
+    };
+    let result = slot.get_or_init(|| find_or_do(session, &request, op, &mut inputs, &parts, jobs)).clone()?;
+    match op {
+        // Its layer may be found on other layers, where what follows is another thing.
+        Op::Copy(copy) if copy.link => {
+            let id = Hasher::new("link").id(&request.parent.id).id(&result.id).finish();
+            Ok(StepResult { id, ..result })
+        }
+        _ => Ok(result),
+    }
+}
+
+/// The parts of the key, as far as they are known without unpacking anything.
+fn parts(
+    session: &Session<'_>,
+    request: &Request<'_>,
+    op: &Op,
+    inputs: &mut Inputs,
+) -> Result<Parts, StepError> {
+    let mut parts = key::of_operation(op, session.request, session.plan.epoch);
+    let platform = Hasher::new("platform").text(&request.platform.to_string()).finish();
+    parts.push("platform", platform);
+    let stands_alone = matches!(op, Op::Copy(copy) if copy.link);
+    if !stands_alone {
+        parts.push(if request.parent_is_image { BASE } else { PARENT }, request.parent.id);
+    }
+    inputs.add_to(&mut parts)?;
+    Ok(parts)
+}
+
+fn find_or_do(
+    session: &Session<'_>,
+    request: &Request<'_>,
+    op: &Op,
+    inputs: &mut Inputs,
+    parts: &Parts,
+    jobs: &Sender<Job>,
+) -> Result<StepResult, StepError> {
+    let mut keys = vec![parts.key()];
+    if !request.no_cache {
+        if let Some(found) = look_up(session, &keys[0])? {
+            return Ok(found);
+        }
+        // The stage it copies from was made anew, or is seen for the first time; its files may still be the same.
+        if let Some(contents) = inputs.contents_of_sources(session)? {
+            keys.push(parts.with(SOURCE, contents).key());
+            if let Some(found) = look_up(session, &keys[1])? {
+                remember(session, &keys[..1], &found)?;
+                return Ok(found);
+            }
+        }
+    }
+    let record = reason::record(parts, &inputs.files);
+    let why = match request.no_cache {
+        true => Reason::Disabled,
+        false => reason::find(session.engine.state.slot(&request.slot)?.as_ref(), &record),
+    };
+    if session.cancelled.load(Ordering::Relaxed) {
+        return Err(Cause::Cancelled.into());
+    }
+    (session.events)(Event::Executing { step: request.number, reason: why });
+    let done = match op {
+        Op::Run(op) => run::run(session, request, op)?,
+        Op::Copy(op) => copy::copy(session, request, op, inputs)?,
+        Op::Workdir(op) => workdir::workdir(session, request, op)?,
+    };
+    let created = now();
+    let layer = Arc::new(Layer::fresh(done.written.upper.clone(), created));
+    session.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(layer.clone());
+    let result = StepResult { id: Id::unique(), layer, cached: false };
+    let job = Job {
+        step: request.number,
+        layer: result.layer.clone(),
+        written: done.written,
+        keys: if done.forget { Vec::new() } else { keys },
+        result: result.id,
+        created,
+        slot: Some((request.slot, record)),
+    };
+    // The queue is open as long as steps run.
+    let _ = jobs.send(job);
+    Ok(result)
+}
+
+/// What the cache has under `key`, if its layer is still in the store.
+fn look_up(session: &Session<'_>, key: &Id) -> Result<Option<StepResult>, StepError> {
+    let Some(record) = session.engine.state.step(key)? else { return Ok(None) };
+    if session.engine.store.size(&record.layer.blob.digest) != Some(record.layer.blob.size) {
+        return Ok(None);
+    }
+    session.used.lock().unwrap_or_else(PoisonError::into_inner).push(*key);
+    let layer = Arc::new(Layer::cached(record.layer, record.created));
+    Ok(Some(StepResult { id: record.result, layer, cached: true }))
+}
+
+/// Lets what was found be found under further keys.
+fn remember(session: &Session<'_>, keys: &[Id], found: &StepResult) -> Result<(), StepError> {
+    let layer = found.layer.record()?.clone();
+    let created = found.layer.created.unwrap_or_default();
+    let record = crate::state::StepRecord { result: found.id, layer, created };
+    Ok(session.engine.state.keep_step(keys, &record)?)
+}
+
+/// Nanoseconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,88 @@
+//! Cache mounts: directories that outlive the build.
+
+use std::fs::{self, File, Permissions, TryLockError};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::copy::{Attributes, Target, copy};
+use crate::error::{Cause, StepError};
+use crate::id::Hasher;
+use crate::plan::{CacheMount, FileOwner, Sharing, Source};
+use crate::session::Session;
+use crate::tree::{Owners, Query, Tree, pick};
+
+/// What a new cache is where the instruction does not say.
+const DEFAULT: FileOwner = FileOwner { uid: 0, gid: 0, mode: 0o755 };
+
+/// A cache in use.
+#[derive(Debug)]
+pub(super) struct Cache {
+    /// Its directory.
+    pub(super) path: PathBuf,
+    _lock: File,
+}
+
+/// Finds or makes the cache of a mount, and waits until it may be used.
+pub(super) fn open(session: &Session<'_>, mount: &CacheMount) -> Result<Cache, StepError> {
+    let mut name = Hasher::new("cache mount");
+    name.text(&mount.id);
+    if let Some(chain) = session.source_chain(&mount.from)? {
+        name.id(&chain.id).text(&mount.source);
+    }
+    let name = name.finish().to_string();
+    let all = session.engine.data.join("cache-mounts");
+    fs::create_dir_all(&all).map_err(Cause::file("making directory", &all))?;
+    let mut number = 0;
+    loop {
+        let place = all.join(format!("{}-{number}", &name[..32]));
+        if let Some(lock) = lock(&place, mount.sharing)? {
+            fill(session, mount, &place)?;
+            return Ok(Cache { path: place, _lock: lock });
+        }
+        number += 1;
+    }
+}
+
+/// Locks a cache; `None` when a private one is in use.
+fn lock(place: &Path, sharing: Sharing) -> Result<Option<File>, StepError> {
+    let path = place.with_extension("lock");
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(Cause::file("making", &path))?;
+    match sharing {
+        Sharing::Shared => file.lock_shared().map_err(Cause::file("locking", &path))?,
+        Sharing::Locked => file.lock().map_err(Cause::file("locking", &path))?,
+        Sharing::Private => match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(Cause::file("locking", &path)(error)),
+        },
+    }
+    Ok(Some(file))
+}
+
+/// Makes the directory of a cache with what it starts as, whole or not at all.
+fn fill(session: &Session<'_>, mount: &CacheMount, place: &Path) -> Result<(), StepError> {
+    if place.is_dir() {
+        return Ok(());
+    }
+    let new =
+        session.snapshots.work.directory("cache").map_err(Cause::file("making a directory for", place))?;
+    if mount.from != Source::Scratch {
+        let files = session.files(&mount.from)?;
+        let query = Query { path: &mount.source, glob: false, parents: None, excludes: &[] };
+        let root = Tree::open(&new, Owners::Kept).map_err(Cause::file("opening", &new))?;
+        let attributes = Attributes { owner: None, mode: None, ownership: session.engine.ownership() };
+        for pick in pick(files.tree(), &query)? {
+            copy(files.tree(), &pick, false, &Target { root: &root, dest: "/", attributes })?;
+        }
+    }
+    if mount.owner.is_some() || mount.from == Source::Scratch {
+        let owner = mount.owner.unwrap_or(DEFAULT);
+        std::os::unix::fs::chown(&new, Some(owner.uid), Some(owner.gid))
+            .map_err(Cause::file("changing the owner of", &new))?;
+        fs::set_permissions(&new, Permissions::from_mode(owner.mode))
+            .map_err(Cause::file("changing the mode of", &new))?;
+    }
+    crate::snapshot::publish(&new, place)?;
+    Ok(())
+}

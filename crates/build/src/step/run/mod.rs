@@ -1,0 +1,148 @@
+//! `RUN`: a process in the stage's file system.
+
+mod agent;
+mod caches;
+mod etc;
+mod mounts;
+mod output;
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use wharf_sandbox::{Account, Process, Root, Spec, Stdio};
+
+use super::{Done, Request};
+use crate::copy::{Attributes, make_directories};
+use crate::error::{Cause, End, StepError};
+use crate::plan::{EnvVar, Network, RunOp, Security};
+use crate::session::Session;
+use crate::snapshot::Workspace;
+use crate::tree::Tree;
+use mounts::Mounts;
+use output::Output;
+
+/// How soon a step notices that the build has failed elsewhere.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+/// What a process sees as its host's name, as in BuildKit.
+const HOSTNAME: &str = "buildkitsandbox";
+/// The most that is read of `/etc/passwd` and `/etc/group`.
+const ACCOUNTS_MAX: u64 = 16 << 20;
+
+pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> Result<Done, StepError> {
+    let workspace = Workspace::create(request.parent, &[], &session.snapshots)?;
+    let root = workspace.tree()?;
+    prepare(session, &root, op)?;
+    let account = account(&root, &op.user)?;
+    let mounts = Mounts::prepare(session, op, &account)?;
+    let spec = spec(session, &workspace, op, &account, &mounts);
+    drop(root);
+    let mut process = session.engine.sandbox.spawn(&spec)?;
+    drop(spec);
+    let mut output = Output::new(session.events, request.number, &mounts.secrets);
+    let status = output.read_while(&mut process, |process| wait(session, process))?;
+    mounts.finish()?;
+    if let Some(end) = failure(status, &process) {
+        return Err(Cause::Process { args: op.args.clone(), end, output: output.into_tail() }.into());
+    }
+    drop(process);
+    Ok(Done { written: workspace.close()?, forget: false })
+}
+
+/// Makes the directories that a process needs and that stay in the image: mount points of the kernel's file
+/// systems, and the working directory.
+fn prepare(session: &Session<'_>, root: &Tree, op: &RunOp) -> Result<(), StepError> {
+    let attributes = Attributes { owner: None, mode: None, ownership: session.engine.ownership() };
+    for path in ["proc", "sys", "dev", &op.cwd] {
+        let path = Path::new(path);
+        let path = root.resolve(path).map_err(Cause::file("looking up", path))?;
+        make_directories(root, &path, &attributes)?;
+    }
+    Ok(())
+}
+
+/// Whom the process runs as.
+fn account(root: &Tree, user: &str) -> Result<Account, StepError> {
+    let read = |path: &str| {
+        let mut bytes = Vec::new();
+        if let Ok(file) = root.open_file(Path::new(path)) {
+            // A file that cannot be read knows nobody, as one that is not there.
+            let _ = std::io::Read::read_to_end(&mut std::io::Read::take(file, ACCOUNTS_MAX), &mut bytes);
+        }
+        bytes
+    };
+    Ok(wharf_sandbox::resolve_user(user, &read("etc/passwd"), &read("etc/group"))?)
+}
+
+fn spec(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    op: &RunOp,
+    account: &Account,
+    mounts: &Mounts,
+) -> Spec {
+    let mut spec = Spec::new(Root::Dir(workspace.root.clone()), op.args.clone());
+    spec.env = environment(op, account, mounts);
+    spec.cwd = op.cwd.clone().into();
+    spec.user = account.user.clone();
+    spec.network = match op.network {
+        Network::None => wharf_sandbox::Network::Isolated,
+        Network::Default | Network::Host => wharf_sandbox::Network::Host,
+    };
+    spec.hostname = op.hostname.clone().unwrap_or_else(|| HOSTNAME.into());
+    spec.mounts = etc::files(session.request, &spec.hostname, op.network);
+    spec.mounts.extend(mounts.list.iter().cloned());
+    spec.security = match op.security {
+        Security::Sandbox => wharf_sandbox::Security::Default,
+        Security::Insecure => wharf_sandbox::Security::Insecure,
+    };
+    spec.stdin = Stdio::Null;
+    spec.limits = session.request.limits;
+    spec.ulimits = session.request.ulimits.clone();
+    if let Some(size) = session.request.shm_size {
+        spec.shm_size = size;
+    }
+    spec
+}
+
+/// The environment, with what depends on the user and on what is mounted.
+fn environment(op: &RunOp, account: &Account, mounts: &Mounts) -> Vec<(String, String)> {
+    let pair = |variable: &EnvVar| (variable.name.clone(), variable.value.clone());
+    let mut environment: Vec<_> = op.env.iter().map(pair).collect();
+    let mut add = |name: &str, value: &str| {
+        if !environment.iter().any(|(known, _)| known == name) {
+            environment.push((name.to_owned(), value.to_owned()));
+        }
+    };
+    op.proxy.iter().for_each(|variable| add(&variable.name, &variable.value));
+    mounts.variables.iter().for_each(|(name, value)| add(name, value));
+    add("HOME", &account.home);
+    environment
+}
+
+/// Waits for the end; kills the process when the build has failed elsewhere.
+fn wait(session: &Session<'_>, process: &Process) -> Result<ExitStatus, StepError> {
+    loop {
+        if let Some(status) = process.wait_timeout(HEARTBEAT)? {
+            return Ok(status);
+        }
+        if session.cancelled.load(Ordering::Relaxed) {
+            process.kill(rustix::process::Signal::KILL.as_raw())?;
+            process.wait()?;
+            return Err(Cause::Cancelled.into());
+        }
+    }
+}
+
+fn failure(status: ExitStatus, process: &Process) -> Option<End> {
+    if status.success() {
+        return None;
+    }
+    Some(match (status.code(), status.signal()) {
+        _ if process.out_of_memory() => End::OutOfMemory,
+        (Some(code), _) => End::Exit(code),
+        (None, signal) => End::Signal(signal.unwrap_or_default()),
+    })
+}
