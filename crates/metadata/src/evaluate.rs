@@ -34,6 +34,8 @@ pub(crate) struct Produced {
     pub(crate) latest: bool,
     /// What it was made of.
     pub(crate) origin: String,
+    /// The whole version that it names or abbreviates, for rules that read versions.
+    pub(crate) version: Option<String>,
 }
 
 /// Applies `rules`, in their order.
@@ -120,7 +122,16 @@ impl Evaluation<'_> {
             Latest::Always => true,
             Latest::Never => false,
         };
-        Ok(Outcome::Tag(Produced { text, prefix, suffix, latest, origin }))
+        Ok(Outcome::Tag(Produced { text, prefix, suffix, latest, origin, version: None }))
+    }
+
+    /// The same for a tag made of the version `whole`.
+    fn version_tag(&self, value: String, latest: bool, origin: String, whole: String) -> Evaluating {
+        let mut outcome = self.tag(value, latest, origin)?;
+        if let Outcome::Tag(produced) = &mut outcome {
+            produced.version = Some(whole);
+        }
+        Ok(outcome)
     }
 
     /// How the ref is called in explanations.
@@ -185,7 +196,7 @@ impl Evaluation<'_> {
         } else {
             version.without_build()
         };
-        self.tag(value, final_release, origin)
+        self.version_tag(value, final_release, origin, version.without_build())
     }
 
     fn pep440(&mut self, versioned: &Versioned) -> Evaluating {
@@ -210,7 +221,7 @@ impl Evaluation<'_> {
         } else {
             version.normal()
         };
-        self.tag(value, version.is_final(), origin)
+        self.version_tag(value, version.is_final(), origin, version.normal())
     }
 
     fn matching(&mut self, pattern: &str, group: &str, value: &str) -> Evaluating {

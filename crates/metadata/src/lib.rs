@@ -7,9 +7,11 @@
 //! - the same snapshot and rules give the same [`Metadata`].
 
 pub mod action;
+pub mod ci;
 mod evaluate;
 mod javascript;
 mod label;
+mod model;
 mod moment;
 mod resolve;
 mod rules;
@@ -18,6 +20,7 @@ mod subject;
 mod template;
 mod version;
 
+pub use model::Model;
 pub use resolve::{Explained, Metadata, Motion, Tag, resolve};
 pub use rules::{Rules, RulesError};
 pub use snapshot::{Clock, Event, Fact, Git, Repository, Snapshot, Variables};

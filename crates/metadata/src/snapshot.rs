@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::Model;
+
 /// Environment variables by name.
 pub type Variables = BTreeMap<String, String>;
 
@@ -14,8 +16,8 @@ pub struct Snapshot {
     pub git: Option<Git>,
     /// What CI says happened; none on a laptop.
     pub event: Option<Event>,
-    /// The repository as its forge describes it, where asked.
-    pub repository: Repository,
+    /// The model that the image serves, where there is one.
+    pub model: Option<Model>,
     /// The time.
     pub clock: Clock,
 }
@@ -40,6 +42,8 @@ pub struct Git {
     pub branch: Option<String>,
     /// Tags that name the commit.
     pub tags: Vec<String>,
+    /// Branches of remotes that end at the commit, without the remote's name, each once.
+    pub remote_branches: Vec<String>,
     /// The branch that the remote calls its default (`origin/HEAD`).
     pub default_branch: Option<String>,
     /// Where the repository comes from (`remote.origin.url`), without credentials.
@@ -70,10 +74,14 @@ pub struct Event {
     pub reference: Option<Fact>,
     /// The commit.
     pub commit: Option<Fact>,
+    /// When the commit was made.
+    pub commit_date: Option<Timestamp>,
     /// The branch that a pull request goes into, or that a tag was pushed from.
     pub base: Option<Fact>,
     /// The repository's default branch.
     pub default_branch: Option<Fact>,
+    /// The repository, as far as CI describes it.
+    pub repository: Repository,
 }
 
 /// A repository as its forge describes it; empty where unknown.

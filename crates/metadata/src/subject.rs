@@ -29,10 +29,10 @@ pub(crate) struct Subject {
 }
 
 /// Names of the expressions that every rule may use.
-const EXPRESSIONS: [&str; 8] =
+pub(crate) const EXPRESSIONS: [&str; 8] =
     ["branch", "tag", "sha", "base_ref", "commit_date", "is_default_branch", "is_not_default_branch", "date"];
 /// Names of those that the pattern of `type=schedule` may use.
-const DATE_EXPRESSIONS: [&str; 2] = ["date", "commit_date"];
+pub(crate) const DATE_EXPRESSIONS: [&str; 2] = ["date", "commit_date"];
 
 impl Subject {
     /// The branch, when a branch is being built.

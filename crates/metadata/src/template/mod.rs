@@ -7,6 +7,7 @@
 //! text → [`lexer`] → [`parser`] → [`whitespace`] → [`render`]. Not supported, and an error: inline partials.
 
 mod lexer;
+mod names;
 mod parser;
 mod render;
 mod scope;
@@ -36,6 +37,14 @@ pub(crate) fn expand(source: &str, context: Value, host: &Host<'_>) -> Result<St
     let mut program = parser::parse(source)?;
     whitespace::strip(&mut program);
     render::render(&program, context, host)
+}
+
+/// The names that `source` asks of its context.
+///
+/// # Errors
+/// `source` is not a template.
+pub(crate) fn names(source: &str) -> Result<Vec<String>, TemplateError> {
+    Ok(names::names(&parser::parse(source)?))
 }
 
 /// Whether `source` is one mustache of a path whose only part is `name`, and nothing else.

@@ -19,7 +19,7 @@ pub(crate) struct Call<'a> {
 }
 
 /// Helpers that no field of the context can shadow. The last two can only be called from within, and fail.
-const HELPERS: [&str; 8] =
+pub(super) const HELPERS: [&str; 8] =
     ["each", "if", "unless", "with", "log", "lookup", "helperMissing", "blockHelperMissing"];
 
 /// Expands a template.

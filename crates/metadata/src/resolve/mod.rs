@@ -1,9 +1,18 @@
-//! Rules applied to a snapshot.
+//! Rules applied to a snapshot, without the surprises: what no registry takes is never given.
+
+mod check;
+mod describe;
+mod motion;
+mod names;
+mod situation;
 
 use std::collections::BTreeMap;
 
+use crate::evaluate::evaluate;
 use crate::rules::{Rules, RulesError};
 use crate::snapshot::Snapshot;
+
+pub use motion::Motion;
 
 /// What an image is called and what it says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +29,7 @@ pub struct Metadata {
     pub annotations: BTreeMap<String, String>,
     /// What a person should know: rules that gave nothing usable, and what to do about it.
     pub warnings: Vec<String>,
-    /// Each rule with what it gave and why.
+    /// Each rule with what it gave and why, the highest priority first.
     pub explain: Vec<Explained>,
 }
 
@@ -31,17 +40,6 @@ pub struct Tag {
     pub name: String,
     /// How it may move.
     pub motion: Motion,
-}
-
-/// How a tag may move once a registry has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Motion {
-    /// Follows whatever is built: a branch, a pull request, a commit.
-    Free,
-    /// Moves forward in version order only: `latest`, `1`, `1.2`.
-    Rolling,
-    /// Never moves: a full version.
-    Immutable,
 }
 
 /// One rule, and what became of it.
@@ -58,8 +56,22 @@ pub struct Explained {
 /// Applies `rules` to `snapshot`.
 ///
 /// # Errors
-/// A rule that cannot be read or expanded, named with its text.
+/// A rule that cannot be read or expanded, or that gives a tag of more than 128 characters, named with its text.
 pub fn resolve(snapshot: &Snapshot, rules: &Rules) -> Result<Metadata, RulesError> {
-    let _ = (snapshot, rules);
-    Ok(Metadata::default())
+    let ruleset = check::read(rules)?;
+    let subject = situation::subject(snapshot);
+    let evaluated = evaluate(&ruleset.tags, &ruleset.flavor, &subject)?;
+    let named = names::choose(&evaluated, &ruleset.flavor, &subject)?;
+    let described = describe::describe(snapshot, &subject, named.version.as_deref());
+    let labels = describe::with_lines(&described, &rules.labels, &subject)?;
+    let annotations = describe::with_lines(&described, &rules.annotations, &subject)?;
+    Ok(Metadata {
+        version: named.version,
+        images: ruleset.images,
+        tags: named.tags,
+        labels,
+        annotations,
+        warnings: named.warnings,
+        explain: named.explain,
+    })
 }
