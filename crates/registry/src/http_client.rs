@@ -17,7 +17,7 @@ const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// A client for `settings`. It follows no redirects: those decide who sees credentials, so they are followed
 /// with care elsewhere.
-pub(crate) fn build(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
+pub fn build(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(&settings.extra_ca)?)
         .user_agent(&settings.user_agent)

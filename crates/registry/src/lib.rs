@@ -32,6 +32,7 @@ mod transfer;
 pub use auth::{Challenge, Credentials, CredentialsError, Login};
 pub use client::Client;
 pub use error::{Cause, Error, Result, Task};
+pub use http_client::build as http_client;
 pub use layout::{BlobWriter, Claim, Content, DOCUMENT_MAX, Layout, LayoutError, Partial, Pruned, REF_NAME};
 pub use progress::{Event, Outcome, Progress};
 pub use pull::{Pulled, fetch_blob, pull, resolve};
