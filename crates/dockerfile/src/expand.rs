@@ -82,7 +82,7 @@ impl Lexer {
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Expansion, ExpandError> {
         let mut scan = Scan::new(*self, text, lookup);
-        let text = scan.all(text)?.0;
+        let text = scan.all()?.0;
         Ok(Expansion { text, used: scan.used, unset: scan.unset })
     }
 
@@ -95,7 +95,7 @@ impl Lexer {
         text: &str,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Vec<String>, ExpandError> {
-        Ok(Scan::new(*self, text, lookup).all(text)?.1)
+        Ok(Scan::new(*self, text, lookup).all()?.1)
     }
 
     /// Expands the content of an inline file: quotes are ordinary characters, and the escape character is a
@@ -118,6 +118,7 @@ impl Lexer {
 /// One walk through a text.
 struct Scan<'a, F> {
     lexer: Lexer,
+    source: &'a str,
     rest: Chars<'a>,
     lookup: F,
     used: BTreeSet<String>,
@@ -157,13 +158,14 @@ impl Words {
 type Text = Result<String, String>;
 
 impl<'a, F: Fn(&str) -> Option<String>> Scan<'a, F> {
-    fn new(lexer: Lexer, text: &'a str, lookup: F) -> Self {
+    fn new(lexer: Lexer, source: &'a str, lookup: F) -> Self {
         let (used, unset) = (BTreeSet::new(), BTreeSet::new());
-        Self { lexer, rest: text.chars(), lookup, used, unset, depth: 0, made: 0 }
+        Self { lexer, source, rest: source.chars(), lookup, used, unset, depth: 0, made: 0 }
     }
 
     /// The whole text, as one word and as words.
-    fn all(&mut self, source: &str) -> Result<(String, Vec<String>), ExpandError> {
+    fn all(&mut self) -> Result<(String, Vec<String>), ExpandError> {
+        let source = self.source;
         self.until(None).map_err(|reason| {
             let (shown, dots) = match source.char_indices().nth(MAX_SHOWN) {
                 Some((end, _)) => (&source[..end], "…"),
@@ -200,6 +202,11 @@ impl<'a, F: Fn(&str) -> Option<String>> Scan<'a, F> {
                     words.current.push_str(&part);
                     text.push_str(&part);
                 }
+                '<' if self.peek() == Some('<') => {
+                    let operator = self.heredoc_operator();
+                    words.current.push_str(operator);
+                    text.push_str(operator);
+                }
                 _ if c == self.lexer.escape => {
                     if self.lexer.keep_escapes {
                         words.current.push(c);
@@ -219,6 +226,17 @@ impl<'a, F: Fn(&str) -> Option<String>> Scan<'a, F> {
             Some(stop) => Err(format!("unexpected end of statement while looking for matching {stop}")),
             None => Ok((text, words.finish())),
         }
+    }
+
+    /// After the first `<` of `<<`: the blanks behind it hold it and the delimiter together.
+    fn heredoc_operator(&mut self) -> &'a str {
+        self.next();
+        let rest = self.rest.as_str();
+        let blanks = length_while(rest, |c| matches!(c, ' ' | '\t' | '\r'));
+        self.rest = rest[blanks..].chars();
+        // The operator is a slice of the text that ends where the scan goes on.
+        let end = self.source.len() - self.rest.as_str().len();
+        &self.source[end - blanks - "<<".len()..end]
     }
 
     /// Appends what a substitution gave, within the limit.

@@ -2,13 +2,13 @@
 
 use crate::error::Problem;
 
-/// Cuts the flags off the front of an instruction's arguments. Quotes are removed from them, and a
-/// backslash takes the next character as it is, whatever the escape character of the file.
-pub(crate) fn split_flags(text: &str) -> (Vec<String>, &str) {
+/// Cuts the flags off the front of an instruction's arguments. Quotes are removed from them, and the
+/// escape character of the file takes the next character as it is.
+pub(crate) fn split_flags(text: &str, escape: char) -> (Vec<String>, &str) {
     let mut flags = Vec::new();
     let mut rest = text.trim_start();
     while rest.starts_with("--") {
-        let (flag, after) = first_word(rest);
+        let (flag, after) = first_word(rest, escape);
         if flag == "--" {
             return (flags, after);
         }
@@ -18,7 +18,7 @@ pub(crate) fn split_flags(text: &str) -> (Vec<String>, &str) {
     (flags, rest)
 }
 
-fn first_word(text: &str) -> (String, &str) {
+fn first_word(text: &str, escape: char) -> (String, &str) {
     let mut word = String::new();
     let mut quote = None;
     let mut chars = text.chars();
@@ -27,7 +27,7 @@ fn first_word(text: &str) -> (String, &str) {
         let Some(c) = chars.next() else { return (word, "") };
         match c {
             _ if quote.is_none() && c.is_whitespace() => return (word, here),
-            '\\' => word.extend(chars.next()),
+            _ if c == escape => word.extend(chars.next()),
             _ if quote == Some(c) => quote = None,
             '\'' | '"' if quote.is_none() => quote = Some(c),
             _ => word.push(c),
@@ -123,7 +123,7 @@ mod tests {
         &[("link", Takes::Switch), ("from", Takes::Value), ("exclude", Takes::Values)];
 
     fn check(text: &str) -> Result<Flags, String> {
-        Flags::check(&split_flags(text).0, KNOWN).map_err(|problem| problem.message)
+        Flags::check(&split_flags(text, '\\').0, KNOWN).map_err(|problem| problem.message)
     }
 
     #[test]
@@ -140,10 +140,17 @@ mod tests {
             ("", &[], ""),
         ];
         for (text, flags, rest) in cases {
-            let (got, left) = split_flags(text);
+            let (got, left) = split_flags(text, '\\');
             let got: Vec<&str> = got.iter().map(String::as_str).collect();
             assert_eq!((got.as_slice(), left), (*flags, *rest), "{text}");
         }
+    }
+
+    #[test]
+    fn only_the_escape_character_of_the_file_escapes() {
+        let (flags, rest) = split_flags(r"--a=C:\x` y --b=\ z", '`');
+        assert_eq!(flags, [r"--a=C:\x y", r"--b=\"]);
+        assert_eq!(rest, "z");
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Heredoc {
         words.iter().filter_map(|word| Self::parse(word).transpose()).collect()
     }
 
-    /// Reads `[number]<<[-]delimiter`; `None` where the word is something else.
+    /// Reads `[number]<<[-][blanks]delimiter`; `None` where the word is something else.
     pub(crate) fn parse(word: &str) -> Result<Option<Self>, Problem> {
         let digits = word.bytes().take_while(u8::is_ascii_digit).count();
         let Some(rest) = word[digits..].strip_prefix("<<") else { return Ok(None) };
@@ -52,6 +52,7 @@ impl Heredoc {
             Some(delimiter) => (true, delimiter),
             None => (false, rest),
         };
+        let delimiter = delimiter.trim_start_matches([' ', '\t', '\r', '\n', '\u{c}']);
         if delimiter.is_empty() || delimiter.contains('<') {
             return Ok(None);
         }
@@ -96,11 +97,16 @@ mod tests {
             (r"RUN echo \<<EOF", &[]),
             ("RUN cat <<< EOF", &[]),
             ("RUN cat <<<EOF", &[]),
-            ("RUN cat << EOF", &[]),
+            ("RUN cat << \tEOF > /x", &["EOF"]),
+            ("RUN << -EOF", &["-EOF"]),
+            ("RUN <<- EOF", &[]),
+            ("RUN cat <<", &[]),
             ("RUN echo \"<<EOF", &[]),
             ("RUN cat <<EOF; echo", &["EOF;"]),
             ("COPY <<\"E F\" <<'G' /x/", &["E F", "G"]),
             ("RUN $((1<<2))", &[]),
+            // What BuildKit makes of it; the shell would not.
+            ("RUN $((1 << 2))", &["2))"]),
             ("RUN <<$NAME", &["$NAME"]),
         ];
         for (line, expected) in cases {

@@ -172,6 +172,8 @@ fn heredocs_become_programs() {
     assert_eq!(program("RUN <<EOF\na\nb\nEOF"), shell("a\nb\n"));
     assert_eq!(program("RUN <<-EOF\n\ta\n\t\tb\n\tEOF"), shell("a\nb\n"));
     assert_eq!(program("RUN <<EOF\nEOF"), shell(""));
+    assert_eq!(program("RUN <<  EOF\na\nEOF"), shell("a\n"));
+    assert_eq!(program("RUN <<  EOF cat\na\nEOF"), shell("<<  EOF cat\na\nEOF"));
     assert_eq!(program("RUN <<'X Y'\n$a\nX Y"), shell("$a\n"));
     assert_eq!(
         program("RUN cat <<A > /a; cat <<B\nin a\nA\nin b\nB"),

@@ -73,16 +73,16 @@ const TAKES_HEREDOCS: [&str; 3] = ["ADD", "COPY", "RUN"];
 
 impl Node {
     pub(crate) fn parse(line: LogicalLine, escape: char, source: &Source) -> Result<Self, ParseError> {
-        let parts = Head::split(&line.text).with_arguments(escape);
+        let parts = Head::split(&line.text, escape).with_arguments();
         let (keyword, flags, arguments) = parts.map_err(|problem| locate(&line, source, problem))?;
         Ok(Self { line, keyword, flags, arguments, heredocs: Vec::new() })
     }
 
     /// The here-documents that the line announces. An `ONBUILD` announces those of its trigger.
-    pub(crate) fn announced_heredocs(&self) -> Result<Vec<Heredoc>, Problem> {
+    pub(crate) fn announced_heredocs(&self, escape: char) -> Result<Vec<Heredoc>, Problem> {
         let exec_form = matches!(self.arguments, Arguments::Json(_));
         let takes = match self.name().as_str() {
-            "ONBUILD" => takes_heredocs_in(self.arguments.words().first()),
+            "ONBUILD" => takes_heredocs_in(self.arguments.words().first(), escape),
             name => TAKES_HEREDOCS.contains(&name) && !exec_form,
         };
         if takes { Heredoc::announced(&self.line.text) } else { Ok(Vec::new()) }
@@ -117,9 +117,9 @@ fn locate(line: &LogicalLine, source: &Source, problem: Problem) -> ParseError {
 }
 
 /// A trigger takes here-documents if its own instruction does and is not in exec form.
-fn takes_heredocs_in(trigger: Option<&String>) -> bool {
+fn takes_heredocs_in(trigger: Option<&String>, escape: char) -> bool {
     let Some(trigger) = trigger else { return false };
-    let head = Head::split(trigger);
+    let head = Head::split(trigger, escape);
     let name = head.keyword.to_ascii_uppercase();
     let exec_form = || matches!(words::json_strings(head.rest), Ok(Some(_)));
     TAKES_HEREDOCS.contains(&name.as_str()) && !exec_form()
@@ -130,18 +130,19 @@ struct Head<'a> {
     keyword: &'a str,
     flags: Vec<String>,
     rest: &'a str,
+    escape: char,
 }
 
 impl<'a> Head<'a> {
-    fn split(line: &'a str) -> Self {
+    fn split(line: &'a str, escape: char) -> Self {
         let line = line.trim();
         let (keyword, rest) = line.split_once(is_blank).unwrap_or((line, ""));
-        let (flags, rest) = split_flags(rest);
-        Self { keyword, flags, rest: rest.trim() }
+        let (flags, rest) = split_flags(rest, escape);
+        Self { keyword, flags, rest: rest.trim(), escape }
     }
 
-    fn with_arguments(self, escape: char) -> Result<(String, Vec<String>, Arguments), Problem> {
-        let rest = self.rest;
+    fn with_arguments(self) -> Result<(String, Vec<String>, Arguments), Problem> {
+        let (rest, escape) = (self.rest, self.escape);
         let arguments = match self.keyword.to_ascii_uppercase().as_str() {
             "ENV" => Arguments::Pairs(key_value::parse_pairs(rest, "ENV", escape)?),
             "LABEL" => Arguments::Pairs(key_value::parse_pairs(rest, "LABEL", escape)?),
@@ -166,11 +167,11 @@ impl<'a> Head<'a> {
 
 /// The form of a trigger's line must be right when it is recorded; what it says is not looked at.
 fn check_trigger(trigger: &str, escape: char) -> Result<(), Problem> {
-    let head = Head::split(trigger);
+    let head = Head::split(trigger, escape);
     if head.keyword.eq_ignore_ascii_case("ONBUILD") {
         return Ok(());
     }
-    head.with_arguments(escape).map(|_| ())
+    head.with_arguments().map(|_| ())
 }
 
 /// The whole rest as one argument; none where there is nothing.

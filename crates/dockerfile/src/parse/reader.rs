@@ -35,7 +35,8 @@ impl<'a> Reader<'a> {
         let source = self.source;
         let Some(line) = self.logical_line()? else { return Ok(None) };
         let mut node = Node::parse(line, self.escape, source)?;
-        let announced = node.announced_heredocs().map_err(|problem| node.locate(source, problem))?;
+        let announced =
+            node.announced_heredocs(self.escape).map_err(|problem| node.locate(source, problem))?;
         for heredoc in announced {
             let Some(content) = self.heredoc_content(&heredoc) else {
                 let operator = if heredoc.chomp { "<<-" } else { "<<" };
