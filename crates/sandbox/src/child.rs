@@ -1,14 +1,15 @@
 //! Forking a child and hearing from it until its command runs.
 
+use std::ffi::c_void;
 use std::io::{PipeReader, Read, pipe};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::report::{self, Failure, Report, Reporter, Trace};
-use crate::sys::{self, Fork, SignalSet};
+use crate::sys::{self, Memory, SignalSet, Stack};
 use crate::{Error, Step};
 
 /// A child whose command runs.
@@ -25,7 +26,7 @@ pub(crate) enum NoChild {
     /// There never was one.
     Fork(Errno),
     /// It said what it could not do, after having done this.
-    Failed(Failure, Vec<Trace>),
+    Failed(Box<Failure>, Vec<Trace>),
     /// It could not be heard.
     Pipe(std::io::Error),
 }
@@ -36,24 +37,42 @@ impl From<std::io::Error> for NoChild {
     }
 }
 
-/// Forks a child in new namespaces. It runs `work`, which ends in exec, or in the failure that it
-/// returns. `work` may neither allocate nor take a lock: other threads of this process do not exist in
-/// the child, and may have held any.
-pub(crate) fn start(namespaces: i32, work: impl FnOnce(Reporter<'_>) -> Failure) -> Result<Child, NoChild> {
+/// Starts a child in new namespaces. It runs `work`, which ends in exec, or in the failure that it
+/// returns.
+///
+/// `work` may neither allocate nor take a lock, since with copied memory other threads, which may hold
+/// any, do not exist in the child. With shared memory what it writes is written for the parent, too, but
+/// descriptors are each process's own: one that it opens must not end up in a value that the parent drops.
+pub(crate) fn start<F>(namespaces: i32, memory: Memory, work: F) -> Result<Child, NoChild>
+where
+    F: FnOnce(Reporter<'_>) -> Failure,
+{
     let (ours, its) = pipe()?;
-    // No handler of this process may run in the child.
+    let stack = Stack::new().map_err(NoChild::Fork)?;
+    let mut start = Start { work: Some(work), pipe: its.as_fd() };
+    // No handler of this process may run in the child. Nor may one run in this thread, which has to
+    // keep still while it waits: it shares with the child where the C library puts error numbers.
     let unblocked = SignalSet::full().block_exactly();
-    // SAFETY: `work` keeps to what is allowed by its contract, and `run` neither returns nor unwinds.
-    let forked = unsafe { sys::fork(namespaces) };
-    if let Ok(Fork::Child) = forked {
-        run(Reporter::new(its.as_fd()), work);
-    }
-    unblocked.block_exactly();
+    // SAFETY: `enter::<F>` expects a `Start<F>`, and neither returns nor unwinds. It and the stack live
+    // until `hear` has seen the pipe close, which the kernel does after exec has left this memory.
+    let cloned = unsafe { sys::clone(namespaces, memory, &stack, enter::<F>, (&raw mut start).cast()) };
     drop(its);
-    match forked {
-        Ok(Fork::Parent(pid, pidfd)) => hear(ours, pid, pidfd),
-        Ok(Fork::Child) => unreachable!("the child is in `run`"),
-        Err(errno) => Err(NoChild::Fork(errno)),
+    let heard = cloned.map_err(NoChild::Fork).and_then(|(pid, pidfd)| hear(ours, pid, pidfd));
+    unblocked.block_exactly();
+    heard
+}
+
+struct Start<'a, F> {
+    work: Option<F>,
+    pipe: BorrowedFd<'a>,
+}
+
+extern "C" fn enter<F: FnOnce(Reporter<'_>) -> Failure>(start: *mut c_void) -> i32 {
+    // SAFETY: `start` is the one that the parent put on its stack for this child alone.
+    let start = unsafe { &mut *start.cast::<Start<'_, F>>() };
+    match start.work.take() {
+        Some(work) => run(Reporter::new(start.pipe), work),
+        None => CHILD_FAILED,
     }
 }
 
@@ -82,7 +101,7 @@ fn hear(mut pipe: PipeReader, pid: Pid, pidfd: OwnedFd) -> Result<Child, NoChild
         None => Ok(Child { pid, pidfd, traces }),
         Some(failure) => {
             waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).map_err(std::io::Error::from)?;
-            Err(NoChild::Failed(failure, traces))
+            Err(NoChild::Failed(Box::new(failure), traces))
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, chdir, set_dumpable_behavior, setsid};
+use rustix::process::{chdir, setsid};
 use rustix::thread::{CapabilitySet, Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::ids::{IdMap, Privilege};
@@ -94,8 +94,6 @@ impl Command {
     }
 
     fn prepare(&self, reporter: Reporter<'_>) -> Result<(), Failure> {
-        // What others in the sandbox could read of this copy of wharf, they may not.
-        set_dumpable_behavior(DumpableBehavior::NotDumpable).during(Step::Capabilities)?;
         setsid().during(Step::Streams)?;
         for (number, stream) in (0..).zip(&self.streams) {
             sys::become_stream(stream.as_fd(), number).during(Step::Streams)?;

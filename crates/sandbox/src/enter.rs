@@ -9,7 +9,10 @@ use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
 };
-use rustix::process::{Pid, PidfdFlags, chdir, chroot, fchdir, getcwd, getgid, getpid, getuid, pidfd_open};
+use rustix::process::{
+    DumpableBehavior, Pid, PidfdFlags, chdir, chroot, fchdir, getcwd, getgid, getpid, getuid, pidfd_open,
+    set_dumpable_behavior,
+};
 use rustix::thread::CapabilitySet;
 
 use crate::ids::IdMap;
@@ -20,29 +23,35 @@ use crate::{Refusal, Rung, Sandbox, Unavailable, capability, sys};
 
 /// Moves the calling process into namespaces of its own, by the best rung the host allows. The process
 /// must have a single thread; afterwards it is root in those namespaces, and threads started later
-/// are in them, too. Its working directory stays.
+/// are in them, too. Its working directory stays. It can no longer be traced by its own user.
 ///
 /// # Errors
 /// Fails when no rung can be reached, with the reason per rung; the process is then as it was.
 pub fn enter() -> Result<Sandbox, Unavailable> {
     let caller = (getuid().as_raw(), getgid().as_raw());
-    let rungs: [(Rung, fn((u32, u32)) -> Result<Warden, String>); 3] =
-        [(Rung::Root, as_root), (Rung::SubIds, with_subids), (Rung::SingleId, with_single_id)];
     let mut refusals = Vec::new();
-    for (rung, climb) in rungs {
-        let entered = single_thread().and_then(|()| climb(caller)).and_then(|warden| {
-            let ids =
-                IdMap::current().map_err(|error| format!("reading the ids of this process: {error}"))?;
-            Ok((warden, ids))
-        });
-        match entered {
-            Ok((warden, ids)) => {
-                return Ok(Sandbox::new(Host { rung, refusals, caller, ids, warden }));
-            }
+    for rung in [Rung::Root, Rung::SubIds, Rung::SingleId] {
+        match climb(rung, caller) {
+            Ok((warden, ids)) => return Ok(Sandbox::new(Host { rung, refusals, caller, ids, warden })),
             Err(reason) => refusals.push(Refusal { rung, reason }),
         }
     }
     Err(Unavailable { refusals })
+}
+
+fn climb(rung: Rung, (uid, gid): (u32, u32)) -> Result<(Warden, IdMap), String> {
+    single_thread()?;
+    let warden = match rung {
+        Rung::Root => as_root(),
+        Rung::SubIds => with_subids(uid, gid),
+        Rung::SingleId => with_single_id(uid, gid),
+    }?;
+    // A child sees the processes of its sandbox, and they see it, before it has become the command and
+    // while it still is, by its memory, this process with all its secrets. So nobody without the right
+    // to trace any process may look into it, even with the same user id.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|errno| format!("prctl: {errno}"))?;
+    let ids = IdMap::current().map_err(|error| format!("reading the ids of this process: {error}"))?;
+    Ok((warden, ids))
 }
 
 /// Namespaces belong to threads, and a process with several cannot move into a user namespace at all.
@@ -56,7 +65,7 @@ fn single_thread() -> Result<(), String> {
     }
 }
 
-fn as_root(_caller: (u32, u32)) -> Result<Warden, String> {
+fn as_root() -> Result<Warden, String> {
     if !rustix::process::geteuid().is_root() {
         return Err("not running as root".to_owned());
     }
@@ -75,7 +84,7 @@ fn as_root(_caller: (u32, u32)) -> Result<Warden, String> {
     stay_private().map_err(|error| format!("making mounts private: {error}"))
 }
 
-fn with_subids((uid, gid): (u32, u32)) -> Result<Warden, String> {
+fn with_subids(uid: u32, gid: u32) -> Result<Warden, String> {
     if capability::has(CapabilitySet::SETUID | CapabilitySet::SETGID) {
         let mapping = Mapping::of_everything().map_err(|error| format!("/proc/self/uid_map: {error}"))?;
         return in_user_namespace(|warden| {
@@ -86,7 +95,7 @@ fn with_subids((uid, gid): (u32, u32)) -> Result<Warden, String> {
     in_user_namespace(|warden| mapping.write_with_helpers(warden))
 }
 
-fn with_single_id((uid, gid): (u32, u32)) -> Result<Warden, String> {
+fn with_single_id(uid: u32, gid: u32) -> Result<Warden, String> {
     let mapping = Mapping::single(uid, gid);
     in_user_namespace(|warden| {
         mapping.write_unprivileged(warden).map_err(|error| format!("mapping one id: {error}"))

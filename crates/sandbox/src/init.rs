@@ -11,9 +11,9 @@ use crate::sys::{self, Fork, SignalSet};
 /// the init process and never returns. Both are confined alike by now. All signals are blocked.
 pub(crate) fn start() -> Result<(), Errno> {
     // SAFETY: both sides go on calling what is safe between fork and exec, and neither unwinds.
-    match unsafe { sys::fork(0) }? {
+    match unsafe { sys::fork() }? {
         Fork::Child => Ok(()),
-        Fork::Parent(command, _) => {
+        Fork::Parent(command) => {
             // The pipe to wharf is closed, too: only the command's exec may end it now.
             sys::close_from(0, None);
             sys::exit_now(serve(command))

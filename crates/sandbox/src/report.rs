@@ -126,34 +126,39 @@ impl<T> During<T> for Result<T, Errno> {
 /// A message of the kernel, cut to what fits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log {
-    bytes: [u8; 160],
-    length: usize,
+    bytes: [u8; 100],
+    length: u8,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { bytes: [0; 160], length: 0 }
+        Self { bytes: [0; 100], length: 0 }
     }
 }
 
 impl Log {
     /// Takes the first message that a mount in the making (fsopen(2)) has for us.
     pub(crate) fn of_mount(context: BorrowedFd<'_>) -> Self {
+        let mut message = [0; 256];
+        let length = rustix::io::read(context, &mut message[..]).unwrap_or(0);
+        Self::of(&message[..length])
+    }
+
+    fn of(message: &[u8]) -> Self {
         let mut log = Self::default();
-        log.length = rustix::io::read(context, &mut log.bytes[..]).unwrap_or(0);
+        let length = message.len().min(log.bytes.len());
+        log.bytes[..length].copy_from_slice(&message[..length]);
+        log.length = length as u8;
         log
     }
 
-    fn of(bytes: &[u8]) -> Self {
-        let mut log = Self::default();
-        log.length = bytes.len().min(log.bytes.len());
-        log.bytes[..log.length].copy_from_slice(&bytes[..log.length]);
-        log
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
     }
 
     /// The message without the level (`e `) that the kernel puts before it.
     pub(crate) fn text(&self) -> Option<String> {
-        let text = String::from_utf8_lossy(&self.bytes[..self.length]);
+        let text = String::from_utf8_lossy(self.bytes());
         let text = text.trim_end();
         let text = text.strip_prefix("e ").unwrap_or(text);
         (!text.is_empty()).then(|| text.to_owned())
@@ -206,7 +211,7 @@ impl<'a> Reporter<'a> {
         frame.number(failure.step as u8 as i64);
         frame.number(failure.index as i64);
         frame.number(failure.errno.raw_os_error().into());
-        frame.bytes(&failure.log.bytes[..failure.log.length]);
+        frame.bytes(failure.log.bytes());
         frame.send(self.pipe);
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::Mode;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior, umask};
+use rustix::process::umask;
 
 use crate::cgroup::Cgroup;
 use crate::child::{self, NoChild};
@@ -15,6 +15,7 @@ use crate::report::{During, Reporter, Step};
 use crate::residue::Residue;
 use crate::sandbox::Host;
 use crate::surroundings::Surroundings;
+use crate::sys::Memory;
 use crate::{Error, ExecSpec, Process, Root, Spec, sys};
 
 /// A process in a sandbox of its own.
@@ -40,7 +41,10 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
         }
         surroundings.build(reporter)
     };
-    let child = child::start(namespaces, |reporter| match enter(reporter) {
+    // An init process stays in this memory for good. And when a limit is so tight that the child dies of
+    // it, the kernel kills whoever shares its memory.
+    let memory = if spec.init || cgroup.is_some() { Memory::Copied } else { Memory::Shared };
+    let child = child::start(namespaces, memory, |reporter| match enter(reporter) {
         Ok(()) => command.become_it(reporter),
         Err(failure) => failure,
     });
@@ -95,8 +99,6 @@ pub(crate) fn exec(
     let (command, pipes) = Command::new(&request, &terms.host.ids)?;
     let namespaces = Surroundings::namespaces(terms.network) & !libc::CLONE_NEWPID | libc::CLONE_NEWCGROUP;
     let join = || {
-        // Before anything else, because the processes of the sandbox can already see this one.
-        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         for processes in &groups {
             rustix::io::write(processes, b"0")?;
         }
@@ -104,11 +106,12 @@ pub(crate) fn exec(
         umask(Mode::WGRP | Mode::WOTH);
         Ok(())
     };
+    let memory = if cgroup.is_some() { Memory::Copied } else { Memory::Shared };
     // A process gets into a pid namespace only by birth: its parent's thread says which, and that
     // thread then goes, since it is of no use for anything else.
     let child = sys::on_own_thread(|| {
         sys::join(beside, libc::CLONE_NEWPID).map_err(NoChild::Fork)?;
-        child::start(0, |reporter| match join().during(Step::Join) {
+        child::start(0, memory, |reporter| match join().during(Step::Join) {
             Ok(()) => command.become_it(reporter),
             Err(failure) => failure,
         })

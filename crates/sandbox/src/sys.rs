@@ -11,33 +11,96 @@ use rustix::process::Pid;
 
 use crate::seccomp::Instruction;
 
+/// Whether a child works on its parent's memory or on a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// The very same, until exec. The cost of starting does not grow with the size of the parent.
+    Shared,
+    /// A copy, made page by page as either side writes.
+    Copied,
+}
+
+/// The stack of a child.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    bottom: *mut c_void,
+}
+
+impl Stack {
+    const SIZE: usize = 512 << 10;
+    /// Below the stack, never touched unless it overflows, and then not accessible.
+    const GUARD: usize = 64 << 10;
+
+    pub(crate) fn new() -> Result<Self, Errno> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping, wherever the kernel finds room.
+        let bottom = unsafe { libc::mmap(std::ptr::null_mut(), Self::SIZE, access, flags, -1, 0) };
+        if bottom == libc::MAP_FAILED {
+            return Err(last_error());
+        }
+        let stack = Self { bottom };
+        // SAFETY: the range is the lower part of the mapping just made, which nobody uses yet.
+        check(unsafe { libc::mprotect(bottom, Self::GUARD, libc::PROT_NONE) }.into())?;
+        Ok(stack)
+    }
+
+    fn top(&self) -> *mut c_void {
+        self.bottom.wrapping_byte_add(Self::SIZE)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours alone; a child that used it has left it.
+        unsafe { libc::munmap(self.bottom, Self::SIZE) };
+    }
+}
+
+/// Starts a process in new namespaces as `namespaces` (`CLONE_NEW*`) says. It runs `entry(argument)` on
+/// `stack`. Returns its id and a descriptor that stands for it.
+///
+/// # Safety
+/// `argument` must be what `entry` expects, and both it and `stack` must live until the child has
+/// called exec or ended. `entry` may only call what is safe in a signal handler, and must not unwind.
+pub(crate) unsafe fn clone(
+    namespaces: c_int,
+    memory: Memory,
+    stack: &Stack,
+    entry: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> Result<(Pid, OwnedFd), Errno> {
+    let mut pidfd: c_int = -1;
+    let share = if memory == Memory::Shared { libc::CLONE_VM } else { 0 };
+    let flags = namespaces | share | libc::CLONE_PIDFD | libc::SIGCHLD;
+    // The older call rather than clone3, which container runtimes answer with ENOSYS.
+    // SAFETY: the stack grows down from its top; `pidfd` is valid for the write of the descriptor.
+    // The rest is the caller's promise.
+    let pid = unsafe { libc::clone(entry, stack.top(), flags, argument, &raw mut pidfd) };
+    let pid = Pid::from_raw(check(pid.into())? as i32).ok_or(Errno::CHILD)?;
+    // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows of it.
+    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+}
+
 /// Which side of a [`fork`] the caller finds itself on.
 #[derive(Debug)]
 pub(crate) enum Fork {
     /// The new process.
     Child,
-    /// The old one, with the new one's id and a descriptor that stands for it.
-    Parent(Pid, OwnedFd),
+    /// The old one, with the new one's id.
+    Parent(Pid),
 }
 
-/// Duplicates the calling thread as a new process, in new namespaces as `namespaces` (`CLONE_NEW*`) says.
+/// Duplicates the calling process.
 ///
 /// # Safety
-/// In the child, only functions that are safe in a signal handler may be called when this process has
-/// other threads, and the child must leave by exec or exit without unwinding.
-pub(crate) unsafe fn fork(namespaces: c_int) -> Result<Fork, Errno> {
-    let mut pidfd: c_int = -1;
-    let flags = c_long::from(namespaces | libc::CLONE_PIDFD | libc::SIGCHLD);
-    // The older call rather than clone3, which container runtimes answer with ENOSYS. The fourth and
-    // fifth arguments change places between architectures, and both are unused.
-    // SAFETY: without CLONE_VM and with no stack given this is fork; `pidfd` is valid for the write of
-    // the descriptor. What the child may do is the caller's promise.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0) };
-    match Pid::from_raw(check(pid)? as i32) {
-        None => Ok(Fork::Child),
-        // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows of it.
-        Some(pid) => Ok(Fork::Parent(pid, unsafe { OwnedFd::from_raw_fd(pidfd) })),
-    }
+/// In the child, only what is safe in a signal handler may be called if this process has, or is itself
+/// a copy of a process that had, other threads.
+pub(crate) unsafe fn fork() -> Result<Fork, Errno> {
+    // The system call itself: the C library's function takes locks, which such a copy may hold forever.
+    // SAFETY: with neither memory shared nor a stack given, this is fork; the rest is the caller's promise.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    Ok(Pid::from_raw(check(pid)? as i32).map_or(Fork::Child, Fork::Parent))
 }
 
 /// Ends this process at once, running no destructors.
@@ -213,7 +276,7 @@ fn close_range(first: c_int, last: c_int) {
 /// Makes `fd` the standard stream `number`, open across exec.
 pub(crate) fn become_stream(fd: BorrowedFd<'_>, number: c_int) -> Result<(), Errno> {
     if fd.as_raw_fd() == number {
-        return Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?);
+        return rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty());
     }
     // SAFETY: the standard streams are never owned by an object, so none is closed behind its back.
     check(unsafe { libc::dup2(fd.as_raw_fd(), number) }.into()).map(drop)
@@ -254,6 +317,8 @@ fn check(result: c_long) -> Result<c_long, Errno> {
 }
 
 fn last_error() -> Errno {
+    // SAFETY: has no preconditions.
+    let errno = unsafe { libc::__errno_location() };
     // SAFETY: glibc and musl both keep the calling thread's error number at this address.
-    Errno::from_raw_os_error(unsafe { *libc::__errno_location() })
+    Errno::from_raw_os_error(unsafe { *errno })
 }

@@ -137,27 +137,24 @@ const REFUSED_I386: &[u32] = &[
     438, 440, 442, 443, 450, 459, 460, 461,
 ];
 
-const AUDIT_ARCH_64BIT: u32 = 0x8000_0000;
-const AUDIT_ARCH_LITTLE_ENDIAN: u32 = 0x4000_0000;
-const EM_386: u32 = 3;
-const EM_X86_64: u32 = 62;
-const EM_AARCH64: u32 = 183;
+// `AUDIT_ARCH_*`: 64 bits, little endian, and the machine of an ELF file.
+#[cfg(target_arch = "x86_64")]
+const X86_64: u32 = 0xc000_003e;
+#[cfg(target_arch = "x86_64")]
+const I386: u32 = 0x4000_0003;
+#[cfg(target_arch = "aarch64")]
+const AARCH64: u32 = 0xc000_00b7;
 
 /// The rules for a process with `capabilities`.
 pub(super) fn architectures(capabilities: CapabilitySet) -> Vec<Architecture> {
+    let native = ranges(rules(capabilities));
     #[cfg(target_arch = "x86_64")]
     return vec![
-        Architecture {
-            id: EM_X86_64 | AUDIT_ARCH_64BIT | AUDIT_ARCH_LITTLE_ENDIAN,
-            ranges: ranges(rules(capabilities)),
-        },
-        Architecture { id: EM_386 | AUDIT_ARCH_LITTLE_ENDIAN, ranges: ranges(rules_i386()) },
+        Architecture { id: X86_64, ranges: native },
+        Architecture { id: I386, ranges: ranges(rules_i386()) },
     ];
     #[cfg(target_arch = "aarch64")]
-    return vec![Architecture {
-        id: EM_AARCH64 | AUDIT_ARCH_64BIT | AUDIT_ARCH_LITTLE_ENDIAN,
-        ranges: ranges(rules(capabilities)),
-    }];
+    return vec![Architecture { id: AARCH64, ranges: native }];
 }
 
 /// Single numbers that are not simply allowed.

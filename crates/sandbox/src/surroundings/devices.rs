@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree};
 
 use super::kernel::top_directory;
+use super::{Kept, kept};
 use crate::ids::IdMap;
 use crate::report::{During, Failure, Step};
 use crate::{Error, path};
@@ -39,7 +40,7 @@ const TTY: u32 = 5;
 pub(super) struct Prepared {
     pts_options: CString,
     shm_options: CString,
-    host: [Option<OwnedFd>; NODES.len()],
+    host: [Kept; NODES.len()],
 }
 
 impl Prepared {
@@ -58,7 +59,7 @@ impl Prepared {
     pub(super) fn open_host(&mut self) -> Result<(), Errno> {
         for ((name, ..), node) in NODES.iter().zip(&mut self.host) {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-            *node = Some(open_tree(CWD, *name, flags)?);
+            *node = kept(open_tree(CWD, *name, flags)?);
         }
         Ok(())
     }
@@ -84,7 +85,7 @@ impl Prepared {
                 Some(node) => {
                     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
                     rustix::fs::open(*name, flags, everybody)?;
-                    move_mount(node, c"", CWD, *name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+                    move_mount(&*node, c"", CWD, *name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
                 }
             }
         }

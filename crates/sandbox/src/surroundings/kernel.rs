@@ -10,6 +10,7 @@ use rustix::mount::{
     fsmount, fsopen, mount, mount_bind, move_mount, open_tree,
 };
 
+use super::{Kept, kept};
 use crate::Network;
 use crate::report::{During, Failure, Step};
 use crate::sys;
@@ -41,8 +42,8 @@ pub(super) struct Prepared {
     /// Whether the host has one hierarchy of control groups, which a namespace can show a part of.
     unified_cgroups: bool,
     confined: bool,
-    proc: Option<OwnedFd>,
-    sys: Option<OwnedFd>,
+    proc: Kept,
+    sys: Kept,
 }
 
 impl Prepared {
@@ -66,7 +67,7 @@ impl Prepared {
             Err(Errno::PERM) => clone_tree(c"/proc"),
             made => made,
         };
-        self.proc = Some(proc.during(Step::Proc)?);
+        self.proc = kept(proc.during(Step::Proc)?);
 
         let readonly =
             if self.confined { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
@@ -77,7 +78,7 @@ impl Prepared {
             }),
             made => made,
         };
-        self.sys = Some(sys.during(Step::Sys)?);
+        self.sys = kept(sys.during(Step::Sys)?);
         Ok(())
     }
 
@@ -150,7 +151,7 @@ pub(super) fn mask() -> Result<(), Errno> {
             tree => {
                 let tree = tree?;
                 sys::set_mount_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true)?;
-                attach(Some(tree), path)?;
+                attach(kept(tree), path)?;
             }
         }
     }
@@ -163,7 +164,7 @@ fn clone_tree(path: &CStr) -> Result<OwnedFd, Errno> {
     open_tree(CWD, path, flags)
 }
 
-fn attach(tree: Option<OwnedFd>, at: &CStr) -> Result<(), Errno> {
+fn attach(tree: Kept, at: &CStr) -> Result<(), Errno> {
     let tree = tree.ok_or(Errno::BADF)?;
-    move_mount(tree, c"", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    move_mount(&*tree, c"", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }

@@ -9,6 +9,7 @@ mod kernel;
 mod mounts;
 mod target;
 
+use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -24,6 +25,14 @@ use crate::report::{During, Failure, Reporter, Step};
 use crate::{Error, Network, Root, Security, Spec, sys};
 
 use target::MountPoints;
+
+/// A descriptor that the child keeps for later, in memory that it may share with its parent. There the
+/// number means something else, so nobody closes it but the child, as it closes all before exec.
+type Kept = Option<ManuallyDrop<OwnedFd>>;
+
+fn kept(descriptor: OwnedFd) -> Kept {
+    Some(ManuallyDrop::new(descriptor))
+}
 
 /// Everything around a process, ready to be built without allocating.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use rustix::mount::{
     MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree,
 };
 
+use super::{Kept, kept};
 use crate::{Error, Mount, path, sys};
 
 /// One mount, and once its source is open, the mount that is not attached yet.
@@ -17,7 +18,7 @@ use crate::{Error, Mount, path, sys};
 pub(super) struct Prepared {
     target: CString,
     kind: Kind,
-    tree: Option<OwnedFd>,
+    tree: Kept,
     directory: bool,
 }
 
@@ -62,7 +63,7 @@ impl Prepared {
             sys::set_mount_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, *recursive)?;
         }
         self.directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
-        self.tree = Some(tree);
+        self.tree = kept(tree);
         Ok(())
     }
 
@@ -79,7 +80,7 @@ impl Prepared {
         fchown(&file, Some(*uid), Some(*gid))?;
         fchmod(&file, *mode)?;
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        self.tree = Some(open_tree(memory, NAMELESS, flags)?);
+        self.tree = kept(open_tree(memory, NAMELESS, flags)?);
         Ok(())
     }
 
@@ -91,7 +92,7 @@ impl Prepared {
         }
         let Some(tree) = self.tree.take() else { return Ok(()) };
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
-        move_mount(tree, c"", CWD, self.at(), flags)?;
+        move_mount(&*tree, c"", CWD, self.at(), flags)?;
         if let Kind::File { .. } = self.kind {
             rustix::fs::unlinkat(memory, NAMELESS, AtFlags::empty())?;
         }
