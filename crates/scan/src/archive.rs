@@ -6,5 +6,5 @@ mod tar;
 mod zip;
 
 pub(crate) use compressed::Codec;
-pub(crate) use tar::{Entry as TarEntry, EntryKind, Reader as TarReader};
+pub(crate) use tar::{EntryKind, Reader as TarReader};
 pub(crate) use zip::{Archive as ZipArchive, Member as ZipMember};

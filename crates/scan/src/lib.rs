@@ -23,6 +23,7 @@ mod inventory;
 mod model;
 pub mod osv;
 pub mod output;
+mod pickle;
 mod scan;
 mod secrets;
 mod version;

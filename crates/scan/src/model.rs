@@ -1,14 +1,25 @@
 //! Model files: what they would do when loaded.
+//!
+//! A file is told by its bytes and not by its name, and what is inside it is looked at like a file of its own:
+//! members of archives, compressed streams, pickles within pickles. [`walk`] goes down, one module per format
+//! says what is wrong with it.
 
-use crate::blob::Blob;
-use crate::findings::Finding;
+mod gguf;
+mod hdf5;
+mod issue;
+mod json;
+mod keras;
+mod kind;
+mod npy;
+mod onnx;
+mod protobuf;
+mod safetensors;
+mod skops;
+mod template;
+mod tensorflow;
+mod walk;
+mod yaml;
 
-/// Whether a file of this name and size, beginning like this, is worth taking apart.
-pub(crate) fn wants(_path: &str, _size: u64, _head: &[u8]) -> bool {
-    false
-}
-
-/// What is wrong with the file at `path`.
-pub(crate) fn scan(_path: &str, _blob: &Blob, _allow: &[String]) -> Vec<Finding> {
-    Vec::new()
-}
+pub(crate) use issue::Issue;
+pub(crate) use kind::wants;
+pub(crate) use walk::scan;

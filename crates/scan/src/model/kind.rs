@@ -1,0 +1,149 @@
+//! What a file is, told by its first bytes; names only where bytes do not tell.
+
+use crate::archive::{Codec, TarReader};
+use crate::pickle::looks_like_pickle;
+
+/// Longer documents are data and not a model's description.
+const MAX_TEXT: u64 = 64 << 20;
+
+/// Names under which models are stored.
+const MODEL_SUFFIXES: [&str; 26] = [
+    ".pkl", ".pickle", ".p", ".pk", ".joblib", ".pt", ".pth", ".pt2", ".ckpt", ".bin", ".dill", ".dat", ".npy", ".npz", ".model", ".sav",
+    ".h5", ".hdf5", ".keras", ".onnx", ".gguf", ".safetensors", ".skops", ".pb", ".tflite", ".mar",
+];
+/// Names under which nothing but a pickle is expected.
+const PICKLE_SUFFIXES: [&str; 7] = [".pkl", ".pickle", ".pk", ".joblib", ".dill", ".sav", ".p"];
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Pickle,
+    Zip,
+    Tar,
+    Compressed(Codec),
+    Npy,
+    Hdf5,
+    Gguf,
+    SafeTensors,
+    /// An archive that is not taken apart.
+    Sealed(&'static str),
+    Onnx,
+    /// SavedModel, a frozen graph, or Keras metadata.
+    TensorFlow,
+    TfLite,
+    Yaml,
+    Json,
+    Jinja,
+}
+
+/// Whether a file of this name and size, beginning like this, is worth taking apart.
+pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> bool {
+    if size == 0 {
+        return false;
+    }
+    match of(path, size, head) {
+        Some(Format::Yaml | Format::Json | Format::Jinja) => size <= MAX_TEXT,
+        // Documentation and logs are compressed too; what a stream holds is seen only by opening it.
+        Some(_) => true,
+        None => is_model_name(path),
+    }
+}
+
+/// What a file of this name and size is that begins like this.
+pub(super) fn of(path: &str, size: u64, head: &[u8]) -> Option<Format> {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let by_bytes = match head {
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => Some(Format::Zip),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Format::Npy),
+        [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Hdf5),
+        [b'G', b'G', b'U', b'F', ..] => Some(Format::Gguf),
+        [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Some(Format::Sealed("7z")),
+        [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Some(Format::Sealed("rar")),
+        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => Some(Format::TfLite),
+        _ if is_safetensors(size, head) => Some(Format::SafeTensors),
+        _ if TarReader::<&[u8]>::detect(head) => Some(Format::Tar),
+        _ => None,
+    };
+    by_bytes.or_else(|| by_name(&name, head)).or_else(|| {
+        if looks_like_pickle(head, size <= head.len() as u64) {
+            return Some(Format::Pickle);
+        }
+        let codec = Codec::detect(head)?;
+        // Two bytes are little to go by where nothing else says that this is a stream.
+        let certain = !matches!(codec, Codec::Zlib | Codec::Lzma) || is_model_name(&name) || !name.contains('.');
+        certain.then_some(Format::Compressed(codec))
+    })
+}
+
+fn by_name(name: &str, head: &[u8]) -> Option<Format> {
+    let text = || !head.contains(&0);
+    let contains = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
+    match name.rsplit_once('.')?.1 {
+        "onnx" => Some(Format::Onnx),
+        "pb" | "pbtxt" => Some(Format::TensorFlow),
+        "safetensors" => Some(Format::SafeTensors),
+        "gguf" => Some(Format::Gguf),
+        "yaml" | "yml" if text() => Some(Format::Yaml),
+        "json" if contains(b"class_name") || contains(b"chat_template") || is_model_description(name) => {
+            Some(Format::Json)
+        }
+        "jinja" | "jinja2" if name.contains("template") || contains(b"messages") => Some(Format::Jinja),
+        _ => None,
+    }
+}
+
+fn is_model_description(name: &str) -> bool {
+    matches!(name, "tokenizer_config.json" | "chat_template.json" | "processor_config.json" | "config.json" | "model.json")
+}
+
+/// A header's length within the file, and the beginning of a JSON object.
+fn is_safetensors(size: u64, head: &[u8]) -> bool {
+    let Some((length, [b'{', b'"' | b'}' | b' ' | b'\n', ..])) = head.split_at_checked(8) else { return false };
+    length.try_into().is_ok_and(|bytes| u64::from_le_bytes(bytes) <= size)
+}
+
+pub(super) fn is_model_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    MODEL_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+pub(super) fn is_pickle_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    PICKLE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &str, head: &[u8]) -> Option<Format> {
+        of(name, head.len() as u64, head)
+    }
+
+    #[test]
+    fn bytes_go_before_names() {
+        assert_eq!(kind("model.txt", b"\x80\x04\x95"), Some(Format::Pickle));
+        assert_eq!(kind("model.pkl", b"PK\x03\x04"), Some(Format::Zip));
+        assert_eq!(kind("weights.bin", b"7z\xbc\xaf\x27\x1c"), Some(Format::Sealed("7z")));
+        assert_eq!(kind("a", b"cos\nsystem\n(S'id'\ntR."), Some(Format::Pickle));
+        assert_eq!(kind("a.yml", b"a: 1\n"), Some(Format::Yaml));
+    }
+
+    #[test]
+    fn text_is_no_pickle() {
+        for text in [
+            &b"class Model:\n    def __init__(self):\n"[..],
+            b"import os\nprint(1)\n",
+            b"(this is a note)\n",
+            b"cat\ndog\nfish\n",
+            b"Name: x\nVersion: 1\n",
+            b"I am text\n",
+            b"]\n",
+            b"{}\n",
+            b"[section]\nkey=value\n",
+            b"N.B. nothing\n",
+        ] {
+            assert_eq!(kind("notes.txt", text), None, "{}", String::from_utf8_lossy(text));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Down through archives, streams and pickles, within bounds.
+
+use std::io::Read;
+
+use super::kind::{self, Format};
+use super::{Issue, gguf, hdf5, json, npy, onnx, safetensors, skops, template, tensorflow, yaml};
+use crate::archive::{Codec, EntryKind, TarReader, ZipArchive, ZipMember};
+use crate::blob::{self, Blob};
+use crate::findings::{Finding, Severity};
+use crate::pickle::{self, Policy};
+
+/// How deep archives may be nested.
+const MAX_DEPTH: usize = 6;
+/// Bytes that one file may unpack to in all.
+const MAX_UNPACKED: u64 = 16 << 30;
+/// Above this much, a stream must not be this many times its compressed size.
+const FREE: u64 = 64 << 20;
+const MAX_RATIO: u64 = 200;
+/// Members of one archive that are looked at.
+const MAX_MEMBERS: usize = 50_000;
+const HEAD: usize = 4096;
+
+/// What is wrong with the file at `path`.
+pub(crate) fn scan(path: &str, blob: &Blob, allow: &[String]) -> Vec<Finding> {
+    let mut walk = Walk { policy: Policy::new(allow), unpacked: 0, inside: Vec::new(), found: Vec::new() };
+    walk.file(path, blob);
+    let findings = walk.found.into_iter();
+    findings.map(|(member, issue)| issue.into_finding(path, member)).collect()
+}
+
+/// A way down, and what was found on it.
+struct Walk {
+    policy: Policy,
+    unpacked: u64,
+    /// The names of the members that lead to where we are.
+    inside: Vec<String>,
+    found: Vec<(Option<String>, Issue)>,
+}
+
+impl Walk {
+    fn report(&mut self, issue: Issue) {
+        let member = (!self.inside.is_empty()).then(|| self.inside.join("!"));
+        let found = (member, issue);
+        if !self.found.contains(&found) && self.found.len() < 1000 {
+            self.found.push(found);
+        }
+    }
+
+    fn report_all(&mut self, issues: impl IntoIterator<Item = Issue>) {
+        issues.into_iter().for_each(|issue| self.report(issue));
+    }
+
+    fn limit(&mut self, what: &str) {
+        self.report(Issue::new("archive-limit", Severity::High, format!("it {what}, and was not read to its end")));
+    }
+
+    /// Looks at a file or a member under its name.
+    fn file(&mut self, name: &str, blob: &Blob) {
+        // Bytes come from memory or from a file that is ours; what cannot be read is as good as empty.
+        let head = blob.bytes(0, HEAD).unwrap_or_default();
+        let format = kind::of(name, blob.len(), &head);
+        match format {
+            Some(Format::Pickle) => self.pickle(name, blob),
+            Some(Format::Zip) => self.zip(name, blob),
+            Some(Format::Tar) => self.tar(blob),
+            Some(Format::Compressed(codec)) => self.compressed(codec, name, blob),
+            Some(Format::Npy) => self.npy(blob),
+            Some(Format::Hdf5) => self.report_all(hdf5::check(blob)),
+            Some(Format::Gguf) => self.report_all(gguf::check(blob)),
+            Some(Format::SafeTensors) => self.report_all(safetensors::check(blob)),
+            Some(Format::Onnx) => self.report_all(onnx::check(blob)),
+            Some(Format::TensorFlow) => self.report_all(tensorflow::check_graph(blob)),
+            Some(Format::TfLite) => self.report_all(tensorflow::check_lite(blob)),
+            Some(Format::Yaml) => self.report_all(yaml::check(blob, &self.policy)),
+            Some(Format::Json) => self.report_all(json::check(blob)),
+            Some(Format::Jinja) => self.report_all(template::check_file(blob)),
+            Some(Format::Sealed(kind)) => self.sealed(kind, name),
+            None if kind::is_model_name(name) => self.pickle(name, blob),
+            None => {}
+        }
+        // A zip archive is found from its end, whatever the file begins with.
+        if !matches!(format, Some(Format::Zip)) && kind::is_model_name(name) && ZipArchive::detect(blob) {
+            self.zip(name, blob);
+        }
+    }
+
+    fn pickle(&mut self, name: &str, blob: &Blob) {
+        let scanned = pickle::scan(blob, &self.policy, kind::is_pickle_name(name));
+        let suspicious = scanned.issues.iter().any(|issue| issue.severity >= Severity::High);
+        self.report_all(scanned.issues);
+        if scanned.is_pickle && !scanned.complete && !suspicious && kind::is_pickle_name(name) {
+            self.report(Issue::new("pickle-broken", Severity::Low, "it is a pickle that breaks off"));
+        }
+        for (number, bytes) in scanned.nested.into_iter().enumerate() {
+            self.descend(&format!("bytes {}", number + 1), &Blob::from(bytes));
+        }
+    }
+
+    fn npy(&mut self, blob: &Blob) {
+        match npy::objects_at(blob) {
+            npy::Content::Objects(at) => self.pickle("array.pkl", &blob.slice(at, u64::MAX)),
+            npy::Content::Numbers => {}
+            npy::Content::Broken => {
+                self.report(Issue::new("archive-broken", Severity::Low, "it has a header that cannot be read"));
+            }
+        }
+    }
+
+    fn sealed(&mut self, kind: &str, name: &str) {
+        // As a model's file this is a known way past scanners: the loader fails, and the user unpacks by hand.
+        let severity = if kind::is_model_name(name) { Severity::High } else { Severity::Medium };
+        self.report(Issue::new("archive-sealed", severity, format!("it is a {kind} archive, which is not looked into")));
+    }
+
+    /// Looks at something inside, one level down.
+    fn descend(&mut self, name: &str, blob: &Blob) {
+        if self.inside.len() >= MAX_DEPTH {
+            return self.limit("is nested more deeply than any real model");
+        }
+        self.inside.push(name.to_owned());
+        self.file(name, blob);
+        self.inside.pop();
+    }
+
+    fn compressed(&mut self, codec: Codec, name: &str, blob: &Blob) {
+        let inner = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        // What is inside keeps a name that says what is expected of it.
+        let inner = if kind::is_model_name(inner) { inner } else { name };
+        let Ok(stream) = codec.decode(blob.reader(0)) else { return };
+        if let Some(content) = self.unpack(stream, blob.len(), inner) {
+            let expected = inner.to_owned();
+            if self.inside.len() >= MAX_DEPTH {
+                return self.limit("is nested more deeply than any real model");
+            }
+            self.inside.push(format!("{codec:?}").to_lowercase());
+            self.file(&expected, &content);
+            self.inside.pop();
+        }
+    }
+
+    /// The content of a stream, if its beginning is worth it; what came until it broke counts.
+    fn unpack(&mut self, mut stream: impl Read, compressed: u64, name: &str) -> Option<Blob> {
+        let mut head = Vec::new();
+        // An error here ends the stream; the bytes before it are what a lenient reader gets.
+        let broken = (&mut stream).take(HEAD as u64).read_to_end(&mut head).is_err();
+        if head.is_empty() || !kind::wants(name, u64::MAX, &head) && !kind::is_model_name(name) {
+            return None;
+        }
+        if broken {
+            return Some(head.into());
+        }
+        let allowed = compressed.saturating_mul(MAX_RATIO).max(FREE).min(MAX_UNPACKED.saturating_sub(self.unpacked));
+        let spooled = blob::spool(head.as_slice().chain(stream), allowed).ok()?;
+        self.unpacked += spooled.blob.len();
+        if spooled.cut {
+            self.limit("unpacks to far more than its size");
+        }
+        Some(spooled.blob)
+    }
+
+    fn tar(&mut self, blob: &Blob) {
+        let mut reader = TarReader::new(blob.reader(0));
+        let mut count = 0;
+        while let Ok(Some(entry)) = reader.next_entry() {
+            if entry.kind != EntryKind::File {
+                continue;
+            }
+            count += 1;
+            if count > MAX_MEMBERS {
+                return self.limit("has more members than any real model");
+            }
+            if let Some(content) = self.unpack(&mut reader, entry.size, &entry.path) {
+                self.descend(&entry.path, &content);
+            }
+        }
+    }
+
+    fn zip(&mut self, name: &str, blob: &Blob) {
+        let Ok(archive) = ZipArchive::read(blob) else { return };
+        for disagreement in archive.disagreements.iter().take(20) {
+            self.report(Issue::new("archive-disagreement", Severity::High, format!("it is two archives in one: {disagreement}")));
+        }
+        if archive.members.len() > MAX_MEMBERS {
+            self.limit("has more members than any real model");
+        }
+        if skops::is_skops(&archive) {
+            self.report_all(skops::check(blob, &archive, &self.policy));
+        }
+        let torch = TorchArchive::of(&archive);
+        let model = kind::is_model_name(name) || torch.is_some();
+        for member in archive.members.iter().take(MAX_MEMBERS) {
+            let raw = torch.as_ref().is_some_and(|torch| torch.is_storage(&member.name));
+            if raw || member.name.ends_with('/') {
+                continue;
+            }
+            if member.hidden && archive.has_directory {
+                let title = format!("it hides `{}` from readers of its directory", member.name);
+                self.report(Issue::new("archive-hidden", Severity::High, title));
+            }
+            self.member(blob, member, model);
+        }
+    }
+
+    /// Looks at a member under every way to unpack it that its headers name.
+    fn member(&mut self, blob: &Blob, member: &ZipMember, model: bool) {
+        for method in [Some(member.method), member.other_method].into_iter().flatten() {
+            let stream = match member.open(blob, method) {
+                Ok(Some(stream)) => stream,
+                Ok(None) => {
+                    let title = format!("it compresses `{}` in a way that is not known", member.name);
+                    self.report(Issue::new("archive-method", Severity::Medium, title));
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            let Some(content) = self.unpack(stream, member.compressed, &member.name) else { continue };
+            if model && crc(&content).is_some_and(|crc| crc != member.crc) && !member.hidden {
+                let title = format!("it has a wrong checksum for `{}`, which some readers do not mind", member.name);
+                self.report(Issue::new("archive-checksum", Severity::Medium, title));
+            }
+            self.descend(&member.name, &content);
+        }
+    }
+}
+
+/// The layout that PyTorch writes: everything below one folder, with the weights as plain numbers.
+struct TorchArchive {
+    storages: String,
+}
+
+impl TorchArchive {
+    fn of(archive: &ZipArchive) -> Option<Self> {
+        let program = archive.members.iter().find_map(|member| member.name.strip_suffix("data.pkl"))?;
+        Some(Self { storages: format!("{program}data/") })
+    }
+
+    /// PyTorch takes these as numbers whatever they are, so what they look like does not matter.
+    fn is_storage(&self, name: &str) -> bool {
+        name.strip_prefix(self.storages.as_str())
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    }
+}
+
+/// The checksum of what was unpacked, if it is short enough to be worth it.
+fn crc(content: &Blob) -> Option<u32> {
+    const MAX_CHECKED: u64 = 64 << 20;
+    let bytes = (content.len() <= MAX_CHECKED).then(|| content.bytes(0, content.len() as usize).ok())??;
+    let mut crc = flate2::Crc::new();
+    crc.update(&bytes);
+    Some(crc.sum())
+}

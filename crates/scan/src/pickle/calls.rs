@@ -1,0 +1,271 @@
+//! Calls: what may be called with what, and what comes of it.
+
+use super::machine::Machine;
+use super::policy::{Judgement, Special};
+use super::value::{Object, Value};
+use crate::findings::Severity;
+
+impl Machine<'_> {
+    /// Calls `callee`, or makes an object of that class.
+    pub(super) fn call(&mut self, callee: Value, arguments: Option<Vec<Value>>) -> Value {
+        self.calls += 1;
+        match callee {
+            Value::Global(index) => {
+                self.imports[index as usize].called = true;
+                if let Judgement::Special(special) = self.imports[index as usize].judgement
+                    && let Some(value) = self.call_special(special, index, arguments.as_deref())
+                {
+                    return value;
+                }
+            }
+            Value::Object(_) | Value::Opaque => {
+                self.report("pickle-computed-call", Severity::High, "it calls something that it computes");
+            }
+            _ => {}
+        }
+        self.heap.add(Object::Made { callee, arguments, state: None })
+    }
+
+    /// Calls of names that are harmless with some arguments only. Gives the result where it is not simply an
+    /// object made by the call.
+    fn call_special(&mut self, special: Special, index: u32, arguments: Option<&[Value]>) -> Option<Value> {
+        let name = self.full_name(index);
+        let Some(arguments) = arguments else {
+            self.report(
+                "pickle-computed-call",
+                Severity::Critical,
+                format!("it calls `{name}` with arguments that it computes"),
+            );
+            return Some(Value::Opaque);
+        };
+        match special {
+            Special::GetAttribute => return Some(self.get_attribute(&name, arguments)),
+            Special::AttributeNames => self.attribute_names(&name, arguments),
+            Special::Import => return Some(self.import_by_call(&name, arguments)),
+            Special::Load => self.load(&name, arguments),
+            Special::Encode => self.encode(&name, arguments),
+            Special::TypeOf => {
+                if arguments.len() != 1 {
+                    self.report("pickle-call", Severity::High, format!("it makes a class with `{name}`"));
+                }
+            }
+        }
+        None
+    }
+
+    /// `getattr(object, name)`: of an imported thing it is another import; a dunder leads anywhere.
+    fn get_attribute(&mut self, function: &str, arguments: &[Value]) -> Value {
+        let attribute = arguments.get(1).and_then(|value| self.heap.text(self.blob, *value));
+        let Some(attribute) = attribute else {
+            self.report(
+                "pickle-computed-call",
+                Severity::Critical,
+                format!("it calls `{function}` for a name that it computes"),
+            );
+            return Value::Opaque;
+        };
+        match arguments[0] {
+            Value::Global(index) => {
+                let import = &self.imports[index as usize];
+                let (module, name) = (import.module.clone(), format!("{}.{attribute}", import.name));
+                self.import(&module, &name)
+            }
+            Value::Opaque => {
+                self.report(
+                    "pickle-computed-call",
+                    Severity::High,
+                    format!("it takes `{attribute}` of something that is not in the file"),
+                );
+                Value::Opaque
+            }
+            object => {
+                self.check_attribute(function, &attribute);
+                let callee = self.import("builtins", "getattr");
+                self.heap.add(Object::Made { callee, arguments: Some(vec![object]), state: None })
+            }
+        }
+    }
+
+    /// `attrgetter` and `methodcaller` take names that are looked up later.
+    fn attribute_names(&mut self, function: &str, arguments: &[Value]) {
+        for value in arguments.iter().take(if function.ends_with("methodcaller") { 1 } else { usize::MAX }) {
+            match self.heap.text(self.blob, *value) {
+                Some(attribute) => self.check_attribute(function, &attribute),
+                None => self.report(
+                    "pickle-computed-call",
+                    Severity::High,
+                    format!("it calls `{function}` for a name that it computes"),
+                ),
+            }
+        }
+    }
+
+    fn check_attribute(&mut self, function: &str, attribute: &str) {
+        if attribute.contains("__") {
+            self.report(
+                "pickle-call",
+                Severity::Critical,
+                format!("it reaches for `{attribute}` with `{function}`"),
+            );
+        }
+    }
+
+    /// Functions that import what their arguments name.
+    fn import_by_call(&mut self, function: &str, arguments: &[Value]) -> Value {
+        let text = |index: usize| arguments.get(index).and_then(|value| self.heap.text(self.blob, *value));
+        match (text(0), text(1)) {
+            (Some(module), Some(name)) => self.import(&module, &name),
+            _ => {
+                self.report(
+                    "pickle-computed-import",
+                    Severity::Critical,
+                    format!("it imports a name that it computes, with `{function}`"),
+                );
+                Value::Opaque
+            }
+        }
+    }
+
+    /// Functions that load a pickle from bytes: the bytes are looked at like a file of their own.
+    fn load(&mut self, function: &str, arguments: &[Value]) {
+        match arguments.first().and_then(|value| self.bytes_of(*value)) {
+            Some(bytes) => self.nested.push(bytes),
+            None => self.report(
+                "pickle-nested",
+                Severity::Critical,
+                format!("it loads a pickle with `{function}` that is not in the file"),
+            ),
+        }
+    }
+
+    /// `_codecs.encode(text, codec)`: how older protocols write bytes; other codecs hide things.
+    fn encode(&mut self, function: &str, arguments: &[Value]) {
+        let codec = match arguments.get(1) {
+            Some(codec) => self.heap.text(self.blob, *codec),
+            None => Some("utf-8".into()),
+        };
+        let codec = codec.map(|c| c.to_lowercase().replace(['-', '_', ' '], ""));
+        if !codec.is_some_and(|c| matches!(c.as_str(), "latin1" | "iso88591" | "utf8" | "ascii" | "utf16" | "utf32")) {
+            self.report("pickle-call", Severity::High, format!("it decodes something with `{function}`"));
+        }
+    }
+
+    /// The bytes that a value is, as far as the file says them.
+    fn bytes_of(&self, value: Value) -> Option<Vec<u8>> {
+        /// Nested pickles are storages of single tensors at most.
+        const MAX_NESTED: u32 = 256 << 20;
+        match value {
+            Value::Bytes { at, length } if length <= MAX_NESTED => self.blob.bytes(at, length as usize).ok(),
+            Value::Text { at, length } if length <= MAX_NESTED => self.blob.bytes(at, length as usize).ok(),
+            Value::Written(_) => Some(latin1(&self.heap.text(self.blob, value)?)),
+            Value::Object(_) => {
+                let Some(Object::Made { callee: Value::Global(index), arguments: Some(arguments), .. }) =
+                    self.heap.get(value)
+                else {
+                    return None;
+                };
+                match self.full_name(*index).as_str() {
+                    "_codecs.encode" => {
+                        let text = arguments.first()?;
+                        match self.heap.text(self.blob, *text) {
+                            Some(text) => Some(latin1(&text)),
+                            None => {
+                                let raw = self.bytes_of(*text)?;
+                                Some(latin1(&String::from_utf8(raw).ok()?))
+                            }
+                        }
+                    }
+                    "builtins.bytes" | "builtins.bytearray" | "__builtin__.bytes" | "__builtin__.bytearray" => {
+                        let inner = *arguments.first()?;
+                        (inner != value).then(|| self.bytes_of_flat(inner)).flatten()
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The bytes of a value that is not itself made by a call.
+    fn bytes_of_flat(&self, value: Value) -> Option<Vec<u8>> {
+        if matches!(value, Value::Object(_)) { None } else { self.bytes_of(value) }
+    }
+
+    /// Gives `target` its state.
+    pub(super) fn build(&mut self, target: Value, state: Value) -> Option<()> {
+        self.hand_on(state);
+        if let Value::Global(index) = target {
+            let name = self.full_name(index);
+            self.report("pickle-write", Severity::Critical, format!("it changes the attributes of `{name}`"));
+            return Some(());
+        }
+        if let Some(Object::Made { callee, state: kept, .. }) = self.heap.get_mut(target) {
+            *kept = Some(state);
+            let callee = *callee;
+            if let Value::Global(index) = callee {
+                self.check_state(index, state);
+                return self.skip_array(index, state);
+            }
+        }
+        Some(())
+    }
+
+    /// Classes that run text from their state when they get it.
+    fn check_state(&mut self, class: u32, state: Value) {
+        let import = &self.imports[class as usize];
+        let suspicious: &[&str] = if import.module.starts_with("scipy.stats.") {
+            &["_parse_arg_template"]
+        } else if import.module.starts_with("statsmodels.") {
+            &["formula"]
+        } else {
+            return;
+        };
+        let state = self.heap.tuple(state).and_then(|items| items.first().copied()).unwrap_or(state);
+        let entries: Vec<(Value, Value)> = self.heap.dict(state).unwrap_or_default().to_vec();
+        for (key, value) in entries {
+            let Some(key) = self.heap.text(self.blob, key) else { continue };
+            if !suspicious.contains(&key.as_str()) || value == Value::Scalar {
+                continue;
+            }
+            let harmless = self.heap.text(self.blob, value).is_some_and(|text| is_argument_template(&text));
+            if !harmless {
+                let name = self.full_name(class);
+                self.report(
+                    "pickle-state",
+                    Severity::High,
+                    format!("`{name}` runs the text in `{key}` when it is loaded"),
+                );
+            }
+        }
+    }
+
+    /// A name that is harmless only where its arguments are seen must not be handed to others to call.
+    pub(super) fn hand_on(&mut self, value: Value) {
+        if let Value::Global(index) = value
+            && let Judgement::Special(special) = self.imports[index as usize].judgement
+            && special != Special::TypeOf
+        {
+            let name = self.full_name(index);
+            self.report("pickle-indirect-call", Severity::High, format!("it hands on `{name}` for others to call"));
+        }
+    }
+}
+
+/// scipy writes its argument parsers as text: definitions with names and plain defaults, and a tuple.
+fn is_argument_template(text: &str) -> bool {
+    const CALLS: [&str; 6] =
+        ["_parse_args", "_parse_args_rvs", "_parse_args_stats", "_argcheck_rvs", "return", "("];
+    if text.contains("__") || text.contains("import") || text.contains('[') || text.contains("lambda") {
+        return false;
+    }
+    text.match_indices('(').all(|(at, _)| {
+        let before = text[..at].trim_end();
+        let word = before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+        CALLS.contains(&word) || before.ends_with(['(', ',', '='])
+    })
+}
+
+/// The bytes whose Latin-1 text this is; what lies outside is no byte.
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
+}

@@ -1,0 +1,246 @@
+//! What a name in a pickle means: harmless, harmless with some arguments, dangerous, or not known.
+//!
+//! The list of what is harmless comes first, and is exact: module and name, no prefixes, no patterns. What is not
+//! on it is reported; the other lists only decide how loudly, and with which words.
+
+mod dangerous;
+mod harmless;
+mod libraries;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+/// What a name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// Models use it, and it does nothing but hold or rebuild values.
+    Allowed,
+    /// As harmless as its arguments.
+    Special(Special),
+    /// It executes code, imports, or reaches files or the network.
+    Dangerous(&'static str),
+    /// A way around: an attribute of something, or a name that Python itself gives its insides.
+    Evasive,
+    /// In Python's own library or in one that models use, and not on the list.
+    Unlisted { class: bool },
+    /// In a module of which nothing is known.
+    Unknown { class: bool },
+}
+
+/// Names that are as harmless as their arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Special {
+    /// `getattr(object, name)`.
+    GetAttribute,
+    /// `attrgetter(names…)`, `methodcaller(name, …)`.
+    AttributeNames,
+    /// `f(module, name)` imports the name.
+    Import,
+    /// `f(bytes)` loads a pickle.
+    Load,
+    /// `encode(text, codec)`.
+    Encode,
+    /// `type(object)`; with three arguments it makes a class.
+    TypeOf,
+}
+
+/// The built-in lists and the names that the user allows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Policy {
+    names: HashSet<String>,
+    modules: Vec<String>,
+}
+
+impl Policy {
+    /// With these names allowed: `module.Name`, or `module.*` for all of a module and of those below it.
+    pub(crate) fn new(allow: &[String]) -> Self {
+        let mut policy = Self::default();
+        for entry in allow {
+            match entry.strip_suffix(".*") {
+                Some(module) => policy.modules.push(module.to_owned()),
+                None => drop(policy.names.insert(entry.clone())),
+            }
+        }
+        policy
+    }
+
+    /// What the global `name` of `module` means.
+    pub(crate) fn judge(&self, module: &str, name: &str) -> Judgement {
+        let (module, name) = modern(module, name);
+        if let Some(judgement) = harmless::lookup(&module, &name) {
+            return judgement;
+        }
+        if is_listed_class(&module, &name) {
+            return Judgement::Allowed;
+        }
+        if let Some(why) = dangerous::reason(&module, &name) {
+            return Judgement::Dangerous(why);
+        }
+        if let Some((_, inner)) = name.split_once('.')
+            && let Some(why) = inner.split('.').find_map(dangerous::module_reason)
+        {
+            return Judgement::Dangerous(why);
+        }
+        if self.is_allowed_by_user(&module, &name) {
+            return Judgement::Allowed;
+        }
+        if name.contains('.') || is_dunder(&name) {
+            return Judgement::Evasive;
+        }
+        let root = module.split('.').next().unwrap_or_default();
+        let class = name.trim_start_matches('_').starts_with(char::is_uppercase);
+        if libraries::STANDARD.binary_search(&root).is_ok() {
+            Judgement::Unlisted { class: false }
+        } else if libraries::MODELS.binary_search(&root).is_ok() {
+            Judgement::Unlisted { class }
+        } else {
+            Judgement::Unknown { class }
+        }
+    }
+
+    fn is_allowed_by_user(&self, module: &str, name: &str) -> bool {
+        let below = |allowed: &String| {
+            module.strip_prefix(allowed.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.names.contains(&format!("{module}.{name}")) || self.modules.iter().any(below)
+    }
+}
+
+/// The name as Python 3 and current libraries have it.
+fn modern(module: &str, name: &str) -> (String, String) {
+    let module = match module {
+        "__builtin__" | "__builtins__" => "builtins",
+        "copy_reg" => "copyreg",
+        "cPickle" | "_pickle" => "pickle",
+        "UserDict" | "UserList" | "UserString" => "collections",
+        "exceptions" => "builtins",
+        other => other,
+    };
+    let module = match module.strip_prefix("numpy._core") {
+        Some(rest) => format!("numpy.core{rest}"),
+        None => module.to_owned(),
+    };
+    let name = match (module.as_str(), name) {
+        ("builtins", "unicode") => "str",
+        ("builtins", "long") => "int",
+        ("builtins", "xrange") => "range",
+        ("builtins", "unichr") => "chr",
+        (_, name) => name,
+    };
+    (module, name.to_owned())
+}
+
+/// `src/pickle/policy/classes.txt`, by module.
+static CLASSES: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
+    let mut classes: HashMap<_, Vec<_>> = HashMap::new();
+    for line in include_str!("policy/classes.txt").lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ');
+        if let Some(module) = words.next() {
+            classes.entry(module).or_default().extend(words);
+        }
+    }
+    classes
+});
+
+/// Whether the class is listed; libraries have renamed `a.b` to `a._b` over the years, and old files say the
+/// former.
+fn is_listed_class(module: &str, name: &str) -> bool {
+    let listed = |module: &str| CLASSES.get(module).is_some_and(|names| names.contains(&name));
+    if listed(module) {
+        return true;
+    }
+    let Some((parent, last)) = module.rsplit_once('.') else { return false };
+    let renamed = match last {
+        "classes" | "tree" if parent == "sklearn.tree" || parent == "sklearn.svm" => "_classes",
+        "gradient_boosting" => "_gb",
+        "k_means_" => "_kmeans",
+        "stochastic_gradient" => "_stochastic_gradient",
+        other => other.trim_end_matches('_'),
+    };
+    listed(&format!("{parent}.{renamed}")) || listed(&format!("{parent}._{renamed}"))
+}
+
+fn is_dunder(name: &str) -> bool {
+    name.starts_with("__") && name.ends_with("__")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(module: &str, name: &str) -> Judgement {
+        Policy::default().judge(module, name)
+    }
+
+    #[test]
+    fn what_models_use_is_allowed() {
+        for (module, name) in [
+            ("sklearn.ensemble._forest", "RandomForestClassifier"),
+            ("sklearn.ensemble.forest", "RandomForestClassifier"),
+            ("sklearn.tree._tree", "Tree"),
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "_reconstruct"),
+            ("numpy", "ndarray"),
+            ("collections", "OrderedDict"),
+            ("copy_reg", "_reconstructor"),
+            ("__builtin__", "object"),
+            ("torch._utils", "_rebuild_tensor_v2"),
+            ("torch.nn.modules.linear", "Linear"),
+            ("xgboost.core", "Booster"),
+        ] {
+            assert_eq!(judge(module, name), Judgement::Allowed, "{module}.{name}");
+        }
+    }
+
+    #[test]
+    fn what_runs_code_is_dangerous_by_any_name() {
+        for (module, name) in [
+            ("os", "system"),
+            ("posix", "system"),
+            ("nt", "system"),
+            ("subprocess", "Popen"),
+            ("builtins", "eval"),
+            ("__builtin__", "exec"),
+            ("importlib", "import_module"),
+            ("runpy", "_run_code"),
+            ("socket", "socket"),
+            ("urllib.request", "urlopen"),
+            ("shutil", "rmtree"),
+            ("pty", "spawn"),
+            ("webbrowser", "open"),
+            ("numpy.testing._private.utils", "runstring"),
+            ("torch.hub", "load"),
+            ("random", "_os.system"),
+            ("logging", "os.system"),
+            ("collections", "_sys.modules"),
+            ("types", "FunctionType"),
+            ("cloudpickle.cloudpickle", "_make_function"),
+        ] {
+            assert!(matches!(judge(module, name), Judgement::Dangerous(_)), "{module}.{name}: {:?}", judge(module, name));
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_apart() {
+        assert_eq!(judge("churn.features", "Scaler"), Judgement::Unknown { class: true });
+        assert_eq!(judge("churn.features", "make"), Judgement::Unknown { class: false });
+        assert_eq!(judge("sklearn.base", "clone"), Judgement::Unlisted { class: false });
+        assert_eq!(judge("zipapp", "create_archive"), Judgement::Unlisted { class: false });
+        assert_eq!(judge("numpy", "ndarray.tofile"), Judgement::Evasive);
+        assert_eq!(judge("churn", "__reduce__"), Judgement::Evasive);
+    }
+
+    #[test]
+    fn users_allow_names_and_not_dangers() {
+        let policy = Policy::new(&["churn.features.*".into(), "own.Model".into(), "os.*".into()]);
+        assert_eq!(policy.judge("churn.features.scale", "Scaler"), Judgement::Allowed);
+        assert_eq!(policy.judge("churn.featuresx", "Scaler"), Judgement::Unknown { class: true });
+        assert_eq!(policy.judge("own", "Model"), Judgement::Allowed);
+        assert!(matches!(policy.judge("os", "system"), Judgement::Dangerous(_)));
+    }
+
+    #[test]
+    fn tables_are_sorted_for_binary_search() {
+        assert!(libraries::STANDARD.is_sorted() && libraries::MODELS.is_sorted());
+    }
+}

@@ -1,0 +1,291 @@
+//! Table: names beside the classes of `classes.txt` that pickles of models use and that do no harm.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::{Judgement, Special};
+
+/// What is known of a name, if it is on the list.
+pub(super) fn lookup(module: &str, name: &str) -> Option<Judgement> {
+    if let Some((_, _, special)) = SPECIAL.iter().find(|(m, n, _)| *m == module && *n == name) {
+        return Some(Judgement::Special(*special));
+    }
+    let listed = HARMLESS.get(module).is_some_and(|names| names.contains(&name));
+    let exception = module == "builtins" && (name.ends_with("Error") || name.ends_with("Warning"));
+    (listed || exception || is_torch_constant(module, name)).then_some(Judgement::Allowed)
+}
+
+/// The element types and storages of PyTorch: `torch.float32`, `torch.FloatStorage`.
+fn is_torch_constant(module: &str, name: &str) -> bool {
+    const TYPES: [&str; 16] = [
+        "Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexDouble",
+        "ComplexFloat", "QInt8", "QUInt8", "QInt32", "Untyped",
+    ];
+    let of_type = |suffix: &str| name.strip_suffix(suffix).is_some_and(|kind| TYPES.contains(&kind));
+    match module {
+        "torch" | "torch.cuda" => of_type("Storage") || of_type("Tensor"),
+        "torch.storage" => matches!(name, "UntypedStorage" | "TypedStorage" | "_TypedStorage" | "_UntypedStorage"),
+        _ => false,
+    }
+}
+
+const SPECIAL: &[(&str, &str, Special)] = &[
+    ("builtins", "getattr", Special::GetAttribute),
+    ("builtins", "type", Special::TypeOf),
+    ("operator", "attrgetter", Special::AttributeNames),
+    ("_operator", "attrgetter", Special::AttributeNames),
+    ("operator", "methodcaller", Special::AttributeNames),
+    ("_operator", "methodcaller", Special::AttributeNames),
+    ("numpy.core", "_ufunc_reconstruct", Special::Import),
+    ("_codecs", "encode", Special::Encode),
+    ("torch.storage", "_load_from_bytes", Special::Load),
+    ("pickle", "loads", Special::Load),
+    ("pickle", "_loads", Special::Load),
+    ("dill", "loads", Special::Load),
+    ("dill._dill", "loads", Special::Load),
+    ("cloudpickle", "loads", Special::Load),
+    ("cloudpickle.cloudpickle", "loads", Special::Load),
+    ("joblib.externals.cloudpickle", "loads", Special::Load),
+];
+
+static HARMLESS: LazyLock<HashMap<&'static str, Vec<&'static str>>> =
+    LazyLock::new(|| TABLE.iter().map(|(module, names)| (*module, names.split_whitespace().collect())).collect());
+
+const TABLE: &[(&str, &str)] = &[
+    // Python's own containers and values.
+    (
+        "builtins",
+        "object set frozenset list dict tuple bytes bytearray complex slice range int float bool str memoryview \
+         Ellipsis NotImplemented None len abs min max sum sorted reversed round enumerate zip any all repr ord chr hash \
+         id isinstance issubclass callable property staticmethod classmethod super divmod pow hex oct bin ascii format",
+    ),
+    ("collections", "OrderedDict defaultdict deque Counter ChainMap UserDict UserList UserString"),
+    ("collections.abc", "Mapping Sequence Iterable Hashable Callable"),
+    ("copyreg", "_reconstructor __newobj__ __newobj_ex__"),
+    ("_codecs", "lookup"),
+    ("datetime", "datetime date time timedelta timezone tzinfo timezone.utc"),
+    ("decimal", "Decimal"),
+    ("fractions", "Fraction"),
+    ("uuid", "UUID SafeUUID"),
+    (
+        "pathlib",
+        "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath",
+    ),
+    ("pathlib._local", "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"),
+    (
+        "ipaddress",
+        "IPv4Address IPv6Address IPv4Network IPv6Network IPv4Interface IPv6Interface",
+    ),
+    ("re", "_compile Pattern RegexFlag"),
+    ("zoneinfo", "ZoneInfo ZoneInfo._unpickle"),
+    ("zoneinfo._common", "ZoneInfo"),
+    ("functools", "partial cmp_to_key"),
+    ("operator", "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert"),
+    ("_operator", "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert"),
+    ("types", "SimpleNamespace MappingProxyType GenericAlias NoneType EllipsisType NotImplementedType"),
+    ("argparse", "Namespace"),
+    ("array", "array _array_reconstructor"),
+    ("_io", "BytesIO StringIO"),
+    ("io", "BytesIO StringIO"),
+    ("random", "Random"),
+    ("_random", "Random"),
+    ("string", "Template Formatter"),
+    ("time", "struct_time"),
+    ("math", "sqrt log log2 log10 log1p exp expm1 sin cos tan floor ceil fabs pow isnan isfinite"),
+    ("enum", "Enum IntEnum Flag IntFlag StrEnum"),
+    ("logging", "getLogger Logger RootLogger"),
+    ("typing", "Any Union Optional List Dict Tuple Callable Generic TypeVar NamedTuple"),
+    ("itertools", "count cycle repeat chain islice"),
+    ("weakref", "WeakValueDictionary WeakKeyDictionary WeakSet"),
+    ("pickle", "PickleBuffer"),
+    ("__future__", "_Feature"),
+    ("pytz", "_UTC _p utc UTC"),
+    ("pytz.tzinfo", "DstTzInfo StaticTzInfo"),
+    ("dateutil.tz.tz", "tzutc tzlocal tzoffset"),
+    ("dateutil.relativedelta", "relativedelta"),
+    ("dill._dill", "_load_type"),
+    // NumPy.
+    (
+        "numpy",
+        "ndarray dtype generic number integer inexact floating complexfloating flexible character bool_ bool int8 \
+         int16 int32 int64 uint8 uint16 uint32 uint64 int_ uint intc uintc intp uintp byte ubyte short ushort longlong \
+         ulonglong float16 float32 float64 float128 half single double longdouble float_ complex64 complex128 \
+         complex256 csingle cdouble clongdouble str_ bytes_ string_ unicode_ object_ void datetime64 timedelta64 matrix \
+         recarray record poly1d nan inf mean median std var sum prod min max amin amax argmin argmax abs absolute sqrt \
+         square log log2 log10 log1p exp exp2 expm1 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh power \
+         maximum minimum clip round rint floor ceil trunc sign add subtract multiply divide true_divide floor_divide mod \
+         remainder negative reciprocal isnan isfinite isinf where dot ravel reshape array asarray nan_to_num nanmean \
+         nanmedian nanstd nansum nanmin nanmax cumsum cumprod diff unique sort argsort linspace arange zeros ones full \
+         concatenate stack hstack vstack cbrt hypot logical_and logical_or logical_not equal not_equal less greater \
+         less_equal greater_equal percentile quantile any all count_nonzero squeeze transpose expand_dims identity",
+    ),
+    (
+        "numpy.core.multiarray",
+        "_reconstruct scalar ndarray dtype correlate",
+    ),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("numpy.core", "_internal"),
+    ("numpy.core._internal", "_convert_to_stringdtype_kwargs"),
+    (
+        "numpy.core._multiarray_umath",
+        "_reconstruct scalar sqrt square log log2 log10 log1p exp exp2 expm1 sin cos tan absolute maximum minimum",
+    ),
+    ("numpy.core.umath", "sqrt square log log2 log10 log1p exp expm1 absolute"),
+    ("numpy.core.records", "recarray record"),
+    ("numpy.core.fromnumeric", "mean sum std var amax amin max min median clip round ravel sort argsort prod"),
+    ("numpy.rec", "recarray record"),
+    ("numpy.matrixlib.defmatrix", "matrix"),
+    ("numpy.lib.polynomial", "poly1d"),
+    ("numpy.lib._polynomial_impl", "poly1d"),
+    ("numpy.lib.function_base", "median percentile quantile"),
+    ("numpy.lib._function_base_impl", "median percentile quantile"),
+    ("numpy.polynomial.polynomial", "Polynomial"),
+    ("numpy.polynomial.chebyshev", "Chebyshev"),
+    ("numpy.ma.core", "_mareconstruct MaskedArray MaskedConstant mvoid"),
+    ("numpy.ma", "_mareconstruct MaskedArray"),
+    ("numpy.dtypes", "StringDType Float64DType Float32DType Int64DType Int32DType BoolDType ObjectDType"),
+    ("numpy.random", "RandomState Generator mtrand _pickle __RandomState_ctor"),
+    ("numpy.random.mtrand", "RandomState __RandomState_ctor _rand"),
+    (
+        "numpy.random._pickle",
+        "__randomstate_ctor __generator_ctor __bit_generator_ctor",
+    ),
+    ("numpy.random._generator", "Generator"),
+    ("numpy.random._mt19937", "MT19937 __pyx_unpickle_MT19937"),
+    ("numpy.random._pcg64", "PCG64 PCG64DXSM"),
+    ("numpy.random._philox", "Philox"),
+    ("numpy.random._sfc64", "SFC64"),
+    (
+        "numpy.random.bit_generator",
+        "SeedSequence SeedlessSeedSequence __pyx_unpickle_SeedSequence __pyx_unpickle_SeedlessSeedSequence BitGenerator",
+    ),
+    // SciPy.
+    ("scipy.sparse._csr", "csr_matrix csr_array"),
+    ("scipy.sparse._csc", "csc_matrix csc_array"),
+    ("scipy.sparse._coo", "coo_matrix coo_array"),
+    ("scipy.sparse._lil", "lil_matrix lil_array"),
+    ("scipy.sparse._dok", "dok_matrix dok_array"),
+    ("scipy.sparse._dia", "dia_matrix dia_array"),
+    ("scipy.sparse._bsr", "bsr_matrix bsr_array"),
+    ("scipy.spatial._ckdtree", "cKDTree cKDTreeNode"),
+    ("scipy.spatial.ckdtree", "cKDTree"),
+    ("scipy.special._ufuncs", "expit logit xlogy gammaln psi erf erfinv ndtr ndtri boxcox inv_boxcox"),
+    ("scipy.special", "expit logit"),
+    // scikit-learn beyond its classes.
+    ("sklearn.neighbors._kd_tree", "newObj"),
+    ("sklearn.neighbors._ball_tree", "newObj"),
+    ("sklearn.neighbors.kd_tree", "newObj KDTree"),
+    ("sklearn.neighbors.ball_tree", "newObj BallTree"),
+    ("sklearn.neighbors._dist_metrics", "newObj EuclideanDistance"),
+    ("sklearn.neighbors.dist_metrics", "newObj EuclideanDistance"),
+    (
+        "sklearn.metrics._dist_metrics",
+        "newObj DistanceMetric DistanceMetric32 DistanceMetric64 EuclideanDistance EuclideanDistance32 \
+         EuclideanDistance64 ManhattanDistance ManhattanDistance32 ManhattanDistance64 MinkowskiDistance \
+         MinkowskiDistance32 MinkowskiDistance64 ChebyshevDistance64 HaversineDistance64 HammingDistance64",
+    ),
+    (
+        "sklearn._loss._loss",
+        "__pyx_unpickle_CyHalfBinomialLoss __pyx_unpickle_CyHalfSquaredError __pyx_unpickle_CyHalfMultinomialLoss \
+         __pyx_unpickle_CyAbsoluteError __pyx_unpickle_CyPinballLoss __pyx_unpickle_CyHuberLoss \
+         __pyx_unpickle_CyHalfPoissonLoss __pyx_unpickle_CyHalfGammaLoss __pyx_unpickle_CyHalfTweedieLoss \
+         __pyx_unpickle_CyHalfTweedieLossIdentity __pyx_unpickle_CyExponentialLoss",
+    ),
+    ("sklearn.tree._splitter", "BestSplitter RandomSplitter BestSparseSplitter"),
+    ("sklearn.tree._criterion", "Gini Entropy MSE MAE FriedmanMSE Poisson"),
+    ("sklearn.linear_model.sgd_fast", "Hinge Log SquaredHinge SquaredLoss Huber ModifiedHuber EpsilonInsensitive"),
+    (
+        "sklearn.linear_model._sgd_fast",
+        "Hinge Log SquaredHinge SquaredLoss Huber ModifiedHuber EpsilonInsensitive SquaredEpsilonInsensitive",
+    ),
+    ("sklearn.utils", "Bunch"),
+    ("sklearn.feature_selection._univariate_selection", "f_classif f_regression chi2 r_regression f_oneway"),
+    ("sklearn.feature_selection.univariate_selection", "f_classif f_regression chi2"),
+    ("sklearn.feature_selection._mutual_info", "mutual_info_classif mutual_info_regression"),
+    ("sklearn.metrics.pairwise", "euclidean_distances cosine_similarity rbf_kernel linear_kernel polynomial_kernel"),
+    (
+        "sklearn.metrics._classification",
+        "accuracy_score f1_score precision_score recall_score log_loss matthews_corrcoef cohen_kappa_score \
+         balanced_accuracy_score fbeta_score jaccard_score brier_score_loss hamming_loss zero_one_loss",
+    ),
+    ("sklearn.metrics._ranking", "roc_auc_score average_precision_score ndcg_score top_k_accuracy_score"),
+    (
+        "sklearn.metrics._regression",
+        "mean_squared_error mean_absolute_error r2_score explained_variance_score max_error median_absolute_error \
+         mean_squared_log_error root_mean_squared_error mean_absolute_percentage_error d2_absolute_error_score",
+    ),
+    ("sklearn.metrics._scorer", "_passthrough_scorer"),
+    ("sklearn.preprocessing._function_transformer", "_identity"),
+    ("sklearn.utils.extmath", "softmax"),
+    ("sklearn.linear_model._logistic", "_logistic_regression_path"),
+    ("sklearn.decomposition._fastica", "_logcosh _exp _cube"),
+    // joblib.
+    ("joblib.numpy_pickle", "NumpyArrayWrapper NDArrayWrapper ZNDArrayWrapper"),
+    ("joblib.numpy_pickle_compat", "NDArrayWrapper ZNDArrayWrapper"),
+    ("sklearn.externals.joblib.numpy_pickle", "NumpyArrayWrapper NDArrayWrapper ZNDArrayWrapper"),
+    // pandas beyond its classes.
+    (
+        "pandas",
+        "DataFrame Series Index RangeIndex MultiIndex DatetimeIndex Timestamp Timedelta Categorical NaT NA",
+    ),
+    ("pandas.core.internals.blocks", "new_block Block NumericBlock ObjectBlock ExtensionBlock FloatBlock IntBlock"),
+    ("pandas.core.internals.managers", "BlockManager SingleBlockManager _unpickle_block"),
+    ("pandas.core.indexes.base", "Index _new_Index"),
+    ("pandas.core.indexes.datetimes", "DatetimeIndex _new_DatetimeIndex"),
+    ("pandas.core.indexes.period", "PeriodIndex _new_PeriodIndex"),
+    ("pandas.core.indexes.interval", "IntervalIndex _new_IntervalIndex"),
+    ("pandas.core.indexes.numeric", "Int64Index Float64Index UInt64Index NumericIndex"),
+    ("pandas._libs.internals", "_unpickle_block BlockPlacement BlockManager"),
+    ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked NDArrayBacked"),
+    ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp Timestamp"),
+    ("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle Timedelta"),
+    ("pandas._libs.tslibs.nattype", "_nat_unpickle __nat_unpickle NaTType"),
+    ("pandas._libs.tslibs.offsets", "_offset"),
+    ("pandas._libs.tslibs.period", "Period"),
+    ("pandas._libs.missing", "NAType _NAType NA"),
+    ("pandas.core.arrays.sparse.dtype", "SparseDtype"),
+    ("pandas.core.arrays.integer", "Int64Dtype Int32Dtype Int16Dtype Int8Dtype UInt8Dtype IntegerArray"),
+    // Boosting libraries beyond their classes.
+    ("xgboost.core", "Booster"),
+    ("xgboost.sklearn", "XGBClassifier XGBRegressor XGBModel XGBRanker"),
+    ("lightgbm.basic", "Booster"),
+    ("lightgbm.compat", "LGBMNotFittedError"),
+    ("catboost.core", "CatBoostClassifier CatBoostRegressor CatBoostRanker CatBoost _CatBoostBase"),
+    ("_catboost", "_CatBoost"),
+    ("gensim.models.keyedvectors", "KeyedVectors Vocab"),
+    ("gensim.models.word2vec", "Word2Vec Word2VecVocab Word2VecTrainables"),
+    ("gensim.corpora.dictionary", "Dictionary"),
+    // PyTorch.
+    (
+        "torch",
+        "Size device dtype layout Tensor memory_format float16 float32 float64 float half double bfloat16 uint8 int8 \
+         int16 int32 int64 short int long bool complex64 complex128 quint8 qint8 qint32 float8_e4m3fn float8_e5m2 strided \
+         sparse_coo preserve_format contiguous_format channels_last per_tensor_affine per_channel_affine Generator \
+         relu tanh sigmoid softmax",
+    ),
+    (
+        "torch._utils",
+        "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter _rebuild_parameter_with_state \
+         _rebuild_qtensor _rebuild_sparse_tensor _rebuild_sparse_csr_tensor _rebuild_nested_tensor \
+         _rebuild_device_tensor_from_numpy _rebuild_device_tensor_from_cpu_tensor _rebuild_meta_tensor_no_storage \
+         _rebuild_wrapper_subclass _rebuild_xla_tensor",
+    ),
+    ("torch._tensor", "_rebuild_from_type_v2 _rebuild_from_type Tensor"),
+    ("torch.tensor", "_rebuild_from_type"),
+    ("torch.serialization", "_get_layout"),
+    ("torch.nn.functional", "relu gelu silu tanh sigmoid softmax leaky_relu elu mish hardtanh softplus"),
+    ("torch.nn.init", "xavier_uniform_ kaiming_uniform_ normal_ zeros_ ones_"),
+    ("torch.jit._pickle", "build_intlist build_tensorlist build_doublelist build_boollist build_tensor_from_id restore_type_tag"),
+    ("torch._C", "_distributed_c10d.ReduceOp"),
+    ("torch.utils.data.dataset", "TensorDataset Subset"),
+    ("torch.autograd.grad_mode", "no_grad"),
+    // Hugging Face's training records.
+    ("transformers.training_args", "TrainingArguments OptimizerNames"),
+    (
+        "transformers.trainer_utils",
+        "IntervalStrategy SchedulerType HubStrategy SaveStrategy EvaluationStrategy FSDPOption",
+    ),
+    ("transformers.trainer_pt_utils", "AcceleratorConfig"),
+    ("accelerate.state", "PartialState AcceleratorState"),
+    ("accelerate.utils.dataclasses", "DistributedType DeepSpeedPlugin"),
+];
