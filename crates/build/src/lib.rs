@@ -30,6 +30,7 @@ mod snapshot;
 mod state;
 mod step;
 mod tree;
+mod unpack;
 mod work;
 
 pub use engine::Engine;

@@ -27,6 +27,8 @@ fn main() -> ExitCode {
         Ok(typed) => typed,
         Err(error) => return output::error::print_usage(&error),
     };
+    // The one TLS provider of the process; that somebody installed it already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let json = typed.globals.json;
     match commands::run(typed) {
         Ok(exit) => exit.into(),

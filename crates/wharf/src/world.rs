@@ -114,7 +114,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(std::fs::read(path).with_context(|| format!("reading certificates from {}", path.display()))?)
 }
 
-fn proxies() -> Proxies {
+/// The proxies that the environment names.
+pub(crate) fn proxies() -> Proxies {
     let either = |upper: &str| host::variable(&upper.to_lowercase()).or_else(|| host::variable(upper));
     Proxies {
         http: either("HTTP_PROXY"),

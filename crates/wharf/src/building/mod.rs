@@ -16,6 +16,7 @@ use crate::settings::project::Project;
 use crate::ship::Plan;
 use crate::world::World;
 
+pub(crate) use failure::of_build as failed;
 pub(crate) use flags::{Asked, Flags};
 
 /// A finished build.
