@@ -20,7 +20,7 @@ mod subject;
 mod template;
 mod version;
 
-pub use model::Model;
+pub use model::{Artifact, Model};
 pub use resolve::{Explained, Metadata, Motion, Tag, resolve};
 pub use rules::{Rules, RulesError};
 pub use snapshot::{Clock, Event, Fact, Git, Repository, Snapshot, Variables};
