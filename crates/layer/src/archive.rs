@@ -31,7 +31,6 @@ pub struct ExtractOptions {
 /// Whether `file` is a tar archive, compressed with gzip, bzip2, xz or zstd or not at all: whether, once
 /// decompressed, it starts with a valid entry. An empty archive is none. `file` is rewound.
 pub fn is_archive(file: &File) -> Result<bool, Error> {
-    let rewind = |mut file: &File| file.rewind().map_err(Error::stream("rewinding the archive"));
     rewind(file)?;
     // Whatever goes wrong on the way to the first entry only means that this is something else.
     let first = Decoder::new(file)
@@ -41,11 +40,12 @@ pub fn is_archive(file: &File) -> Result<bool, Error> {
     Ok(matches!(first, Ok(Some(_))))
 }
 
-/// Extracts the archive in `file` below the directory `dest` of the tree `root`; `dest` must exist there
+/// Extracts the archive in `file`, from its start, below the directory `dest` of the tree `root`; `dest` must exist there
 /// and may pass symbolic links, which are followed inside `root`. Paths and links in the archive are
 /// taken as if `dest` were the root directory. Names that start with `.wh.` are ordinary. Gives the
 /// number of entries.
 pub fn extract(file: &File, root: &Path, dest: &Path, options: &ExtractOptions) -> Result<u64, Error> {
+    rewind(file)?;
     let policy = Policy {
         form: Form::Plain,
         ownership: options.ownership,
@@ -61,4 +61,8 @@ pub fn extract(file: &File, root: &Path, dest: &Path, options: &ExtractOptions) 
     };
     let mut unpacker = Unpacker::new(Tree::at(dest.into()), policy, &[]);
     decompress(file, |stream| unpacker.unpack(stream)).map(|(entries, ..)| entries)
+}
+
+fn rewind(mut file: &File) -> Result<(), Error> {
+    file.rewind().map_err(Error::stream("rewinding the archive"))
 }

@@ -6,6 +6,7 @@
 //! many threads there are and how fast they are decides nothing about the bytes.
 
 mod gzip;
+mod sample;
 mod zstd;
 
 use std::{

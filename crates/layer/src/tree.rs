@@ -74,7 +74,7 @@ impl Tree {
             }
             let fail = |errno| Error::file("entering", here.path.join(&name))(errno);
             let child = match openat(&here.directory, &name, PASSING, Mode::empty()) {
-                Err(Errno::NOENT) => return Ok(Arrival::Stuck(here, name)),
+                Err(Errno::NOENT) => return Ok(self.stuck(here, name)),
                 child => child.map_err(fail)?,
             };
             match FileType::from_raw_mode(fstat(&child).map_err(fail)?.st_mode) {
@@ -89,11 +89,17 @@ impl Tree {
                     }
                     todo.extend(parts(&target));
                 }
-                _ => return Ok(Arrival::Stuck(here, name)),
+                _ => return Ok(self.stuck(here, name)),
             }
         }
         self.latest = Some((path.to_owned(), Rc::clone(&here)));
         Ok(Arrival::At(here))
+    }
+
+    /// The caller will make `name` and ask again: from here, then.
+    fn stuck(&mut self, here: Rc<Place>, name: OsString) -> Arrival {
+        self.latest = Some((here.path.clone(), Rc::clone(&here)));
+        Arrival::Stuck(here, name)
     }
 
     /// Forgets what was found so far, after something was replaced that a path may have passed.

@@ -8,6 +8,8 @@ use std::io;
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
+use super::sample::is_incompressible;
+
 /// How much of the stream is compressed as one piece.
 pub(super) const BLOCK_SIZE: usize = 256 << 10;
 /// No name, no time, unknown operating system.
@@ -53,22 +55,8 @@ fn window(previous: &[u8]) -> &[u8] {
     &previous[previous.len().saturating_sub(WINDOW)..]
 }
 
-/// Whether deflating is a waste of time. Model weights, archives, images and packed data are most of the
-/// bytes of an ML image; at level 6 they would take most of the time and come out as long as before.
-///
-/// A tenth of the block, taken from four places and deflated at the fastest level, speaks for it: it must
-/// shrink by a 32nd.
-fn is_incompressible(block: &[u8]) -> bool {
-    const PIECE: usize = 8 << 10;
-    if block.len() < 8 * PIECE {
-        return false;
-    }
-    let sample: Vec<u8> = (0..4).flat_map(|i| &block[i * (block.len() / 4)..][..PIECE]).copied().collect();
-    deflate(&[], &sample, 1).is_ok_and(|deflated| deflated.len() > sample.len() - sample.len() / 32)
-}
-
 /// `block` as raw deflate that ends at a byte boundary and does not end the stream.
-fn deflate(dictionary: &[u8], block: &[u8], level: u32) -> io::Result<Vec<u8>> {
+pub(super) fn deflate(dictionary: &[u8], block: &[u8], level: u32) -> io::Result<Vec<u8>> {
     let mut compress = Compress::new(Compression::new(level), false);
     if !dictionary.is_empty() {
         compress.set_dictionary(dictionary)?;
@@ -104,18 +92,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-
-    /// Bytes that do not compress, from a generator that does not change.
-    pub(super) fn noise(length: usize) -> Vec<u8> {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state as u8
-        };
-        (0..length).map(|_| next()).collect()
-    }
+    use crate::encode::sample::tests::noise;
 
     fn round_trip(blocks: &[&[u8]], level: u32) -> Vec<u8> {
         let mut bytes = HEADER.to_vec();
@@ -154,14 +131,8 @@ mod tests {
 
     #[test]
     fn what_does_not_compress_is_stored() {
-        let noise = noise(BLOCK_SIZE);
-        assert!(is_incompressible(&noise));
-        assert_eq!(encode(None, &noise, 6).unwrap().bytes.len(), stored_len(noise.len()));
-        // A block of which a part compresses is deflated.
-        let mut half = noise.clone();
-        half[..BLOCK_SIZE / 2].fill(b'a');
-        assert!(!is_incompressible(&half));
-        // One too short for a sample is tried, and stored if that did not help.
-        assert_eq!(encode(None, &noise[..1000], 6).unwrap().bytes.len(), stored_len(1000));
+        for length in [BLOCK_SIZE, 1000] {
+            assert_eq!(encode(None, &noise(length), 6).unwrap().bytes.len(), stored_len(length));
+        }
     }
 }

@@ -29,8 +29,7 @@ fn plain_archive(entries: &[Entry]) -> Vec<u8> {
 
 /// `bytes` as a program of the system compresses them; `None` where it is not installed.
 fn compressed_by(program: &str, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut child =
-        Command::new(program).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+    let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
     child.stdin.take().unwrap().write_all(bytes).unwrap();
     Some(child.wait_with_output().unwrap().stdout)
 }

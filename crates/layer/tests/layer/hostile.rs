@@ -243,7 +243,7 @@ fn a_wrong_checksum_says_after_which_entry() {
 #[test]
 fn deep_directories_need_no_more_open_files_than_flat_ones() {
     let yard = Yard::new();
-    let deep = vec!["d"; 1500].join("/");
+    let deep = vec!["d"; 1100].join("/");
     apply_plain(&layer(&[Entry::file(&deep, 3)]), &yard.inside()).unwrap();
     apply_plain(&layer(&[Entry::whiteout("d")]), &yard.inside()).unwrap();
     assert_eq!(names(&yard.inside()), [""; 0]);

@@ -4,6 +4,7 @@ mod archives;
 mod changes;
 mod determinism;
 mod hostile;
+mod overlay;
 mod round_trip;
 mod trees;
 mod whiteouts;
