@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use wharf_registry::LayoutError;
 
@@ -67,12 +67,12 @@ pub(crate) struct Problem {
     code: Code,
     status: StatusCode,
     message: String,
-    headers: HeaderMap,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, status: code.status(), message: message.into(), headers: HeaderMap::new() }
+        Self { code, status: code.status(), message: message.into(), header: None }
     }
 
     /// The same with another status than the code's usual one.
@@ -82,7 +82,7 @@ impl Problem {
     }
 
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.header = Some((name, value));
         self
     }
 
@@ -122,7 +122,7 @@ impl IntoResponse for Problem {
         let document = json!({"errors": [{"code": self.code.name(), "message": self.message}]});
         let mut response = Response::new(Body::from(document.to_string()));
         *response.status_mut() = self.status;
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(self.header);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }

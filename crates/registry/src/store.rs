@@ -59,6 +59,7 @@ pub struct Document {
 
 /// A [`Document`], parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and none in a collection")]
 pub enum Parsed {
     /// One image or artifact.
     Manifest(Manifest),

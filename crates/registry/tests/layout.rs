@@ -1,5 +1,7 @@
 //! The layout on disk: what it promises about names, crashes, corruption and company.
 
+#![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set has failed")]
+
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
@@ -160,7 +162,7 @@ fn sha512_content_has_a_place_too() {
     layout.put_as(&digest, b"x").unwrap();
     assert_eq!(layout.read(&digest).unwrap(), b"x");
     assert!(layout.put_as(&digest, b"y").is_err());
-    assert!(matches!(layout.put_as(&"md5:abc".parse().unwrap(), b"y"), Err(_)));
+    assert!(layout.put_as(&"md5:abc".parse().unwrap(), b"y").is_err());
     assert_eq!(layout.blobs().unwrap().len(), 1);
 }
 

@@ -19,6 +19,7 @@ pub(super) fn is_partial(name: &OsStr) -> bool {
 
 /// The answer to wanting to fetch a blob.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub enum Claim {
     /// It is here already.
     Present,
