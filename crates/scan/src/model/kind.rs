@@ -53,6 +53,7 @@ pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> bool {
 pub(super) fn of(path: &str, size: u64, head: &[u8]) -> Option<Format> {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let by_bytes = match head {
+        [0x80, 0..=5, ..] => Some(Format::Pickle),
         [b'P', b'K', 3 | 5, 4 | 6, ..] => Some(Format::Zip),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Format::Npy),
         [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Hdf5),
@@ -70,7 +71,9 @@ pub(super) fn of(path: &str, size: u64, head: &[u8]) -> Option<Format> {
         }
         let codec = Codec::detect(head)?;
         // Two bytes are little to go by where nothing else says that this is a stream.
-        let certain = !matches!(codec, Codec::Zlib | Codec::Lzma) || is_model_name(&name) || !name.contains('.');
+        let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
+        let named = is_model_name(&name) || is_model_name(stem) || !name.contains('.');
+        let certain = named || !matches!(codec, Codec::Zlib | Codec::Lzma);
         certain.then_some(Format::Compressed(codec))
     })
 }

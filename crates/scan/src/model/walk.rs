@@ -143,7 +143,7 @@ impl Walk {
         let mut head = Vec::new();
         // An error here ends the stream; the bytes before it are what a lenient reader gets.
         let broken = (&mut stream).take(HEAD as u64).read_to_end(&mut head).is_err();
-        if head.is_empty() || !kind::wants(name, u64::MAX, &head) && !kind::is_model_name(name) {
+        if head.is_empty() || kind::of(name, u64::MAX, &head).is_none() && !kind::is_model_name(name) {
             return None;
         }
         if broken {

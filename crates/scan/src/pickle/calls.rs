@@ -42,6 +42,7 @@ impl Machine<'_> {
             Special::GetAttribute => return Some(self.get_attribute(&name, arguments)),
             Special::AttributeNames => self.attribute_names(&name, arguments),
             Special::Import => return Some(self.import_by_call(&name, arguments)),
+            Special::TypeByName => return Some(self.type_by_name(&name, arguments)),
             Special::Load => self.load(&name, arguments),
             Special::Encode => self.encode(&name, arguments),
             Special::TypeOf => {
@@ -120,6 +121,21 @@ impl Machine<'_> {
                     "pickle-computed-import",
                     Severity::Critical,
                     format!("it imports a name that it computes, with `{function}`"),
+                );
+                Value::Opaque
+            }
+        }
+    }
+
+    /// dill's way to name types: those of `types` end in `Type`, the others are built in.
+    fn type_by_name(&mut self, function: &str, arguments: &[Value]) -> Value {
+        match arguments.first().and_then(|value| self.heap.text(self.blob, *value)) {
+            Some(name) => self.import(if name.ends_with("Type") { "types" } else { "builtins" }, &name),
+            None => {
+                self.report(
+                    "pickle-computed-import",
+                    Severity::Critical,
+                    format!("it takes a type that it computes, with `{function}`"),
                 );
                 Value::Opaque
             }

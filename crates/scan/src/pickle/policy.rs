@@ -36,6 +36,8 @@ pub(crate) enum Special {
     AttributeNames,
     /// `f(module, name)` imports the name.
     Import,
+    /// `f(name)` gives one of Python's own types.
+    TypeByName,
     /// `f(bytes)` loads a pickle.
     Load,
     /// `encode(text, codec)`.
@@ -76,8 +78,9 @@ impl Policy {
         if let Some(why) = dangerous::reason(&module, &name) {
             return Judgement::Dangerous(why);
         }
-        if let Some((_, inner)) = name.split_once('.')
-            && let Some(why) = inner.split('.').find_map(dangerous::module_reason)
+        // A module reached as an attribute of another one that imports it.
+        if name.contains('.')
+            && let Some(why) = name.split('.').find_map(dangerous::module_reason)
         {
             return Judgement::Dangerous(why);
         }
@@ -225,7 +228,7 @@ mod tests {
         assert_eq!(judge("churn.features", "Scaler"), Judgement::Unknown { class: true });
         assert_eq!(judge("churn.features", "make"), Judgement::Unknown { class: false });
         assert_eq!(judge("sklearn.base", "clone"), Judgement::Unlisted { class: false });
-        assert_eq!(judge("zipapp", "create_archive"), Judgement::Unlisted { class: false });
+        assert_eq!(judge("textwrap", "wrap"), Judgement::Unlisted { class: false });
         assert_eq!(judge("numpy", "ndarray.tofile"), Judgement::Evasive);
         assert_eq!(judge("churn", "__reduce__"), Judgement::Evasive);
     }

@@ -11,8 +11,17 @@ pub(super) fn lookup(module: &str, name: &str) -> Option<Judgement> {
         return Some(Judgement::Special(*special));
     }
     let listed = HARMLESS.get(module).is_some_and(|names| names.contains(&name));
-    let exception = module == "builtins" && (name.ends_with("Error") || name.ends_with("Warning"));
-    (listed || exception || is_torch_constant(module, name)).then_some(Judgement::Allowed)
+    let builtin = module == "builtins" && (name.ends_with("Error") || name.ends_with("Warning") || is_method(name));
+    (listed || builtin || is_torch_constant(module, name)).then_some(Judgement::Allowed)
+}
+
+/// Methods of plain values: `str.split`. Formatting is not among them, as it looks up attributes.
+fn is_method(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(class, method)| {
+        matches!(class, "str" | "bytes" | "int" | "float" | "list" | "dict" | "set" | "frozenset" | "tuple")
+            && !method.contains(['.', '_'])
+            && !method.starts_with("format")
+    })
 }
 
 /// The element types and storages of PyTorch: `torch.float32`, `torch.FloatStorage`.
@@ -37,6 +46,7 @@ const SPECIAL: &[(&str, &str, Special)] = &[
     ("operator", "methodcaller", Special::AttributeNames),
     ("_operator", "methodcaller", Special::AttributeNames),
     ("numpy.core", "_ufunc_reconstruct", Special::Import),
+    ("dill._dill", "_load_type", Special::TypeByName),
     ("_codecs", "encode", Special::Encode),
     ("torch.storage", "_load_from_bytes", Special::Load),
     ("pickle", "loads", Special::Load),
@@ -103,7 +113,6 @@ const TABLE: &[(&str, &str)] = &[
     ("pytz.tzinfo", "DstTzInfo StaticTzInfo"),
     ("dateutil.tz.tz", "tzutc tzlocal tzoffset"),
     ("dateutil.relativedelta", "relativedelta"),
-    ("dill._dill", "_load_type"),
     // NumPy.
     (
         "numpy",
@@ -171,6 +180,7 @@ const TABLE: &[(&str, &str)] = &[
     ("scipy.spatial.ckdtree", "cKDTree"),
     ("scipy.special._ufuncs", "expit logit xlogy gammaln psi erf erfinv ndtr ndtri boxcox inv_boxcox"),
     ("scipy.special", "expit logit"),
+    ("scipy._lib.array_api_compat.numpy._aliases", "asarray"),
     // scikit-learn beyond its classes.
     ("sklearn.neighbors._kd_tree", "newObj"),
     ("sklearn.neighbors._ball_tree", "newObj"),
