@@ -1,5 +1,7 @@
 //! How long a sandbox takes to start and end: `cargo run --release --example start_time -- [count] [lowers] [ballast MiB]`.
 
+#![allow(clippy::print_stdout, reason = "the output is what it is for")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

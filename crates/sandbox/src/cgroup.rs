@@ -230,6 +230,8 @@ impl CgroupMount {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -254,8 +256,11 @@ mod tests {
         assert_eq!(found.v1("pids"), Some(Path::new("/sys/fs/cgroup/pids/child")));
     }
 
-    #[test]
-    fn garbage_is_no_hierarchy() {
-        assert_eq!(Hierarchies::parse("- - -\n\nx", "::\n:\n"), Hierarchies::default());
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(mounts in "[a-z0-9/ :,\\n-]{0,200}", groups in "[a-z0-9/:,\\n]{0,100}") {
+            Hierarchies::parse(&format!("1 1 0:1 / /x rw - cgroup c {mounts}"), &groups);
+            Hierarchies::parse(&mounts, &groups);
+        }
     }
 }

@@ -79,3 +79,42 @@ pub(crate) fn parse_map(text: &str) -> Vec<RangeInclusive<u32>> {
     };
     text.lines().filter_map(range).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn maps_are_ranges_of_ids_inside() {
+        let map = "         0       1000          1\n         1     100000      65536\n";
+        assert_eq!(parse_map(map), [0..=0, 1..=65_536]);
+        assert_eq!(parse_map("0 0 4294967295\n"), [0..=4_294_967_294]);
+        assert_eq!(parse_map("0 0 0\n5 0 4294967295\nx\n"), []);
+    }
+
+    #[test]
+    fn a_user_needs_all_its_ids() {
+        let ids = IdMap {
+            privilege: Privilege::Namespaced,
+            users: vec![0..=10],
+            groups: vec![0..=10],
+            can_set_groups: true,
+        };
+        let user = |uid, gid, groups: &[u32]| User { uid, gid, groups: groups.to_vec() };
+        assert!(ids.check(&user(10, 10, &[1, 2])).is_ok());
+        assert!(matches!(ids.check(&user(11, 0, &[])), Err(Error::UnmappedId { kind: "user", id: 11 })));
+        assert!(matches!(ids.check(&user(0, 12, &[])), Err(Error::UnmappedId { kind: "group", id: 12 })));
+        assert!(matches!(ids.check(&user(0, 0, &[1, 13])), Err(Error::UnmappedId { kind: "group", id: 13 })));
+        let ids = IdMap { can_set_groups: false, ..ids };
+        assert!(ids.check(&user(1, 1, &[])).is_ok() && ids.check(&user(1, 1, &[2])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in "[0-9 \\n-]{0,100}") {
+            parse_map(&text);
+        }
+    }
+}

@@ -260,3 +260,47 @@ impl DescriptorName {
         CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::mount::{MountPropagationFlags, mount_change};
+
+    use super::*;
+
+    /// What a kernel needs that does not know `lowerdir+`; the other way has its tests in `tests/files.rs`.
+    #[test]
+    fn layers_can_be_given_in_one_string() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        // This thread alone gets mounts of its own.
+        sys::unshare(libc::CLONE_NEWNS).unwrap();
+        mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let directory = place.path().join(name);
+            fs::create_dir(&directory).unwrap();
+            directory
+        };
+        let lowers: Vec<_> = (0..200).map(|number| make(&format!("a,b:c{number}"))).collect();
+        for (number, lower) in lowers.iter().enumerate() {
+            fs::write(lower.join("topmost"), number.to_string()).unwrap();
+        }
+        let (dir, work, at) = (make("upper"), make("work"), make("at"));
+        let upper = Some(crate::Upper { dir: dir.clone(), work });
+        let overlay = Overlay { lowers, upper, volatile: true };
+        let view = View::new(&overlay, Privilege::Full).unwrap();
+        view.mount_by_string(&path::c_path(&at).unwrap()).unwrap();
+        assert_eq!(fs::read_to_string(at.join("topmost")).unwrap(), "199");
+        fs::write(at.join("new"), "").unwrap();
+        assert!(dir.join("new").exists());
+        rustix::mount::unmount(&at, rustix::mount::UnmountFlags::empty()).unwrap();
+
+        let overlay = Overlay { lowers: vec![place.path().into(); 300], ..Overlay::default() };
+        let view = View::new(&overlay, Privilege::Full).unwrap();
+        let refused = view.mount_by_string(&path::c_path(&at).unwrap()).unwrap_err();
+        assert_eq!(refused.errno, Errno::TOOBIG);
+    }
+}

@@ -337,3 +337,63 @@ impl<'a> Reader<'a> {
         Some(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, pipe};
+    use std::os::fd::AsFd;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sent(say: impl FnOnce(Reporter<'_>)) -> Vec<u8> {
+        let (mut read, write) = pipe().unwrap();
+        say(Reporter::new(write.as_fd()));
+        drop(write);
+        let mut bytes = Vec::new();
+        read.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let state = DirectoryState { mode: 0o40755, uid: 1, gid: u32::MAX, modified: (-5, 999_999_999) };
+        let bytes = sent(|reporter| {
+            reporter.passed(b"/etc", true, &state);
+            reporter.made(b"/etc/hosts", (7, 8));
+            let log = Log::of(b"e overlay: no\n");
+            reporter.failed(&Failure { log, ..Failure::new(Step::Overlay, 3, Errno::INVAL) });
+        });
+        let Report { traces, failure } = parse(&bytes);
+        let passed = Trace::Passed { path: b"/etc".to_vec(), own: true, state };
+        let made = Trace::Made { path: b"/etc/hosts".to_vec(), parent_modified: (7, 8) };
+        assert_eq!(traces, [passed, made]);
+        let failure = failure.unwrap();
+        assert_eq!((failure.step, failure.index, failure.errno), (Step::Overlay, 3, Errno::INVAL));
+        assert_eq!(failure.log.text().as_deref(), Some("overlay: no"));
+    }
+
+    #[test]
+    fn the_longest_path_fits_a_frame() {
+        let path = vec![b'x'; PATH_MAX];
+        let bytes = sent(|reporter| reporter.made(&path, (0, 0)));
+        assert_eq!(parse(&bytes).traces, [Trace::Made { path, parent_modified: (0, 0) }]);
+    }
+
+    #[test]
+    fn a_child_that_dies_while_speaking_is_heard_up_to_there() {
+        let bytes = sent(|reporter| {
+            reporter.made(b"/a", (0, 0));
+            reporter.made(b"/b", (0, 0));
+        });
+        assert_eq!(parse(&bytes[..bytes.len() - 1]).traces.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes: Vec<u8>, kind in 0_u8..4) {
+            parse(&[&[kind], bytes.as_slice()].concat());
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Root file systems, mounts, and what they leave behind.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod arena;
 
 use std::collections::BTreeSet;

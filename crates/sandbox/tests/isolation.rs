@@ -1,5 +1,7 @@
 //! What a process in a sandbox sees of the host, and what it may do.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod arena;
 
 use arena::{Arena, lines};

@@ -1,5 +1,7 @@
 //! Starting, watching and ending a process.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod arena;
 
 use std::io::{Read, Write};

@@ -1,7 +1,13 @@
 //! Where the tests fight: a process of its own per test, on a given rung of the ladder, with a root file
 //! system made of busybox.
 
-#![allow(dead_code, reason = "every test program uses its own part")]
+#![allow(
+    dead_code,
+    unused_macros,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test support, of which every test program uses its own part"
+)]
 
 use std::fs;
 use std::io::Read;
@@ -58,17 +64,34 @@ const SUBID_USER: &str = "wharf-test";
 /// A user id without a name and without sub-ids.
 const LONE_USER: &str = "54321";
 
-/// Runs `body` in a process of its own, because only one with a single thread can enter a sandbox, as
-/// the user that makes the ladder end on `rung`.
+/// Who enters the sandbox.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Root,
+    WithSubids,
+    WithoutSubids,
+}
+
+/// Runs `body` as the user who ends up on `rung`.
 pub(crate) fn fight(rung: Rung, name: &str, body: impl FnOnce(&Arena)) {
+    let caller = match rung {
+        Rung::Root => Caller::Root,
+        Rung::SubIds => Caller::WithSubids,
+        Rung::SingleId => Caller::WithoutSubids,
+    };
+    alone(caller, name, || enter_and_run(rung, name, body));
+}
+
+/// Runs `body` in a process of its own with a single thread, for only such a process can enter.
+pub(crate) fn alone(caller: Caller, name: &str, body: impl FnOnce()) {
     if !Path::new("/bin/busybox").exists() {
         eprintln!("skipped {name}: /bin/busybox is missing (package busybox-static)");
         return;
     }
     if std::env::var_os(INSIDE).is_some() {
-        return inside(rung, name, body);
+        return on_single_thread(body);
     }
-    let Some(mut command) = command(rung, name) else { return };
+    let Some(mut command) = command(caller, name) else { return };
     let output = command.args(["--exact", name, "--test-threads=1", "--nocapture"]).env(INSIDE, "1").output();
     let output = output.unwrap();
     let text =
@@ -79,41 +102,34 @@ pub(crate) fn fight(rung: Rung, name: &str, body: impl FnOnce(&Arena)) {
     }
 }
 
-fn command(rung: Rung, name: &str) -> Option<Command> {
+/// This test program, to be run as `caller`.
+fn command(caller: Caller, name: &str) -> Option<Command> {
     let me = std::env::current_exe().unwrap();
-    let root = rustix::process::geteuid().is_root();
     let known = fs::read_to_string("/etc/subuid").is_ok_and(|text| text.contains(SUBID_USER));
-    let mut command = match (rung, root) {
-        (Rung::Root, false) => {
+    let user = match (caller, rustix::process::geteuid().is_root()) {
+        (Caller::Root, false) => {
             eprintln!("skipped {name}: not running as root");
             return None;
         }
-        (Rung::SubIds, true) if !known => {
+        (Caller::WithSubids, true) if !known => {
             eprintln!("skipped {name}: there is no user {SUBID_USER} with sub-ids");
             return None;
         }
-        (Rung::Root, true) | (_, false) => return Some(Command::new(me)),
-        (Rung::SubIds, true) => become_user(SUBID_USER),
-        (Rung::SingleId, true) => become_user(LONE_USER),
+        (Caller::Root, true) | (_, false) => return Some(Command::new(me)),
+        (Caller::WithSubids, true) => SUBID_USER,
+        (Caller::WithoutSubids, true) => LONE_USER,
     };
-    command.arg(me);
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", user, "--regid", user, "--clear-groups"]).arg(me);
     Some(command)
 }
 
-fn become_user(user: &str) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", user, "--clear-groups"]);
-    let group = if user == SUBID_USER { user } else { LONE_USER };
-    command.args(["--regid", group]);
-    command
-}
-
 /// The test harness runs even a single test on a second thread; a fork of that thread has just one.
-fn inside(rung: Rung, name: &str, body: impl FnOnce(&Arena)) {
+fn on_single_thread(body: impl FnOnce()) {
     // SAFETY: the other thread only waits for this one, and holds no lock meanwhile.
     match unsafe { libc::fork() } {
         0 => {
-            let survived = catch_unwind(AssertUnwindSafe(|| enter_and_run(rung, name, body)));
+            let survived = catch_unwind(AssertUnwindSafe(body));
             // SAFETY: has no preconditions.
             unsafe { libc::_exit(i32::from(survived.is_err())) }
         }
@@ -126,7 +142,8 @@ fn inside(rung: Rung, name: &str, body: impl FnOnce(&Arena)) {
     }
 }
 
-fn enter_and_run(rung: Rung, name: &str, body: impl FnOnce(&Arena)) {
+/// Enters, and runs `body` if that led to `rung`.
+pub(crate) fn enter_and_run(rung: Rung, name: &str, body: impl FnOnce(&Arena)) {
     let sandbox = enter().unwrap();
     if sandbox.rung() != rung {
         eprintln!("skipped {name}: this host gave {} ({:?})", sandbox.rung(), sandbox.refusals());
