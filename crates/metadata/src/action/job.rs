@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{ActionError, Inputs};
-use crate::javascript::parse_date;
+use crate::javascript::{number_to_string, parse_date};
 use crate::snapshot::{Fact, Variables};
 use crate::subject::Subject;
 
@@ -59,7 +59,8 @@ impl Job {
         let mut commit = fact(variables, "GITHUB_SHA");
         if event.contains("pull_request_target") {
             // The event runs for the base branch; the pull request is what is built.
-            let value = format!("refs/pull/{}/merge", printed(&payload["number"]));
+            let number = payload.get("number").map_or_else(|| "undefined".to_owned(), printed);
+            let value = format!("refs/pull/{number}/merge");
             reference = Some(Fact { value, origin: "event.number".to_owned() });
         }
         let head = &payload["pull_request"]["head"]["sha"];
@@ -154,9 +155,10 @@ fn fact(variables: &Variables, name: &str) -> Option<Fact> {
 fn printed(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Null => "undefined".to_owned(),
-        Value::Array(_) | Value::Object(_) => "[object Object]".to_owned(),
-        plain => plain.to_string(),
+        Value::Number(number) => number_to_string(number.as_f64().unwrap_or(f64::NAN)),
+        Value::Null | Value::Bool(_) => value.to_string(),
+        Value::Array(items) => items.iter().map(printed).collect::<Vec<_>>().join(","),
+        Value::Object(_) => "[object Object]".to_owned(),
     }
 }
 

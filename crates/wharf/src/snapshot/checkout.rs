@@ -53,7 +53,8 @@ impl Git<'_> {
         if names == "HEAD" {
             return self.inferred();
         }
-        let Some(names) = names.strip_prefix("HEAD, ").map(str::trim).filter(|names| !names.is_empty()) else {
+        let Some(names) = names.strip_prefix("HEAD, ").map(str::trim).filter(|names| !names.is_empty())
+        else {
             bail!("git names no ref for the detached HEAD: `{decoration}`");
         };
         if names.starts_with("tag: ") {
@@ -74,7 +75,8 @@ impl Git<'_> {
         let mut tags: Vec<&str> = refs.lines().map(str::trim).filter(|tag| !tag.is_empty()).collect();
         tags.sort_by_key(|tag| std::cmp::Reverse(tag.len()));
         let decorates = |tag: &&&str| {
-            let rest = tag.strip_prefix("refs/tags/").and_then(|tag| names.strip_prefix("tag: ")?.strip_prefix(tag));
+            let rest =
+                tag.strip_prefix("refs/tags/").and_then(|tag| names.strip_prefix("tag: ")?.strip_prefix(tag));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(", "))
         };
         match (tags.iter().find(decorates), tags.as_slice()) {
@@ -104,7 +106,8 @@ impl Git<'_> {
     }
 
     fn containing(&self, scope: &str) -> Result<Option<String>> {
-        let format = ["for-each-ref", "--format=%(refname)", "--contains", "HEAD", "--sort=-committerdate", scope];
+        let format =
+            ["for-each-ref", "--format=%(refname)", "--contains", "HEAD", "--sort=-committerdate", scope];
         let refs = self.run(&format)?;
         Ok(refs.lines().map(str::trim).find(|name| !name.is_empty()).map(str::to_owned))
     }
@@ -127,7 +130,9 @@ fn branch(names: &str) -> Option<&str> {
         return None;
     }
     match rest.split_once(", ") {
-        Some((of_remote, local)) if !of_remote.is_empty() && !of_remote.contains('/') && !local.is_empty() => {
+        Some((of_remote, local))
+            if !of_remote.is_empty() && !of_remote.contains('/') && !local.is_empty() =>
+        {
             Some(local)
         }
         _ => Some(rest),

@@ -55,7 +55,8 @@ impl Forge {
     async fn fetch(&self, url: &str) -> Result<Value> {
         let mut url = Url::parse(url)?;
         for _ in 0..=REDIRECTS {
-            let mut request = self.http.get(url.clone()).timeout(PATIENCE).header(ACCEPT, "application/vnd.github+json");
+            let mut request =
+                self.http.get(url.clone()).timeout(PATIENCE).header(ACCEPT, "application/vnd.github+json");
             if !self.token.is_empty() {
                 request = request.header(AUTHORIZATION, format!("token {}", self.token));
             }

@@ -24,7 +24,8 @@ pub(crate) fn capture(directory: &Path) -> Result<Option<Git>, Failure> {
     let status = Question::ask(directory, &["status", "--porcelain", "--untracked-files=no"])?;
 
     let refs = refs.answer()?.unwrap_or_default();
-    let under = |folder: &str| refs.lines().filter_map(|name| name.strip_prefix(folder)).map(str::to_owned).collect();
+    let under =
+        |folder: &str| refs.lines().filter_map(|name| name.strip_prefix(folder)).map(str::to_owned).collect();
     Ok(Some(Git {
         commit: head.commit,
         commit_date: head.date,
@@ -52,13 +53,19 @@ fn head(directory: &Path) -> Result<Option<Head>, Failure> {
     let shallow = ["rev-parse", "--is-inside-work-tree", "--is-shallow-repository"];
     let (show, shallow) = match (Question::ask(directory, &show), Question::ask(directory, &shallow)) {
         (Ok(show), Ok(shallow)) => (show, shallow),
-        (Err(error), _) | (_, Err(error)) if is_missing(&error) && !has_repository(directory) => return Ok(None),
+        (Err(error), _) | (_, Err(error)) if is_missing(&error) && !has_repository(directory) => {
+            return Ok(None);
+        }
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
     let (shown, about) = (show.finish()?, shallow.finish()?);
     let problem = String::from_utf8_lossy(&about.stderr).into_owned();
     if !about.status.success() {
-        return if problem.contains("not a git repository") { Ok(None) } else { Err(refused(directory, &problem)) };
+        return if problem.contains("not a git repository") {
+            Ok(None)
+        } else {
+            Err(refused(directory, &problem))
+        };
     }
     if !shown.status.success() {
         let what = format!("the git repository in {} has no commits", directory.display());
@@ -89,7 +96,8 @@ impl Question {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
-        let child = child.map_err(|error| Failure::new(Exit::Environment, anyhow!(error).context("starting git")))?;
+        let child =
+            child.map_err(|error| Failure::new(Exit::Environment, anyhow!(error).context("starting git")))?;
         Ok(Self { child })
     }
 
@@ -119,7 +127,8 @@ impl Question {
 fn text(bytes: Vec<u8>) -> Result<String, Failure> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let shown = String::from_utf8_lossy(error.as_bytes()).trim_end().to_owned();
-        Failure::usage(format!("git names a ref that is not UTF-8: `{shown}`")).hint("rename the branch or the tag")
+        Failure::usage(format!("git names a ref that is not UTF-8: `{shown}`"))
+            .hint("rename the branch or the tag")
     })?;
     Ok(text.trim_end_matches('\n').to_owned())
 }
@@ -158,7 +167,10 @@ fn refused(directory: &Path, problem: &str) -> Failure {
         .context(format!("asking git about {}", directory.display()));
     if problem.contains("dubious ownership") {
         let command = "git config --global --add safe.directory";
-        return failure.hint(format!("the repository belongs to somebody else; if that is right: {command} {}", directory.display()));
+        return failure.hint(format!(
+            "the repository belongs to somebody else; if that is right: {command} {}",
+            directory.display()
+        ));
     }
     failure
 }

@@ -17,8 +17,21 @@ use crate::exit::{Exit, Failure};
 const EVENT_MAX: u64 = 64 << 20;
 /// How the names of variables begin that say what is being built.
 const SPOKEN: [&str; 15] = [
-    "GITHUB_", "INPUT_", "DOCKER_METADATA_", "CI_", "BITBUCKET_", "CIRCLE", "BUILD_", "BUILDKITE", "DRONE", "GIT_",
-    "BRANCH_", "TAG_", "CHANGE_", "SYSTEM_", "PARAM_",
+    "GITHUB_",
+    "INPUT_",
+    "DOCKER_METADATA_",
+    "CI_",
+    "BITBUCKET_",
+    "CIRCLE",
+    "BUILD_",
+    "BUILDKITE",
+    "DRONE",
+    "GIT_",
+    "BRANCH_",
+    "TAG_",
+    "CHANGE_",
+    "SYSTEM_",
+    "PARAM_",
 ];
 
 /// Takes the state of the repository around `directory` and of the CI job that `variables` describe.
@@ -76,7 +89,8 @@ fn clock(variables: &Variables) -> Result<Clock, Failure> {
         None => None,
         Some(text) => {
             let instant = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-            let problem = || Failure::usage(format!("SOURCE_DATE_EPOCH is `{text}`; it must be seconds since 1970"));
+            let problem =
+                || Failure::usage(format!("SOURCE_DATE_EPOCH is `{text}`; it must be seconds since 1970"));
             Some(instant.ok_or_else(problem)?)
         }
     };

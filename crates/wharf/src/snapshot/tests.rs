@@ -42,7 +42,14 @@ fn git_in(directory: &Path, arguments: &[&str]) {
     let status = Command::new("git")
         .arg("-C")
         .arg(directory)
-        .args(["-c", "user.name=Casey", "-c", "user.email=casey@example.invalid", "-c", "protocol.file.allow=always"])
+        .args([
+            "-c",
+            "user.name=Casey",
+            "-c",
+            "user.email=casey@example.invalid",
+            "-c",
+            "protocol.file.allow=always",
+        ])
         .args(arguments)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_COMMITTER_DATE", "2024-05-06T07:08:09+02:00")

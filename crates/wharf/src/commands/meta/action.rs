@@ -82,10 +82,21 @@ fn write(variables: &Variables, outputs: &Outputs) -> Result<(), Failure> {
         std::fs::write(&path, &file.content).with_context(|| format!("writing {}", path.display()))?;
         values.push((file.output, path.display().to_string()));
     }
-    append(variables, "GITHUB_OUTPUT", "set-output", values.iter().map(|(name, value)| ((*name).to_owned(), value)))?;
+    append(
+        variables,
+        "GITHUB_OUTPUT",
+        "set-output",
+        values.iter().map(|(name, value)| ((*name).to_owned(), value)),
+    )?;
     if outputs.export {
-        let name = |output: &str| format!("DOCKER_METADATA_OUTPUT_{}", output.replace('-', "_").to_uppercase());
-        append(variables, "GITHUB_ENV", "set-env", values.iter().map(|(output, value)| (name(output), value)))?;
+        let name =
+            |output: &str| format!("DOCKER_METADATA_OUTPUT_{}", output.replace('-', "_").to_uppercase());
+        append(
+            variables,
+            "GITHUB_ENV",
+            "set-env",
+            values.iter().map(|(output, value)| (name(output), value)),
+        )?;
     }
     log(outputs)
 }
@@ -94,7 +105,8 @@ fn write(variables: &Variables, outputs: &Outputs) -> Result<(), Failure> {
 fn bake_directory(variables: &Variables) -> Result<PathBuf, Failure> {
     let parent = variables.get("RUNNER_TEMP").filter(|path| !path.is_empty()).map(PathBuf::from);
     let parent = parent.unwrap_or_else(std::env::temp_dir);
-    let directory = tempfile::Builder::new().prefix("docker-actions-toolkit-").rand_bytes(6).tempdir_in(&parent);
+    let directory =
+        tempfile::Builder::new().prefix("docker-actions-toolkit-").rand_bytes(6).tempdir_in(&parent);
     Ok(directory.with_context(|| format!("making a directory in {}", parent.display()))?.keep())
 }
 
@@ -125,9 +137,12 @@ fn log(outputs: &Outputs) -> Result<(), Failure> {
     for warning in &outputs.warnings {
         text.push_str(&format!("::warning::{}\n", escaped(warning)));
     }
-    for (title, output) in
-        [("Docker image version", "version"), ("Docker tags", "tags"), ("Docker labels", "labels"), ("JSON output", "json")]
-    {
+    for (title, output) in [
+        ("Docker image version", "version"),
+        ("Docker tags", "tags"),
+        ("Docker labels", "labels"),
+        ("JSON output", "json"),
+    ] {
         let value = outputs.texts.iter().find(|(name, _)| *name == output);
         let value = value.map_or("", |(_, value)| value.as_str());
         text.push_str(&format!("::group::{title}\n{value}\n::endgroup::\n"));

@@ -26,7 +26,11 @@ pub(crate) fn run(args: Args, _globals: &Globals) -> Outcome {
 }
 
 /// What the project's own rules say.
-pub(crate) fn of_project(project: &Project, snapshot: &Snapshot, directory: &Path) -> Result<Metadata, Failure> {
+pub(crate) fn of_project(
+    project: &Project,
+    snapshot: &Snapshot,
+    directory: &Path,
+) -> Result<Metadata, Failure> {
     let image = crate::ship::image_name(directory, project, snapshot)?;
     let labels = project.image.labels.iter().map(|(key, value)| format!("{key}={value}"));
     let rules = Rules {
