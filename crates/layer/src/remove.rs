@@ -20,9 +20,10 @@ const DIRECTORY: OFlags =
 /// A directory that is being emptied.
 struct Level {
     name: OsString,
+    /// Its device and inode, by which it is known again on the way back up.
+    identity: (u64, u64),
     /// Directories in it that are still to be emptied.
     inner: Vec<OsString>,
-    is_kept: bool,
 }
 
 /// Removes `name` in `parent` with all that is in it, except for the inodes in `kept` and the directories
@@ -35,13 +36,18 @@ pub(crate) fn remove(parent: BorrowedFd<'_>, name: &OsStr, kept: &HashSet<u64>) 
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         return if kept.contains(&stat.st_ino) { Ok(()) } else { unlinkat(parent, name, AtFlags::empty()) };
     }
-    let mut levels = vec![empty(parent, &[], name, kept)?];
+    let (mut here, level) = empty(parent, name, kept)?;
+    let mut levels = vec![level];
     while let Some(level) = levels.last_mut() {
         if let Some(inner) = level.inner.pop() {
-            let level = empty(parent, &levels, &inner, kept)?;
+            let (directory, level) = empty(here.as_fd(), &inner, kept)?;
+            here = directory;
             levels.push(level);
         } else if let Some(done) = levels.pop() {
-            remove_directory(parent, &levels, &done)?;
+            here = up(&here, parent, levels.last())?;
+            if !kept.contains(&done.identity.1) {
+                remove_directory(&here, &done.name)?;
+            }
         }
     }
     Ok(())
@@ -49,55 +55,58 @@ pub(crate) fn remove(parent: BorrowedFd<'_>, name: &OsStr, kept: &HashSet<u64>) 
 
 /// Removes what `directory` contains, by the same rule.
 pub(crate) fn remove_content(directory: BorrowedFd<'_>, kept: &HashSet<u64>) -> Result<()> {
-    for entry in Dir::read_from(directory)? {
-        let name = entry?.file_name().to_owned();
-        if !matches!(name.to_bytes(), b"." | b"..") {
-            remove(directory, OsStr::from_bytes(name.to_bytes()), kept)?;
-        }
+    for name in names(directory)? {
+        remove(directory, &name, kept)?;
     }
     Ok(())
 }
 
-/// Removes all but directories from the directory `name` below `levels`.
-fn empty(top: BorrowedFd<'_>, levels: &[Level], name: &OsStr, kept: &HashSet<u64>) -> Result<Level> {
-    let parent = descend(top, levels)?;
-    let parent = parent.as_ref().map_or(top, AsFd::as_fd);
+/// Removes all but directories from the directory `name`, and gives it.
+fn empty(parent: BorrowedFd<'_>, name: &OsStr, kept: &HashSet<u64>) -> Result<(OwnedFd, Level)> {
     let directory = openat(parent, name, DIRECTORY, Mode::empty())?;
     let mut inner = Vec::new();
-    for entry in Dir::read_from(&directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        let stat = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    for name in names(directory.as_fd())? {
+        let stat = statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            inner.push(OsStr::from_bytes(name.to_bytes()).to_owned());
+            inner.push(name);
         } else if !kept.contains(&stat.st_ino) {
-            unlinkat(&directory, name, AtFlags::empty())?;
+            unlinkat(&directory, &name, AtFlags::empty())?;
         }
     }
-    let is_kept = kept.contains(&fstat(&directory)?.st_ino);
-    Ok(Level { name: name.to_owned(), inner, is_kept })
+    let identity = identity(&directory)?;
+    Ok((directory, Level { name: name.to_owned(), identity, inner }))
 }
 
-fn remove_directory(top: BorrowedFd<'_>, levels: &[Level], level: &Level) -> Result<()> {
-    if level.is_kept {
-        return Ok(());
-    }
-    let parent = descend(top, levels)?;
-    let parent = parent.as_ref().map_or(top, AsFd::as_fd);
-    match unlinkat(parent, &level.name, AtFlags::REMOVEDIR) {
+/// The directory above `here`: that of `level`, or `top` where there is none. One that was moved away in
+/// the meantime is not followed.
+fn up(here: &OwnedFd, top: BorrowedFd<'_>, level: Option<&Level>) -> Result<OwnedFd> {
+    let Some(level) = level else {
+        return openat(top, ".", DIRECTORY, Mode::empty());
+    };
+    let above = openat(here, "..", DIRECTORY, Mode::empty())?;
+    if identity(&above)? == level.identity { Ok(above) } else { Err(Errno::STALE) }
+}
+
+fn remove_directory(parent: &OwnedFd, name: &OsStr) -> Result<()> {
+    match unlinkat(parent, name, AtFlags::REMOVEDIR) {
         // Something in it is kept.
         Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
         result => result,
     }
 }
 
-/// Opens the innermost of `levels`; `None` where there are none.
-fn descend(top: BorrowedFd<'_>, levels: &[Level]) -> Result<Option<OwnedFd>> {
-    levels.iter().try_fold(None, |here: Option<OwnedFd>, level| {
-        let here = here.as_ref().map_or(top, AsFd::as_fd);
-        openat(here, &level.name, DIRECTORY, Mode::empty()).map(Some)
-    })
+fn identity(directory: &OwnedFd) -> Result<(u64, u64)> {
+    fstat(directory).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+fn names(directory: BorrowedFd<'_>) -> Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    Ok(names)
 }

@@ -74,6 +74,9 @@ impl<'a> Stack<'a> {
         let mut found = None;
         for component in path.components() {
             let Component::Normal(name) = component else { return Ok(None) };
+            if parts.is_empty() {
+                return Ok(None);
+            }
             sofar.push(name);
             found = self.find_in(&parts, &sofar)?;
             parts = found.as_ref().map(|found| found.parts.clone()).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! the layer's identity), names as bytes (they need not be UTF-8), and what a hostile archive can make
 //! us allocate (see [`MAX_EXTENSION`]).
 
+mod extensions;
 mod header;
 mod pax;
 mod reader;
@@ -18,3 +19,6 @@ pub(crate) const BLOCK: usize = 512;
 
 /// The largest extension (PAX records, GNU long name, sparse map) that is read, in bytes.
 pub(crate) const MAX_EXTENSION: u64 = 1 << 20;
+
+/// Sizes from here on are taken for errors: no file has an exabyte, and sums of sizes stay in range.
+const MAX_SIZE: u64 = 1 << 60;

@@ -1,8 +1,9 @@
 //! One header block: where its fields are and how numbers stand in them.
 
-use std::ops::Range;
+use std::{ffi::OsString, ops::Range, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use super::BLOCK;
+use crate::Device;
 
 pub(super) const NAME: Range<usize> = 0..100;
 pub(super) const MODE: Range<usize> = 100..108;
@@ -16,7 +17,7 @@ pub(super) const LINK_NAME: Range<usize> = 157..257;
 const MAGIC: Range<usize> = 257..265;
 pub(super) const DEV_MAJOR: Range<usize> = 329..337;
 pub(super) const DEV_MINOR: Range<usize> = 337..345;
-pub(super) const PREFIX: Range<usize> = 345..500;
+const PREFIX: Range<usize> = 345..500;
 
 const USTAR: &[u8] = b"ustar\x0000";
 
@@ -40,11 +41,6 @@ impl Header {
 
     pub(super) fn kind(&self) -> u8 {
         self.0[TYPE]
-    }
-
-    /// Whether the field `prefix` is one, and not GNU's times or nothing at all.
-    pub(super) fn has_prefix(&self) -> bool {
-        self.0[MAGIC] == *USTAR
     }
 
     pub(super) fn is_zero(&self) -> bool {
@@ -81,6 +77,27 @@ impl Header {
         parse_number(&self.0[field])
     }
 
+    /// A number that cannot be negative.
+    pub(super) fn unsigned(&self, field: Range<usize>) -> Option<u64> {
+        self.number(field).and_then(|number| u64::try_from(number).ok())
+    }
+
+    /// The name. Only ustar has the field `prefix`; GNU keeps times in its place.
+    pub(super) fn path(&self) -> PathBuf {
+        let name = self.text(NAME);
+        let prefix = if self.0[MAGIC] == *USTAR { self.text(PREFIX) } else { b"" };
+        path_of(if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() })
+    }
+
+    pub(super) fn link(&self) -> PathBuf {
+        path_of(self.text(LINK_NAME).to_vec())
+    }
+
+    pub(super) fn device(&self) -> Option<Device> {
+        let number = |field| self.number(field).and_then(|number| u32::try_from(number).ok());
+        Some(Device { major: number(DEV_MAJOR)?, minor: number(DEV_MINOR)? })
+    }
+
     /// Whether the checksum is right, summed over unsigned bytes as the standard says or over signed
     /// ones as some old programs did.
     pub(super) fn is_sound(&self) -> bool {
@@ -97,6 +114,14 @@ impl Header {
     }
 }
 
+/// Bytes as a path, up to the first NUL.
+pub(super) fn path_of(mut bytes: Vec<u8>) -> PathBuf {
+    if let Some(end) = bytes.iter().position(|&byte| byte == 0) {
+        bytes.truncate(end);
+    }
+    OsString::from_vec(bytes).into()
+}
+
 /// A number in octal, or in GNU's base 256 where the first bit is set. An empty field is 0.
 pub(super) fn parse_number(field: &[u8]) -> Option<i64> {
     match field.first() {
@@ -109,7 +134,7 @@ fn parse_octal(field: &[u8]) -> Option<i64> {
     let is_filler = |byte: &u8| matches!(byte, b' ' | 0);
     let start = field.iter().position(|byte| !is_filler(byte)).unwrap_or(field.len());
     let digits = &field[start..];
-    let digits = &digits[..digits.iter().position(|byte| is_filler(byte)).unwrap_or(digits.len())];
+    let digits = &digits[..digits.iter().position(is_filler).unwrap_or(digits.len())];
     digits.iter().try_fold(0_i64, |value, digit| match digit {
         b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
         _ => None,

@@ -4,20 +4,18 @@
 //! refused rather than guessed at: two readers that guess differently see different files.
 
 use std::{
-    ffi::OsString,
     io::{self, BufRead},
-    os::unix::ffi::OsStringExt,
     path::PathBuf,
 };
 
 use super::{
-    BLOCK, MAX_EXTENSION,
+    BLOCK, MAX_EXTENSION, MAX_SIZE,
+    extensions::Extensions,
     header::{self, Header},
-    pax,
     sparse::{self, Extents},
     writer::padding,
 };
-use crate::{Device, Entry, Error, Kind, Metadata, Timestamp};
+use crate::{Entry, Error, Kind};
 
 /// Reads tar. The names it gives are as they stand in the archive.
 #[derive(Debug)]
@@ -59,22 +57,22 @@ impl<R: BufRead> TarReader<R> {
         self.skip(self.stored + self.padding as u64)?;
         self.set_content(0, 0, Extents::new());
         let mut extensions = Extensions::default();
-        let mut is_extended = false;
+        let mut extended = 0;
         while let Some(header) = self.read_header()? {
             match header.kind() {
-                b'x' => extensions.set_records(&self.read_extension(&header)?)?,
-                b'L' => extensions.path = Some(text_of(self.read_extension(&header)?)),
-                b'K' => extensions.link = Some(text_of(self.read_extension(&header)?)),
+                b'x' | b'L' | b'K' => {
+                    let data = self.read_extension(&header, &mut extended)?;
+                    extensions.set(header.kind(), data).map_err(|reason| malformed(None, reason))?;
+                }
                 b'g' => {
                     // Global records: Go's reader, and with it docker, reads past them.
-                    let size = size_of(&header, None)?;
+                    let size = size_of(&header)?;
                     self.skip(size + padding(size) as u64)?;
                 }
                 _ => return self.entry(&header, extensions).map(Some),
             }
-            is_extended = true;
         }
-        if is_extended { Err(truncated()) } else { Ok(None) }
+        if extended > 0 { Err(truncated()) } else { Ok(None) }
     }
 
     /// The next piece of the current entry's content, `None` at its end. At most `limit` bytes of data,
@@ -102,12 +100,12 @@ impl<R: BufRead> TarReader<R> {
     }
 
     fn entry(&mut self, header: &Header, mut extensions: Extensions) -> Result<Entry, Error> {
-        let path = extensions.path.take().unwrap_or_else(|| path_of(header));
-        let link = extensions.link.take().unwrap_or_else(|| text_of(header.text(header::LINK_NAME).to_vec()));
+        let path = extensions.path.take().unwrap_or_else(|| header.path());
+        let link = extensions.link.take().unwrap_or_else(|| header.link());
         let fail = |reason| malformed(Some(path.clone()), reason);
-        let mut stored = size_of(header, extensions.size).map_err(|_| fail("its size is no number"))?;
-        let metadata = metadata_of(header, &mut extensions).map_err(fail)?;
-        let device = || device_of(header).ok_or_else(|| fail("its device number is no number"));
+        let mut stored = extensions.size.map_or_else(|| size_of(header), Ok)?;
+        let metadata = extensions.metadata(header).map_err(fail)?;
+        let device = || header.device().ok_or_else(|| fail("its device number is no number"));
         let kind = match header.kind() {
             b'0' | b'7' | b'S' => Kind::File { size: stored },
             0 if path.as_os_str().as_encoded_bytes().ends_with(b"/") => Kind::Directory,
@@ -120,6 +118,7 @@ impl<R: BufRead> TarReader<R> {
             b'6' => Kind::Fifo,
             _ => return Err(fail("its type is none that a layer can have")),
         };
+        // Whatever their size says, nothing but files has content: so Go's reader has it.
         let Kind::File { .. } = kind else {
             return Ok(Entry { path, kind, metadata });
         };
@@ -142,8 +141,8 @@ impl<R: BufRead> TarReader<R> {
     ) -> Result<Option<(u64, Extents)>, Error> {
         const BROKEN: &str = "its map of holes is broken";
         if header.kind() == b'S' {
-            let fail = || malformed(Some(path_of(header)), BROKEN);
-            let size = header.number(sparse::OLD_REAL_SIZE).and_then(|size| u64::try_from(size).ok());
+            let fail = || malformed(Some(header.path()), BROKEN);
+            let size = header.unsigned(sparse::OLD_REAL_SIZE);
             return Ok(Some((size.ok_or_else(fail)?, self.read_old_map(header)?.ok_or_else(fail)?)));
         }
         let Some(size) = extensions.sparse.size else { return Ok(None) };
@@ -197,10 +196,13 @@ impl<R: BufRead> TarReader<R> {
         Ok(Some(header))
     }
 
-    fn read_extension(&mut self, header: &Header) -> Result<Vec<u8>, Error> {
-        let size = size_of(header, None)?;
-        if size > MAX_EXTENSION {
-            return Err(malformed(None, "an extension header is longer than a megabyte"));
+    /// The data of an extension header. `extended` counts them all, so that many small ones cannot hold
+    /// more than a large one.
+    fn read_extension(&mut self, header: &Header, extended: &mut u64) -> Result<Vec<u8>, Error> {
+        let size = size_of(header)?;
+        *extended += size.max(1);
+        if *extended > MAX_EXTENSION {
+            return Err(malformed(None, "the extension headers of an entry are longer than a megabyte"));
         }
         let mut data = Vec::new();
         while (data.len() as u64) < size {
@@ -241,106 +243,10 @@ impl<R: BufRead> TarReader<R> {
     }
 }
 
-/// What extension headers say about the entry that follows them.
-#[derive(Default)]
-struct Extensions {
-    path: Option<PathBuf>,
-    link: Option<PathBuf>,
-    size: Option<u64>,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    mtime: Option<Timestamp>,
-    xattrs: Vec<(String, Vec<u8>)>,
-    sparse: SparseRecords,
-}
-
-#[derive(Default)]
-struct SparseRecords {
-    name: Option<PathBuf>,
-    size: Option<u64>,
-    numbers: Vec<u64>,
-    in_content: bool,
-}
-
-impl Extensions {
-    /// Takes in PAX records. An empty value means that the header's own stands.
-    fn set_records(&mut self, data: &[u8]) -> Result<(), Error> {
-        let records = pax::records(data).ok_or_else(|| malformed(None, "a PAX record breaks its grammar"))?;
-        for (key, value) in records {
-            if let Some(name) = key.strip_prefix(pax::XATTR) {
-                self.xattrs.push((name.to_owned(), value.to_owned()));
-            } else if !value.is_empty() {
-                self.set_record(key, value)
-                    .ok_or_else(|| malformed(None, "a PAX record has an impossible value"))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn set_record(&mut self, key: &str, value: &[u8]) -> Option<()> {
-        let text = || std::str::from_utf8(value).ok();
-        let path = || (!value.contains(&0)).then(|| text_of(value.to_owned()));
-        match key {
-            "path" => self.path = Some(path()?),
-            "linkpath" => self.link = Some(path()?),
-            "size" => self.size = Some(text()?.parse().ok()?),
-            "uid" => self.uid = Some(text()?.parse().ok()?),
-            "gid" => self.gid = Some(text()?.parse().ok()?),
-            "mtime" => self.mtime = Some(pax::parse_time(text()?)?),
-            "GNU.sparse.name" => self.sparse.name = Some(path()?),
-            "GNU.sparse.size" | "GNU.sparse.realsize" => self.sparse.size = Some(text()?.parse().ok()?),
-            "GNU.sparse.major" => self.sparse.in_content = value == b"1",
-            "GNU.sparse.offset" | "GNU.sparse.numbytes" => self.sparse.numbers.push(text()?.parse().ok()?),
-            "GNU.sparse.map" => {
-                self.sparse.numbers =
-                    text()?.split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?;
-            }
-            _ => {}
-        }
-        Some(())
-    }
-}
-
-fn metadata_of(header: &Header, extensions: &mut Extensions) -> Result<Metadata, &'static str> {
-    let id = |field, extension: Option<u32>| {
-        let in_header = || header.number(field).and_then(|id| u32::try_from(id).ok());
-        extension.or_else(in_header).ok_or("its owner is out of range")
-    };
-    let mode = header.number(header::MODE).ok_or("its mode is no number")?;
-    let seconds = header.number(header::MTIME).ok_or("its time is no number")?;
-    Ok(Metadata {
-        mode: (mode & 0o7777) as u32,
-        uid: id(header::UID, extensions.uid)?,
-        gid: id(header::GID, extensions.gid)?,
-        mtime: extensions.mtime.unwrap_or(Timestamp::from_seconds(seconds)),
-        xattrs: std::mem::take(&mut extensions.xattrs).into_iter().collect(),
-    })
-}
-
-fn size_of(header: &Header, extension: Option<u64>) -> Result<u64, Error> {
-    let in_header = || header.number(header::SIZE).and_then(|size| u64::try_from(size).ok());
-    // Far above any file, so that sums of sizes cannot overflow.
-    let size = extension.or_else(in_header).filter(|&size| size < 1 << 60);
-    size.ok_or_else(|| malformed(None, "a size is no number"))
-}
-
-fn device_of(header: &Header) -> Option<Device> {
-    let number = |field| header.number(field).and_then(|number| u32::try_from(number).ok());
-    Some(Device { major: number(header::DEV_MAJOR)?, minor: number(header::DEV_MINOR)? })
-}
-
-fn path_of(header: &Header) -> PathBuf {
-    let name = header.text(header::NAME);
-    let prefix = if header.has_prefix() { header.text(header::PREFIX) } else { b"" };
-    text_of(if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() })
-}
-
-/// A name up to its first NUL.
-fn text_of(mut bytes: Vec<u8>) -> PathBuf {
-    if let Some(end) = bytes.iter().position(|&byte| byte == 0) {
-        bytes.truncate(end);
-    }
-    OsString::from_vec(bytes).into()
+/// The size field, if it is far below where sums of sizes could overflow.
+fn size_of(header: &Header) -> Result<u64, Error> {
+    let size = header.unsigned(header::SIZE).filter(|&size| size < MAX_SIZE);
+    size.ok_or_else(|| malformed(Some(header.path()), "its size is no number"))
 }
 
 /// The buffered bytes of `inner`, where the archive says that there are more.

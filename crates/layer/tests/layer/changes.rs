@@ -218,7 +218,7 @@ fn what_cannot_be_read_is_named() {
         return;
     }
     let case = Case::new(&["secret 0644 x"]);
-    fs::set_permissions(case.up("secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(case.up("secret"), fs::Permissions::from_mode(0o000)).unwrap();
     let error = diff(case.upper.path(), &[], &case.options, |_| Ok(())).unwrap_err();
     assert!(error.to_string().ends_with("/secret"), "{error}");
 }

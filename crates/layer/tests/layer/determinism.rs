@@ -84,11 +84,26 @@ fn how_the_content_arrives_does_not_matter() {
 fn the_bytes_are_the_ones_they_always_were() {
     let content = content();
     let digest = |compression| write_content(&content[..], content.len(), compression).digest.to_string();
-    assert_eq!(digest(Compression::None), "sha256:babd8602387d94c67e1aadb89424408d73278459c394d2d1c05772cc6e1bd4d8");
-    assert_eq!(digest(Compression::Gzip { level: 1 }), "sha256:4c16e09fba1126c2ea53e0fd8c67f36144fd20d6a0621cd18c7e22f3f2f50b21");
-    assert_eq!(digest(Compression::GZIP), "sha256:60aac8dccfe649acdb5423b19ae501f59c310c0b891dba45dc593b6405c806cf");
-    assert_eq!(digest(Compression::Gzip { level: 9 }), "sha256:69c76fbb6f348599cf4a5757427b1ec1a680586d77e89f6b3e432159a098116b");
-    assert_eq!(digest(Compression::ZSTD), "sha256:683d00bcd22f43ab32b0820d112d2d91b6c74624c289df19b5eb6132d69a64fc");
+    assert_eq!(
+        digest(Compression::None),
+        "sha256:babd8602387d94c67e1aadb89424408d73278459c394d2d1c05772cc6e1bd4d8"
+    );
+    assert_eq!(
+        digest(Compression::Gzip { level: 1 }),
+        "sha256:4c16e09fba1126c2ea53e0fd8c67f36144fd20d6a0621cd18c7e22f3f2f50b21"
+    );
+    assert_eq!(
+        digest(Compression::GZIP),
+        "sha256:60aac8dccfe649acdb5423b19ae501f59c310c0b891dba45dc593b6405c806cf"
+    );
+    assert_eq!(
+        digest(Compression::Gzip { level: 9 }),
+        "sha256:69c76fbb6f348599cf4a5757427b1ec1a680586d77e89f6b3e432159a098116b"
+    );
+    assert_eq!(
+        digest(Compression::ZSTD),
+        "sha256:683d00bcd22f43ab32b0820d112d2d91b6c74624c289df19b5eb6132d69a64fc"
+    );
 }
 
 #[test]

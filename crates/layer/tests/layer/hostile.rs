@@ -5,11 +5,13 @@ use std::{fs, io::Write, path::Path};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use wharf_layer::{
-    ApplyOptions, Compression, Device, Entry, Error, Form, Kind, LayerReader, Limits, OpaqueXattr,
-    WriteOptions, apply, archive,
+    ApplyOptions, Compression, Device, Entry, Error, Form, Kind, LayerReader, Limits, WriteOptions, apply,
+    archive,
 };
 
-use crate::trees::{apply_plain, is_root, layer, layer_with, names, options, plant};
+use crate::trees::{OVERLAY, apply_plain, is_root, layer, layer_with, names, options, plant};
+
+type Way = dyn Fn(&Yard, &[u8]) -> Result<(), Error>;
 
 /// A directory with a tree inside, and things beside the tree that must stay as they are.
 struct Yard {
@@ -33,10 +35,9 @@ impl Yard {
 
     /// Applies in every way there is, and looks at what is outside.
     fn attack(entries: impl Fn(&Self) -> Vec<Entry>) -> Vec<Result<Vec<String>, Error>> {
-        let overlay = Form::Overlay(OpaqueXattr::User);
-        let ways: [&dyn Fn(&Self, &[u8]) -> Result<(), Error>; 3] = [
+        let ways: [&Way; 3] = [
             &|yard, blob| apply(blob, &yard.inside(), &options(Form::Plain)).map(|_| ()),
-            &|yard, blob| apply(blob, &yard.inside(), &options(overlay)).map(|_| ()),
+            &|yard, blob| apply(blob, &yard.inside(), &options(OVERLAY)).map(|_| ()),
             &|yard, blob| {
                 let mut file = tempfile::tempfile().unwrap();
                 file.write_all(blob).unwrap();
@@ -48,7 +49,7 @@ impl Yard {
                 archive::extract(&file, &yard.inside(), Path::new("/"), &extract).map(|_| ())
             },
         ];
-        let attack = |way: &&dyn Fn(&Self, &[u8]) -> Result<(), Error>| {
+        let attack = |way: &&Way| {
             let yard = Self::new();
             let result = way(&yard, &layer(&entries(&yard)));
             assert_eq!(names(&yard.dir.path().join("outside")), ["file"], "nothing new outside");

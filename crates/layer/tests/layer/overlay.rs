@@ -1,6 +1,6 @@
 //! What a real overlay mount leaves behind, diffed, and applied again: the same tree.
 
-use std::{fs, io::Cursor, path::Path, process::Command};
+use std::{fs, io::Cursor, path::Path, process::Command, slice::from_ref};
 
 use tempfile::TempDir;
 use wharf_layer::{ApplyOptions, DiffOptions, Form, Kind, Ownership, WriteOptions, apply, diff, write_diff};
@@ -88,7 +88,7 @@ fn check(unshare: &[&str], mount_options: &str, ownership: Ownership) {
 
     let options = DiffOptions { ownership, ..DiffOptions::default() };
     let mut changes = Vec::new();
-    diff(&upper, &[base.clone()], &options, |change| {
+    diff(&upper, from_ref(&base), &options, |change| {
         let path = change.entry.path.display();
         changes.push(match change.entry.kind {
             Kind::Whiteout => format!("whiteout {path}"),
@@ -105,7 +105,7 @@ fn check(unshare: &[&str], mount_options: &str, ownership: Ownership) {
         let out = Cursor::new(Vec::new());
         write_diff(upper, lowers, &options, out, &WriteOptions::default()).unwrap().0.into_inner()
     };
-    for layer in [layer(&base, &[]), layer(&upper, &[base.clone()])] {
+    for layer in [layer(&base, &[]), layer(&upper, from_ref(&base))] {
         apply(&layer[..], again.path(), &ApplyOptions::new(Form::Plain, ownership)).unwrap();
     }
     assert_eq!(list(again.path()), merged);

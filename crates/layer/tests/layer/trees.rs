@@ -9,7 +9,12 @@ use std::{
 };
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps};
-use wharf_layer::{Applied, ApplyOptions, Entry, Error, Form, Kind, LayerWriter, Ownership, WriteOptions};
+use wharf_layer::{
+    Applied, ApplyOptions, Entry, Error, Form, Kind, LayerWriter, OpaqueXattr, Ownership, WriteOptions,
+};
+
+/// The form of a layer alone, with attributes that any user may set.
+pub(crate) const OVERLAY: Form = Form::Overlay(OpaqueXattr::User);
 
 /// Whether the tests may make devices and give files away.
 pub(crate) fn is_root() -> bool {

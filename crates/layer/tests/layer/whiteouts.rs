@@ -7,11 +7,9 @@ use std::{
 };
 
 use tempfile::TempDir;
-use wharf_layer::{ApplyOptions, Entry, Form, Kind, OpaqueXattr, apply};
+use wharf_layer::{ApplyOptions, Entry, Form, Kind, apply};
 
-use crate::trees::{apply_plain, describe, layer, names, options, plant};
-
-const OVERLAY: Form = Form::Overlay(OpaqueXattr::User);
+use crate::trees::{OVERLAY, apply_plain, describe, layer, names, options, plant};
 
 fn opaque(path: &str) -> Entry {
     Entry { kind: Kind::Opaque, ..Entry::whiteout(path) }
