@@ -88,6 +88,11 @@ impl Client {
         repository.filter(|repository| repository != reference.repository())
     }
 
+    /// The connections, for requests that are no registry's.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.shared.http
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.shared.settings
     }

@@ -3,6 +3,7 @@
 //! - [`Layout`] is a directory; synchronous, shared by any number of processes.
 //! - [`Client`] speaks to registries and [`Repository`] is one place there.
 //! - Both are a [`Store`], so that what is decided on top of them is written and tested once.
+//! - [`download`] brings a plain file from a URL into a layout.
 //! - [`resolve`], [`fetch_blob`], [`pull`], [`push_blob`] and [`push`] move images between the two.
 //!
 //! Invariants:
@@ -15,6 +16,7 @@ mod answer;
 mod auth;
 mod client;
 mod dialect;
+mod download;
 mod endpoint;
 mod error;
 mod hasher;
@@ -31,6 +33,7 @@ mod transfer;
 
 pub use auth::{Challenge, Credentials, CredentialsError, Login};
 pub use client::Client;
+pub use download::{Download, Validators, download};
 pub use error::{Cause, Error, Result, Task};
 pub use http_client::build as http_client;
 pub use layout::{BlobWriter, Claim, Content, DOCUMENT_MAX, Layout, LayoutError, Partial, Pruned, REF_NAME};
