@@ -8,6 +8,9 @@ use wharf_dockerfile::lint::Finding;
 use wharf_dockerfile::{ExpandError, MountError, ParseError, Span};
 use wharf_oci::{PlatformError, ReferenceError};
 
+/// How much of an instruction is shown, characters.
+const SHOWN: usize = 200;
+
 /// What a base resolver fails with.
 pub type ResolveError = Box<dyn Error + Send + Sync>;
 
@@ -30,8 +33,15 @@ pub struct Location {
 }
 
 impl fmt::Display for PlanError {
+    /// The problem, then on a line of its own where it is, with the instruction itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problem.fmt(f)
+        self.problem.fmt(f)?;
+        match &self.location {
+            Some(Location { span, text }) => {
+                write!(f, "\nline {}, column {}: {text:.SHOWN$}", span.line, span.column)
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -93,7 +103,7 @@ pub enum Problem {
         source: PlatformError,
     },
     /// The base of a stage, or what `--from` names, is neither a stage nor an image reference.
-    #[error("failed to parse stage name {name:?}")]
+    #[error("failed to parse stage name {name:?}{}", suggestion(nearest))]
     Reference {
         /// What was named.
         name: String,
@@ -111,7 +121,7 @@ pub enum Problem {
         source: ReferenceError,
     },
     /// A base image could not be had.
-    #[error("{name}: failed to resolve source metadata for {reference}")]
+    #[error("{name}: failed to resolve source metadata for {reference}{}", suggestion(nearest))]
     Base {
         /// As it was written.
         name: String,
@@ -123,7 +133,7 @@ pub enum Problem {
         source: ResolveError,
     },
     /// `--target` names no stage.
-    #[error("target stage {name:?} could not be found")]
+    #[error("target stage {name:?} could not be found{}", suggestion(nearest))]
     UnknownTarget {
         /// What was asked for.
         name: String,
@@ -174,8 +184,17 @@ pub enum Problem {
     Instruction(String),
 }
 
-/// The names of the rules, each once.
+/// The names of the rules, each once, and a line for each finding.
 fn rules(findings: &[Finding]) -> String {
     let names: BTreeSet<&str> = findings.iter().map(|finding| finding.rule.name).collect();
-    Vec::from_iter(names).join(", ")
+    let line = |finding: &Finding| {
+        format!("\nline {}: {} ({})", finding.span.line, finding.message, finding.rule.name)
+    };
+    let lines: String = findings.iter().map(line).collect();
+    Vec::from_iter(names).join(", ") + &lines
+}
+
+/// The name that may have been meant, as BuildKit words it.
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!(" (did you mean {name}?)")).unwrap_or_default()
 }

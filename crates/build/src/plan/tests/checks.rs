@@ -56,10 +56,12 @@ fn findings_are_errors_where_the_dockerfile_says_so() {
     let text = "FROM scratch\nMAINTAINER me\nLABEL a=$NOPE";
     assert_eq!(build(text).plan().findings.len(), 2);
     let message = refused(&format!("# check=error=true\n{text}"));
-    assert_eq!(message, "lint violation found for rules: MaintainerDeprecated, UndefinedVar");
+    assert!(
+        message.starts_with("lint violation found for rules: MaintainerDeprecated, UndefinedVar\nline 3: ")
+    );
     assert!(
         refused(&format!("# check=skip=UndefinedVar;error=true\n{text}"))
-            .ends_with("rules: MaintainerDeprecated")
+            .contains("rules: MaintainerDeprecated\n")
     );
     let skipping = build(&format!("# check=error=true\n{text}")).arg("BUILDKIT_DOCKERFILE_CHECK", "skip=all");
     assert!(skipping.plan().findings.is_empty());

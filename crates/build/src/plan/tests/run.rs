@@ -122,7 +122,7 @@ fn mounts_that_cannot_be() {
 #[test]
 fn permissions_must_be_given() {
     let host = "FROM busybox\nRUN --network=host x";
-    assert_eq!(build(host).refused(), "network.host is not allowed");
+    assert!(build(host).refused().starts_with("network.host is not allowed\n"));
     let allowed = build(host).with(|request| request.allow.push("network.host".into())).plan();
     assert_eq!(allowed.runs()[0].network, Network::Host);
     let everywhere = build("FROM busybox\nRUN x\nRUN --network=none y")
@@ -130,7 +130,7 @@ fn permissions_must_be_given() {
         .plan();
     assert_eq!((everywhere.runs()[0].network, everywhere.runs()[1].network), (Network::Host, Network::None));
     let insecure = "FROM busybox\nRUN --security=insecure x";
-    assert_eq!(build(insecure).refused(), "security.insecure is not allowed");
+    assert!(build(insecure).refused().starts_with("security.insecure is not allowed\n"));
     let allowed = build(insecure).with(|request| request.allow.push("security.insecure".into())).plan();
     assert_eq!(allowed.runs()[0].security, Security::Insecure);
 }
