@@ -3,8 +3,8 @@
 //! The way through: a layer is read once, as a stream ([`read_layer`]), into a [`LayerReport`], which is
 //! data and may be kept by the layer's digest. [`assemble`] puts the reports of an image's layers together:
 //! which package is still there, who brought it, what was removed again; it matches the packages against
-//! a [`Database`] of advisories and gives a [`Report`]. [`image`] does both; [`directory`] and [`file()`] look
-//! at what is no image. A [`Policy`] turns a report into a [`Verdict`], and [`output`] into text.
+//! a [`Database`] of advisories and gives a [`Report`]. [`image`] does both, and [`SavedImage`] for what lies in a directory or an
+//! archive; [`directory`] and [`file()`] look at what is no image. A [`Policy`] turns a report into a [`Verdict`], and [`output`] into text.
 //!
 //! Invariants:
 //! - nothing that is looked at is executed, imported or written to disk under its own name;
@@ -24,6 +24,7 @@ mod model;
 pub mod osv;
 pub mod output;
 mod pickle;
+mod saved;
 mod scan;
 mod secrets;
 mod version;
@@ -36,4 +37,5 @@ pub use findings::{
 pub use image::{DockerfileSource, Image, LayerReport, OpenBlob};
 pub use inventory::{Inventory, Package};
 pub use osv::{Database, DatabaseError};
+pub use saved::SavedImage;
 pub use scan::{Checks, Options, assemble, directory, file, image, read_layer};

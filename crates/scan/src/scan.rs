@@ -175,14 +175,14 @@ pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<
     Ok(finish(path, &[examiner.finish()], options, database))
 }
 
-/// Looks at one file: a model, or a document that may hold secrets.
+/// Looks at one file: a model, or a document that may hold secrets. Findings name it as `path` does.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
     let mut examiner = Examiner::new(options);
-    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned();
-    examine(&mut examiner, path, &name)?;
+    let name = path.to_string_lossy();
+    examine(&mut examiner, path, name.strip_prefix("./").unwrap_or(&name))?;
     Ok(finish(path, &[examiner.finish()], options, &Database::default()))
 }
 

@@ -46,6 +46,17 @@ impl<R: Read> Reader<R> {
         Self { stream, left: 0, padding: 0 }
     }
 
+    /// The stream below, at the first byte of the current entry that was not read yet.
+    pub(crate) fn get_ref(&self) -> &R {
+        &self.stream
+    }
+
+    /// Passes over what is left of the current entry by moving the stream below.
+    pub(crate) fn skip_content(&mut self, pass: impl FnOnce(&mut R, u64)) {
+        pass(&mut self.stream, self.left + self.padding);
+        (self.left, self.padding) = (0, 0);
+    }
+
     /// Whether these first bytes of a stream are a tar header.
     pub(crate) fn detect(head: &[u8]) -> bool {
         head.len() >= BLOCK as usize && head[0] != 0 && checksum_matches(&head[..BLOCK as usize])
