@@ -54,6 +54,8 @@ impl Cgroup {
         };
         let failed = |path: &Path, source| Error::Limit { what: setting.what, path: path.into(), source };
         if !self.directories.contains(&directory) {
+            // One of that name is a killed wharf's with the same process id.
+            let _ = fs::remove_dir(&directory);
             fs::create_dir(&directory).map_err(|source| failed(&directory, source))?;
             self.directories.push(directory.clone());
         }

@@ -1,7 +1,7 @@
 //! The last steps before exec, the same for a new sandbox and for a further command in a running one:
 //! streams, limits, ids, capabilities, filter.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::fs::OpenOptions;
 use std::io::{PipeReader, PipeWriter, pipe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::process::{chdir, setsid};
-use rustix::thread::{CapabilitySet, Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    CapabilitySet, Gid, Timespec, Uid, nanosleep, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 
 use crate::ids::{IdMap, Privilege};
 use crate::report::{During, Failure, Reporter, Step};
@@ -135,14 +137,28 @@ impl Command {
     fn exec(&self) -> Errno {
         let mut answer = Errno::NOENT;
         for program in &self.programs {
-            // SAFETY: both arrays end in a null pointer, and what they point to lives in `self`.
-            match unsafe { sys::exec(program, &self.argv.pointers, &self.envp.pointers) } {
+            match self.exec_program(program) {
                 Errno::NOENT | Errno::NOTDIR => {}
                 Errno::ACCESS => answer = Errno::ACCESS,
                 other => return other,
             }
         }
         answer
+    }
+
+    /// A program that this process has just written is busy for as long as some other child, forked
+    /// meanwhile, still has the descriptor it was written through.
+    fn exec_program(&self, program: &CStr) -> Errno {
+        const PATIENCE: usize = 200;
+        const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+        for _ in 0..PATIENCE {
+            // SAFETY: both arrays end in a null pointer, and what they point to lives in `self`.
+            match unsafe { sys::exec(program, &self.argv.pointers, &self.envp.pointers) } {
+                Errno::TXTBSY => drop(nanosleep(&MOMENT)),
+                other => return other,
+            }
+        }
+        Errno::TXTBSY
     }
 }
 

@@ -32,7 +32,11 @@ pub fn enter() -> Result<Sandbox, Unavailable> {
     let mut refusals = Vec::new();
     for rung in [Rung::Root, Rung::SubIds, Rung::SingleId] {
         match climb(rung, caller) {
-            Ok((warden, ids)) => return Ok(Sandbox::new(Host { rung, refusals, caller, ids, warden })),
+            Ok((warden, ids)) => {
+                let oom_score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+                let oom_score = oom_score.trim_end().parse().unwrap_or(0);
+                return Ok(Sandbox::new(Host { rung, refusals, caller, ids, warden, oom_score }));
+            }
             Err(reason) => refusals.push(Refusal { rung, reason }),
         }
     }
@@ -50,6 +54,8 @@ fn climb(rung: Rung, (uid, gid): (u32, u32)) -> Result<(Warden, IdMap), String> 
     // while it still is, by its memory, this process with all its secrets. So nobody without the right
     // to trace any process may look into it, even with the same user id.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|errno| format!("prctl: {errno}"))?;
+    // Were it ignored, as some supervisors leave it, the kernel would not keep how a child ended.
+    sys::reset_signal(libc::SIGCHLD);
     let ids = IdMap::current().map_err(|error| format!("reading the ids of this process: {error}"))?;
     Ok((warden, ids))
 }

@@ -27,6 +27,19 @@ pub(crate) struct Host {
     pub(crate) caller: (u32, u32),
     pub(crate) ids: IdMap,
     pub(crate) warden: Warden,
+    /// This process's adjustment of its chance to be killed when memory is short, -1000 to 1000.
+    pub(crate) oom_score: i32,
+}
+
+impl Host {
+    /// Takes from a process the protection from the out-of-memory killer that a supervisor may have
+    /// given to wharf: it is no part of the supervisor's service.
+    pub(crate) fn expose(&self, process: u32) {
+        if self.oom_score < 0 {
+            // Without it the process runs just as well.
+            let _ = std::fs::write(format!("/proc/{process}/oom_score_adj"), "0");
+        }
+    }
 }
 
 impl Sandbox {

@@ -60,7 +60,9 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
                 stop_signal: spec.stop_signal,
                 outlive: spec.outlive,
             };
-            Ok(Process::new(child, pipes, terms, leftovers))
+            let process = Process::new(child, pipes, terms, leftovers);
+            host.expose(process.pid());
+            Ok(process)
         }
         Err(mut failed) => {
             Residue::new(layer(&spec.root), failed.take_traces()).remove()?;

@@ -196,14 +196,17 @@ pub(crate) fn load_filter(program: &[Instruction]) -> Result<(), Errno> {
 
 /// Gives every signal its default action again, those included that the C library keeps for itself.
 pub(crate) fn reset_signals() {
+    (1..=64).for_each(reset_signal);
+}
+
+/// Gives one signal its default action again.
+pub(crate) fn reset_signal(signal: c_int) {
     /// `struct sigaction` as the kernel has it: handler, flags, restorer, mask.
     const DEFAULT: [u64; 4] = [libc::SIG_DFL as u64, 0, 0, 0];
     let nothing: *mut c_void = std::ptr::null_mut();
-    for signal in 1..=64 {
-        // SAFETY: the structure is valid for reads, and the mask has the size given. The default action
-        // needs no handler that would have to stay valid. SIGKILL and SIGSTOP are refused, which is fine.
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), nothing, 8) };
-    }
+    // SAFETY: the structure is valid for reads, and the mask has the size given. The default action needs
+    // no handler that would have to stay valid. SIGKILL and SIGSTOP are refused, which is fine.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), nothing, 8) };
 }
 
 /// A set of signals.

@@ -14,9 +14,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown,
+    socketpair,
 };
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal, setsid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, setsid, waitpid,
+};
 
 use crate::sys::{self, SignalSet};
 
@@ -76,6 +79,14 @@ impl Warden {
             0 => Ok(()),
             errno => Err(io::Error::from_raw_os_error(errno)),
         }
+    }
+}
+
+impl Drop for Warden {
+    fn drop(&mut self) {
+        // Closing alone would not do while a child that is on its way has the socket, too.
+        let _ = shutdown(&self.socket, Shutdown::Both);
+        let _ = waitpid(Some(self.pid), WaitOptions::empty());
     }
 }
 
