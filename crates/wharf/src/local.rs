@@ -36,7 +36,11 @@ impl Image {
     /// Each history line that made a layer, with its layer; the rest with none. Oldest first.
     pub(crate) fn history(&self) -> Vec<(&wharf_oci::History, Option<&Descriptor>)> {
         let mut layers = self.manifest.layers.iter();
-        self.config.history.iter().map(|line| (line, if line.empty_layer { None } else { layers.next() })).collect()
+        self.config
+            .history
+            .iter()
+            .map(|line| (line, if line.empty_layer { None } else { layers.next() }))
+            .collect()
     }
 }
 
@@ -65,10 +69,12 @@ pub(crate) fn find(store: &Layout, name: &str) -> Result<Named, Failure> {
     }
     let reference: Reference = name.parse().or_usage()?;
     let found = match reference.digest() {
-        Some(digest) => names.into_iter().find(|named| {
-            named.descriptor.digest == *digest && named.reference.name() == reference.name()
-        }),
-        None => store.resolve(&key(&reference))?.map(|descriptor| Named { reference: reference.clone(), descriptor }),
+        Some(digest) => names
+            .into_iter()
+            .find(|named| named.descriptor.digest == *digest && named.reference.name() == reference.name()),
+        None => store
+            .resolve(&key(&reference))?
+            .map(|descriptor| Named { reference: reference.clone(), descriptor }),
     };
     found.ok_or_else(|| {
         Failure::from(anyhow!("there is no image `{reference}` on this machine"))
@@ -106,9 +112,9 @@ pub(crate) fn open(store: &Layout, descriptor: &Descriptor, platform: &Platform)
     let bytes = store.read(&descriptor.digest)?;
     if media::is_index(&descriptor.media_type) {
         let index: Index = serde_json::from_slice(&bytes).context("reading an index")?;
-        let chosen = index
-            .for_platform(platform)
-            .ok_or_else(|| anyhow!("{} holds no image for {platform}", digest::short(&descriptor.digest, 12)))?;
+        let chosen = index.for_platform(platform).ok_or_else(|| {
+            anyhow!("{} holds no image for {platform}", digest::short(&descriptor.digest, 12))
+        })?;
         return open(store, chosen, platform);
     }
     let manifest: Manifest = serde_json::from_slice(&bytes).context("reading a manifest")?;

@@ -14,7 +14,12 @@ use crate::ship::Plan;
 use crate::world::World;
 
 /// Scans `image` under the project's policy; says in a few words why it passes.
-pub(crate) fn gate(world: &World, plan: &Plan, project: &Project, image: &local::Image) -> Result<String, Failure> {
+pub(crate) fn gate(
+    world: &World,
+    plan: &Plan,
+    project: &Project,
+    image: &local::Image,
+) -> Result<String, Failure> {
     let database = database(&plan.directory, &project.scan)?;
     let policy = policy(&project.scan)?;
     let options = Options { checks: Checks::default(), ..Options::default() };
@@ -43,8 +48,11 @@ pub(crate) fn gate(world: &World, plan: &Plan, project: &Project, image: &local:
         Outcome::Pass => Ok(summary(&report)),
         Outcome::Fail => {
             let table = output::table(&report, &policy);
-            Err(Failure::gate(format!("the scan found {} findings that stop the ship\n{table}", verdict.stopping))
-                .hint("fix them, or raise `fail-on` in [scan] of wharf.toml; --no-scan ships without the gate"))
+            Err(Failure::gate(format!(
+                "the scan found {} findings that stop the ship\n{table}",
+                verdict.stopping
+            ))
+            .hint("fix them, or raise `fail-on` in [scan] of wharf.toml; --no-scan ships without the gate"))
         }
         Outcome::Unjudged => Err(Failure::new(
             Exit::Environment,
@@ -72,7 +80,8 @@ fn database(directory: &Path, settings: &project::Scan) -> Result<Database, Fail
 
 fn policy(settings: &project::Scan) -> Result<Policy, Failure> {
     let unfixed = settings.unfixed.as_deref().map(str::parse::<Unfixed>).transpose();
-    let unfixed = unfixed.map_err(|why| Failure::usage(format!("`unfixed` in [scan]: {why}")))?.unwrap_or_default();
+    let unfixed =
+        unfixed.map_err(|why| Failure::usage(format!("`unfixed` in [scan]: {why}")))?.unwrap_or_default();
     match &settings.fail_on {
         Some(text) => Ok(Policy::at(text.parse::<Severity>().or_usage()?, unfixed)),
         None => Ok(Policy { unfixed, ..Policy::default() }),

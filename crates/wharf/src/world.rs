@@ -41,8 +41,9 @@ impl World {
     /// The world of a command that builds or runs: the process moves into namespaces of its own. Must be
     /// called before any thread is started.
     pub(crate) fn sandboxed(globals: &Globals) -> Result<Self, Failure> {
-        let sandbox = wharf_sandbox::enter()
-            .map_err(|error| Failure::from(error).hint("`wharf doctor` says what this host allows and what would change it"))?;
+        let sandbox = wharf_sandbox::enter().map_err(|error| {
+            Failure::from(error).hint("`wharf doctor` says what this host allows and what would change it")
+        })?;
         let uid = sandbox.caller().0;
         Self::with(globals, uid, Some(sandbox))
     }

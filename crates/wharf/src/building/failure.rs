@@ -13,34 +13,68 @@ const SHOWN: usize = 20;
 pub(crate) fn of_build(error: BuildError) -> Failure {
     let step = step_error(&error).cloned();
     let exit = match (&error, step.as_ref().map(StepError::cause)) {
-        (BuildError::Parse { .. } | BuildError::Plan { .. } | BuildError::Dockerfile { .. }, _) => Exit::Usage,
-        (_, Some(Cause::NotFound { .. } | Cause::NoSecret { .. } | Cause::NoAgent { .. } | Cause::Checksum { .. })) => {
+        (BuildError::Parse { .. } | BuildError::Plan { .. } | BuildError::Dockerfile { .. }, _) => {
             Exit::Usage
         }
-        (_, Some(Cause::Process { .. } | Cause::Refused(_) | Cause::User(_) | Cause::Pattern(_))) => Exit::Usage,
+        (
+            _,
+            Some(
+                Cause::NotFound { .. }
+                | Cause::NoSecret { .. }
+                | Cause::NoAgent { .. }
+                | Cause::Checksum { .. },
+            ),
+        ) => Exit::Usage,
+        (_, Some(Cause::Process { .. } | Cause::Refused(_) | Cause::User(_) | Cause::Pattern(_))) => {
+            Exit::Usage
+        }
         _ => Exit::Environment,
     };
-    let error = match step.as_ref().map(StepError::cause) {
-        Some(Cause::Process { output, .. }) if !output.is_empty() => {
+    let headline = error.to_string();
+    let shown = match (place(&error), step.as_ref().map(StepError::cause)) {
+        (Some(place), _) => Some(place),
+        (None, Some(Cause::Process { output, .. })) if !output.is_empty() => {
             let first = output.len().saturating_sub(SHOWN);
             let lines: String = output[first..].iter().map(|line| format!("\n    | {line}")).collect();
-            let headline = error.to_string();
-            anyhow!(error).context(format!("{headline}\n  its last lines:{lines}"))
+            Some(format!("{headline}\n  its last lines:{lines}"))
         }
-        _ => anyhow!(error),
+        _ => None,
     };
-    let failure = Failure::new(exit, error);
-    match step.as_ref().and_then(|step| hint(step.cause())) {
+    let error = anyhow!(error);
+    // A base image is asked for while the plan is made; that it cannot be had is not the Dockerfile's fault.
+    let registry = error.chain().find_map(registry_error);
+    let exit = if registry.is_some() { Exit::Environment } else { exit };
+    let hint = step.as_ref().and_then(|step| hint(step.cause())).or_else(|| registry.and_then(crate::commands::registry_hint));
+    let failure = Failure::new(exit, match shown {
+        Some(shown) => error.context(shown),
+        None => error,
+    });
+    match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
 }
 
+/// Where in the Dockerfile it is, with the line: `Dockerfile:2:1`.
+fn place(error: &BuildError) -> Option<String> {
+    let BuildError::Parse { name, source } = error else { return None };
+    let (line, column, text) = (source.line, source.column, &source.line_text);
+    Some(format!("{error}\n  at {name}:{line}:{column}\n{line:>5} | {text}"))
+}
+
+/// A registry's failure, bare or inside that of a step.
+fn registry_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a wharf_registry::Error> {
+    match cause.downcast_ref::<StepError>().map(StepError::cause) {
+        Some(Cause::Registry(error)) => Some(error),
+        _ => cause.downcast_ref::<wharf_registry::Error>(),
+    }
+}
+
 fn step_error(error: &BuildError) -> Option<&StepError> {
     match error {
-        BuildError::Context { source, .. } | BuildError::Step { source, .. } | BuildError::Output { source, .. } => {
-            Some(source)
-        }
+        BuildError::Context { source, .. }
+        | BuildError::Step { source, .. }
+        | BuildError::Output { source, .. } => Some(source),
         BuildError::Export(source) => Some(source),
         _ => None,
     }

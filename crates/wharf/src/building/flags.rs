@@ -163,7 +163,9 @@ impl Flags {
             "default" | "bridge" => Network::Default,
             "none" => Network::None,
             "host" => Network::Host,
-            other => return Err(Failure::usage(format!("--network is `{other}`: expected default, none or host"))),
+            other => {
+                return Err(Failure::usage(format!("--network is `{other}`: expected default, none or host")));
+            }
         };
         options.allow = self.allow.clone();
         Ok(())
@@ -174,7 +176,9 @@ impl Flags {
 fn context(text: &str, file: Option<&str>) -> Result<ContextSource, Failure> {
     if text == "-" {
         if file == Some("-") {
-            return Err(Failure::usage("the Dockerfile and the context cannot both come from standard input"));
+            return Err(Failure::usage(
+                "the Dockerfile and the context cannot both come from standard input",
+            ));
         }
         return Ok(ContextSource::Archive("/dev/stdin".into()));
     }
@@ -281,12 +285,14 @@ fn secret(spec: &str) -> Result<(String, Secret), Failure> {
             _ => return Err(wrong("expected id=ID and src=FILE or env=NAME")),
         }
     }
-    let id = id.or_else(|| source.clone()).filter(|id| !id.is_empty()).ok_or_else(|| wrong("it has no id"))?;
+    let id =
+        id.or_else(|| source.clone()).filter(|id| !id.is_empty()).ok_or_else(|| wrong("it has no id"))?;
     if kind.as_deref() == Some("env") && env.is_none() {
         env = source.take();
     }
     let variable = |name: &str| {
-        let value = std::env::var_os(name).ok_or_else(|| wrong(&format!("the variable `{name}` is not set")))?;
+        let value =
+            std::env::var_os(name).ok_or_else(|| wrong(&format!("the variable `{name}` is not set")))?;
         Ok::<_, Failure>(Secret::Value(std::os::unix::ffi::OsStringExt::into_vec(value)))
     };
     let secret = match (source, env) {
@@ -329,7 +335,9 @@ fn extra_host(spec: &str) -> Result<(String, String), Failure> {
 }
 
 fn ulimit(spec: &str) -> Result<Ulimit, Failure> {
-    let wrong = || Failure::usage(format!("--ulimit is `{spec}`: expected NAME=SOFT[:HARD], such as nofile=1024:2048"));
+    let wrong = || {
+        Failure::usage(format!("--ulimit is `{spec}`: expected NAME=SOFT[:HARD], such as nofile=1024:2048"))
+    };
     let (name, limits) = spec.split_once('=').ok_or_else(wrong)?;
     let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
     let number = |text: &str| match text {
@@ -368,8 +376,12 @@ fn bytes(text: &str, flag: &str) -> Result<u64, Failure> {
         Some(number) => (number, 10 * (1 + "kmgt".find(&plain[number.len()..]).unwrap_or(0))),
         None => (plain, 0),
     };
-    let count = number.parse::<u64>().ok().and_then(|count| count.checked_shl(shift as u32).filter(|n| n >> shift == count));
-    count.ok_or_else(|| Failure::usage(format!("{flag} is `{text}`: expected a number of bytes, such as 64m")))
+    let count = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|count| count.checked_shl(shift as u32).filter(|n| n >> shift == count));
+    count
+        .ok_or_else(|| Failure::usage(format!("{flag} is `{text}`: expected a number of bytes, such as 64m")))
 }
 
 #[cfg(test)]
@@ -378,7 +390,9 @@ mod tests {
 
     #[test]
     fn sizes_are_docker_sizes() {
-        for (text, count) in [("64m", 64 << 20), ("2G", 2 << 30), ("1024", 1024), ("1kb", 1024), ("1KiB", 1024)] {
+        for (text, count) in
+            [("64m", 64 << 20), ("2G", 2 << 30), ("1024", 1024), ("1kb", 1024), ("1KiB", 1024)]
+        {
             assert_eq!(bytes(text, "--memory").unwrap(), count, "{text}");
         }
         for bad in ["", "m", "1x", "-1", "99999999999999t"] {

@@ -32,7 +32,8 @@ pub(crate) struct Built {
 /// The engine on this world's data.
 pub(crate) fn engine(world: &World) -> Result<Engine, Failure> {
     let runtime = world.runtime.handle().clone();
-    Engine::open(&world.data_dir, world.sandbox().clone(), world.client.clone(), runtime).map_err(failure::of_build)
+    Engine::open(&world.data_dir, world.sandbox().clone(), world.client.clone(), runtime)
+        .map_err(failure::of_build)
 }
 
 /// Builds what a ship has planned, without a name.

@@ -56,9 +56,9 @@ impl<'a> Fields<'a> {
             let (name, value) = part.split_once('=').unwrap_or((&part, "true"));
             values.insert(name.trim().to_ascii_lowercase(), value.to_owned());
         }
-        let kind = values
-            .remove("type")
-            .ok_or_else(|| Failure::usage(format!("--output is `{spec}`: it names no type, such as type=oci")))?;
+        let kind = values.remove("type").ok_or_else(|| {
+            Failure::usage(format!("--output is `{spec}`: it names no type, such as type=oci"))
+        })?;
         Ok(Self { spec, kind, values })
     }
 
@@ -101,18 +101,22 @@ impl<'a> Fields<'a> {
 
     fn image(&self) -> Result<ImageOptions, Failure> {
         let level = match self.get("compression-level") {
-            Some(text) => {
-                Some(text.parse::<i32>().map_err(|_| self.wrong(&format!("the level is `{text}`, which is no number")))?)
-            }
+            Some(text) => Some(
+                text.parse::<i32>()
+                    .map_err(|_| self.wrong(&format!("the level is `{text}`, which is no number")))?,
+            ),
             None => None,
         };
         let compression = match self.get("compression") {
-            None | Some("gzip") => Compression::Gzip { level: level.and_then(|l| u32::try_from(l).ok()).unwrap_or(6) },
+            None | Some("gzip") => {
+                Compression::Gzip { level: level.and_then(|l| u32::try_from(l).ok()).unwrap_or(6) }
+            }
             Some("uncompressed") => Compression::None,
             Some("zstd") => Compression::Zstd { level: level.unwrap_or(3) },
             Some(other) => return Err(self.wrong(&format!("wharf does not write `{other}` layers"))),
         };
-        let docker = self.get("oci-mediatypes") == Some("false") || (self.kind == "docker" && !self.flag("oci-mediatypes")?);
+        let docker = self.get("oci-mediatypes") == Some("false")
+            || (self.kind == "docker" && !self.flag("oci-mediatypes")?);
         Ok(ImageOptions {
             compression,
             force_compression: self.flag("force-compression")?,
@@ -125,7 +129,9 @@ impl<'a> Fields<'a> {
     /// `annotation.NAME=VALUE`, also for a named level, of which the manifest's is the one that counts here.
     fn annotations(&self) -> BTreeMap<String, String> {
         let named = |key: &String| {
-            key.strip_prefix("annotation.").or_else(|| key.strip_prefix("annotation-manifest.")).map(str::to_owned)
+            key.strip_prefix("annotation.")
+                .or_else(|| key.strip_prefix("annotation-manifest."))
+                .map(str::to_owned)
         };
         self.values.iter().filter_map(|(key, value)| Some((named(key)?, value.clone()))).collect()
     }
@@ -172,7 +178,8 @@ mod tests {
 
     #[test]
     fn options_reach_the_image() {
-        let output = request(&["type=oci,dest=x,compression=zstd,compression-level=9,annotation.a=b"]).unwrap();
+        let output =
+            request(&["type=oci,dest=x,compression=zstd,compression-level=9,annotation.a=b"]).unwrap();
         let image = &output.outputs[0].image;
         assert_eq!(image.compression, Compression::Zstd { level: 9 });
         assert_eq!(image.annotations["a"], "b");
@@ -181,7 +188,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        for bad in ["dest=x", "type=nope,dest=x", "type=local", "type=oci,compression=lzma", "type=oci,force-compression=maybe"] {
+        for bad in [
+            "dest=x",
+            "type=nope,dest=x",
+            "type=local",
+            "type=oci,compression=lzma",
+            "type=oci,force-compression=maybe",
+        ] {
             assert!(request(&[bad]).is_err(), "{bad}");
         }
     }

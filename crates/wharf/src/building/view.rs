@@ -6,8 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use wharf_build::{Event, StepNumber};
 use wharf_oci::{Digest, digest};
 
+use crate::commands::history::cut;
 use crate::output::progress::{Progress, Task};
 use crate::output::size;
+
+/// The width of a step's title, which stands before each line of its output.
+const TITLE: usize = 48;
 
 /// The view of one build.
 pub(super) struct View {
@@ -31,7 +35,7 @@ impl View {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started { step, title } => {
-                open.steps.insert(step, self.progress.task(title));
+                open.steps.insert(step, self.progress.task(cut(&title, TITLE)));
             }
             Event::Executing { step, reason } => {
                 if let Some(task) = open.steps.get(&step) {
@@ -53,7 +57,9 @@ impl View {
                     task.fail("failed");
                 }
             }
-            Event::Transfer { what, digest, done, total } => self.transfer(&mut open, what, digest, done, total),
+            Event::Transfer { what, digest, done, total } => {
+                self.transfer(&mut open, what, digest, done, total)
+            }
             Event::Note { text } => self.progress.note(&text),
             Event::Warning { text } => self.progress.note(&format!("warning: {text}")),
             _ => {}

@@ -60,7 +60,9 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
 /// Pushes the image under every name it was given.
 fn push_all(world: &World, names: &[Reference], result: &BuildResult) -> Result<(), Failure> {
     if names.is_empty() {
-        return Err(Failure::usage("a push needs a name to push to").hint("say --tag registry.example/org/model:1.2"));
+        return Err(
+            Failure::usage("a push needs a name to push to").hint("say --tag registry.example/org/model:1.2")
+        );
     }
     for name in names {
         let transfers = Transfers::new(&world.progress, format!("pushing {name}"));

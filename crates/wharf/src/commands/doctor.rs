@@ -14,7 +14,8 @@ pub(crate) struct Args {}
 /// Looks, and says what it sees. Exit code 3 where builds are not possible.
 pub(crate) fn run(_args: Args, globals: &Globals) -> Outcome {
     let entered = wharf_sandbox::enter();
-    let uid = entered.as_ref().map_or_else(|_| rustix::process::getuid().as_raw(), |sandbox| sandbox.caller().0);
+    let uid =
+        entered.as_ref().map_or_else(|_| rustix::process::getuid().as_raw(), |sandbox| sandbox.caller().0);
     let data_dir = host::data_dir(globals, uid);
     let space = rustix::fs::statvfs(existing(&data_dir)).map(|fs| fs.f_bavail * fs.f_frsize).ok();
     let (rung, refusals) = match &entered {
@@ -36,14 +37,20 @@ pub(crate) fn run(_args: Args, globals: &Globals) -> Outcome {
             "freeBytes": space,
         }))?;
     } else {
-        let mut lines = vec![format!("sandbox   {}", rung.as_deref().unwrap_or("none: this host lets wharf run nothing"))];
-        lines.extend(refusals.iter().map(|refusal| format!("          not {}: {}", refusal.rung, refusal.reason)));
+        let mut lines = vec![format!(
+            "sandbox   {}",
+            rung.as_deref().unwrap_or("none: this host lets wharf run nothing")
+        )];
+        lines.extend(
+            refusals.iter().map(|refusal| format!("          not {}: {}", refusal.rung, refusal.reason)),
+        );
         lines.push(match &overlay {
             Some(Ok(())) => "overlay   works".to_owned(),
             Some(Err(reason)) => format!("overlay   does not work: {reason}"),
             None => "overlay   not tried".to_owned(),
         });
-        let space = space.map_or_else(|| "unknown".to_owned(), |free| format!("{} free", output::size::bytes(free)));
+        let space =
+            space.map_or_else(|| "unknown".to_owned(), |free| format!("{} free", output::size::bytes(free)));
         lines.push(format!("data      {}, {space}", data_dir.display()));
         lines.push(format!("logins    {}", host::docker_config().display()));
         output::print(&(lines.join("\n") + "\n"))?;

@@ -72,7 +72,9 @@ pub(crate) fn registry_hint(error: &wharf_registry::Error) -> Option<String> {
     match error.cause() {
         Cause::Unauthorized { registry, .. } => Some(format!("log in: wharf login {registry}")),
         Cause::Denied { .. } => Some("ask for the right to do this, or check the repository's name".into()),
-        Cause::NotFound { .. } => Some("check the name and the tag; a private repository also needs a login".into()),
+        Cause::NotFound { .. } => {
+            Some("check the name and the tag; a private repository also needs a login".into())
+        }
         Cause::Unreachable { .. } | Cause::Stalled { .. } | Cause::Deadline { .. } => {
             Some("run the command again; what has arrived is kept".into())
         }

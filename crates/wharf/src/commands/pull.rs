@@ -32,7 +32,11 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
 }
 
 /// Pulls `reference` into the world's store under its name.
-pub(crate) fn pull(world: &World, reference: &Reference, platform: &Platform) -> Result<wharf_oci::Digest, Failure> {
+pub(crate) fn pull(
+    world: &World,
+    reference: &Reference,
+    platform: &Platform,
+) -> Result<wharf_oci::Digest, Failure> {
     let transfers = Transfers::new(&world.progress, format!("pulling {reference}"));
     let news = |event| transfers.tell(event);
     let pulled = wharf_registry::pull(&world.client, reference, platform, &world.store, &news);

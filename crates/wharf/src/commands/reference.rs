@@ -37,7 +37,11 @@ fn section(text: &mut String, command: &Command, parent: &str, level: usize) {
     let name = format!("{parent} {}", command.get_name());
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     text.push_str(&format!("\n{} `{name}`\n\n{about}.\n", "#".repeat(level)));
-    let visible = || command.get_arguments().filter(|arg| !arg.is_global_set() && !arg.is_hide_set() && arg.get_id() != "help" && arg.get_id() != "version");
+    let visible = || {
+        command.get_arguments().filter(|arg| {
+            !arg.is_global_set() && !arg.is_hide_set() && arg.get_id() != "help" && arg.get_id() != "version"
+        })
+    };
     if visible().next().is_some() {
         text.push('\n');
         text.push_str(&flags(visible()));
@@ -59,7 +63,9 @@ fn flags<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
 /// `-t, --tag NAME`, or `IMAGE` for what has no flag.
 fn spelling(argument: &Arg) -> String {
     let values: Vec<String> = match argument.get_value_names() {
-        Some(names) if argument.get_action().takes_values() => names.iter().map(ToString::to_string).collect(),
+        Some(names) if argument.get_action().takes_values() => {
+            names.iter().map(ToString::to_string).collect()
+        }
         _ => Vec::new(),
     };
     if argument.is_positional() {

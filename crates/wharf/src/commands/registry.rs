@@ -10,8 +10,8 @@ use wharf_depot::{Access, Depot, Options, Users};
 
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, OrFail, Outcome};
-use crate::settings::host;
 use crate::output;
+use crate::settings::host;
 
 /// What `wharf registry` takes.
 #[derive(Debug, clap::Args)]
@@ -52,10 +52,15 @@ struct Serve {
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let Verb::Serve(serve) = args.verb;
     let access = access(&serve)?;
-    let data = serve.data.unwrap_or_else(|| {
-        host::data_dir(globals, rustix::process::getuid().as_raw()).join("registry")
-    });
-    let options = Options { access, read_only: serve.read_only, immutable_tags: serve.immutable_tags, ..Options::default() };
+    let data = serve
+        .data
+        .unwrap_or_else(|| host::data_dir(globals, rustix::process::getuid().as_raw()).join("registry"));
+    let options = Options {
+        access,
+        read_only: serve.read_only,
+        immutable_tags: serve.immutable_tags,
+        ..Options::default()
+    };
     let depot = Depot::open(&data, options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
@@ -78,7 +83,8 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
 fn access(serve: &Serve) -> Result<Access, Failure> {
     match (&serve.htpasswd, &serve.token) {
         (Some(path), _) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
             Ok(Access::Users(Users::parse(&text).or_usage()?))
         }
         (None, Some(token)) => Ok(Access::Token(token.clone().into())),

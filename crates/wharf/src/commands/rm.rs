@@ -16,7 +16,8 @@ pub(crate) struct Args {
 /// Removes each name; all of them are looked up before the first one goes.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let world = World::open(globals)?;
-    let found = args.images.iter().map(|name| local::find(&world.store, name)).collect::<Result<Vec<_>, _>>()?;
+    let found =
+        args.images.iter().map(|name| local::find(&world.store, name)).collect::<Result<Vec<_>, _>>()?;
     for named in found {
         world.store.untag(&local::key(&named.reference))?;
         output::print(&format!("Untagged: {}\n", named.reference))?;

@@ -15,6 +15,7 @@ use crate::container::launch::{Overrides, command_line};
 use crate::container::state::{Container, Containers};
 use crate::container::supervise::{Job, supervise};
 use crate::exit::{Exit, Failure, OrFail, Outcome};
+use crate::settings::host;
 use crate::world::{World, now};
 use crate::{layers, local, output};
 
@@ -64,17 +65,14 @@ pub(crate) struct Args {
 /// Runs it here, or leaves a supervisor behind.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     if args.detach && args.supervise.is_none() {
+        let uid = rustix::process::getuid().as_raw();
+        check_name(&Containers::new(&host::data_dir(globals, uid)), args.name.as_deref())?;
         return detach();
     }
     let world = World::sandboxed(globals)?;
     let containers = Containers::new(&world.data_dir);
     let name = args.name.clone();
-    if let Some(name) = &name
-        && containers.list()?.iter().any(|other| other.name == *name)
-    {
-        return Err(Failure::usage(format!("there is a container named `{name}` already"))
-            .hint(format!("stop and forget it: wharf stop {name}, or choose another name")));
-    }
+    check_name(&containers, name.as_deref())?;
     let (named, image) = find_or_pull(&world, &args.image)?;
     let overrides = Overrides {
         args: args.command.clone(),
@@ -118,6 +116,17 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         containers.remove(&container)?;
     }
     Ok(Exit::Process(ended?))
+}
+
+/// A name belongs to one container.
+fn check_name(containers: &Containers, name: Option<&str>) -> Result<(), Failure> {
+    match name {
+        Some(name) if containers.list()?.iter().any(|other| other.name == *name) => {
+            Err(Failure::usage(format!("there is a container named `{name}` already"))
+                .hint(format!("stop and forget it: wharf stop {name}, or choose another name")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The image on this machine, pulled first where it is not here.

@@ -62,8 +62,9 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
 }
 
 fn plan(args: &Args) -> Result<(Plan, project::Project, wharf_metadata::Snapshot), crate::exit::Failure> {
-    let directory = std::fs::canonicalize(&args.directory)
-        .map_err(|error| crate::exit::Failure::usage(format!("the project {}: {error}", args.directory.display())))?;
+    let directory = std::fs::canonicalize(&args.directory).map_err(|error| {
+        crate::exit::Failure::usage(format!("the project {}: {error}", args.directory.display()))
+    })?;
     let project = project::read(&directory)?;
     let snapshot = crate::snapshot::capture(&directory, &std::env::vars().collect())?;
     let asked = Asked {

@@ -71,7 +71,8 @@ fn ask(world: &World, repository: &Reference) -> Result<Row, Failure> {
         wharf_ledger::ViewError::Store { source, .. } => super::registry_failure(*source),
         other => Failure::from(anyhow!(other)),
     })?;
-    let entry = newest.as_ref().map(|Latest { record, digest }| format!("{}@{} {digest}", record.log, record.seq));
+    let entry =
+        newest.as_ref().map(|Latest { record, digest }| format!("{}@{} {digest}", record.log, record.seq));
     Ok(Row { repository: repository.to_string(), entry, record: newest.map(|latest| latest.record) })
 }
 
@@ -94,7 +95,10 @@ fn render(row: &Row) -> String {
         lines.push(format!("  model    {} {}", model.path, model.digest));
     }
     for gate in &record.gates {
-        lines.push(format!("  gate     {} {:?}: {}", gate.name, gate.verdict, gate.detail).replace("Passed", "passed"));
+        lines.push(
+            format!("  gate     {} {:?}: {}", gate.name, gate.verdict, gate.detail)
+                .replace("Passed", "passed"),
+        );
     }
     lines.push(format!("  by       {}, {}", record.actor.name, super::images::ago(&record.time)));
     let entry = row.entry.as_deref().unwrap_or_default();

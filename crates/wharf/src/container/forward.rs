@@ -22,7 +22,9 @@ pub(crate) struct Publish {
 
 /// A mapping that does not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a port mapping: expected `8000:8000`, `127.0.0.1:8000:8000` or `8000`; only TCP is published")]
+#[error(
+    "`{0}` is not a port mapping: expected `8000:8000`, `127.0.0.1:8000:8000` or `8000`; only TCP is published"
+)]
 pub(crate) struct PublishError(String);
 
 impl FromStr for Publish {

@@ -36,7 +36,11 @@ pub(crate) fn command_line(config: &ContainerConfig, typed: &Overrides) -> Vec<S
 }
 
 /// The environment, the later of two settings of one name winning in the earlier one's place.
-pub(crate) fn environment(config: &ContainerConfig, typed: &Overrides, account: &Account) -> Vec<(String, String)> {
+pub(crate) fn environment(
+    config: &ContainerConfig,
+    typed: &Overrides,
+    account: &Account,
+) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> = vec![("PATH".into(), DEFAULT_PATH.into())];
     for setting in config.env.iter().flatten().chain(&typed.env) {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
@@ -79,7 +83,8 @@ pub(crate) fn spec(
     spec.hostname = hostname.to_owned();
     spec.init = true;
     spec.stop_signal = config.stop_signal.as_deref().and_then(signal_number).unwrap_or(SIGTERM);
-    spec.mounts = vec![text_file("/etc/hosts", hosts(hostname)), text_file("/etc/hostname", format!("{hostname}\n"))];
+    spec.mounts =
+        vec![text_file("/etc/hosts", hosts(hostname)), text_file("/etc/hostname", format!("{hostname}\n"))];
     if let Ok(resolv) = std::fs::read("/etc/resolv.conf") {
         spec.mounts.push(file("/etc/resolv.conf", resolv));
     }
@@ -156,6 +161,9 @@ mod tests {
 
     #[test]
     fn signals_go_by_either_name_or_number() {
-        assert_eq!(["SIGINT", "quit", "9", "SIGNOPE", "0"].map(signal_number), [Some(2), Some(3), Some(9), None, None]);
+        assert_eq!(
+            ["SIGINT", "quit", "9", "SIGNOPE", "0"].map(signal_number),
+            [Some(2), Some(3), Some(9), None, None]
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use wharf_sandbox::{Mounted, Overlay, Root, Sandbox, Upper, open_in_root};
 
 use crate::exit::Failure;
@@ -67,14 +68,17 @@ impl View {
         let mut bytes = Vec::new();
         if let Ok(file) = open_in_root(self.mounted.path(), Path::new(path)) {
             // A file that cannot be read says as little as one that is not there.
-            let _ = fs::File::from(file).take(FILE_MAX).read_to_end(&mut bytes);
+            let _ = file.take(FILE_MAX).read_to_end(&mut bytes);
         }
         bytes
     }
 
-    /// What is at `path`, links followed inside the image.
+    /// What is at `path`, links followed inside the image. Nothing is opened for reading.
     pub(crate) fn metadata(&self, path: &Path) -> Option<fs::Metadata> {
-        let file = open_in_root(self.mounted.path(), path).ok()?;
-        fs::File::from(file).metadata().ok()
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let root = open(self.mounted.path(), flags | OFlags::DIRECTORY, Mode::empty()).ok()?;
+        let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let found = openat2(&root, path, flags, Mode::empty(), inside).ok()?;
+        fs::File::from(found).metadata().ok()
     }
 }

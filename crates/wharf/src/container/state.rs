@@ -59,7 +59,9 @@ impl Containers {
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Failure::from(error).context(format!("reading {}", self.root.display()))),
+            Err(error) => {
+                return Err(Failure::from(error).context(format!("reading {}", self.root.display())));
+            }
         };
         let mut containers: Vec<Container> = entries
             .flatten()
@@ -75,10 +77,13 @@ impl Containers {
         if let Some(named) = all.iter().find(|container| container.name == text || container.id == text) {
             return Ok(named.clone());
         }
-        let mut starting = all.into_iter().filter(|container| !text.is_empty() && container.id.starts_with(text));
+        let mut starting =
+            all.into_iter().filter(|container| !text.is_empty() && container.id.starts_with(text));
         match (starting.next(), starting.next()) {
             (Some(one), None) => Ok(one),
-            (Some(_), Some(_)) => Err(Failure::usage(format!("`{text}` is the start of several containers' IDs"))),
+            (Some(_), Some(_)) => {
+                Err(Failure::usage(format!("`{text}` is the start of several containers' IDs")))
+            }
             (None, _) => Err(Failure::from(anyhow!("there is no container `{text}`"))
                 .hint("`wharf ps --all` lists what there is")),
         }
@@ -103,7 +108,8 @@ impl Containers {
 
     /// Waits until its supervisor has gone.
     pub(crate) fn wait(&self, container: &Container) -> Result<(), Failure> {
-        let lock = File::open(self.root.join(&container.id).join("lock")).context("opening a container's lock")?;
+        let lock =
+            File::open(self.root.join(&container.id).join("lock")).context("opening a container's lock")?;
         flock(&lock, FlockOperation::LockShared).context("waiting for a container")?;
         Ok(())
     }

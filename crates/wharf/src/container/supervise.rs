@@ -88,7 +88,9 @@ fn write_line(log: &Mutex<File>, line: &str, show: bool) {
 fn stop_on_signals(world: &World, process: &Arc<Process>) {
     let process = process.clone();
     world.runtime.spawn(async move {
-        let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        let (Ok(mut term), Ok(mut interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
             return;
         };
         tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }

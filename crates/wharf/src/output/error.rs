@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn a_cause_that_repeats_its_context_is_not_said_twice() {
-        let error = anyhow!("connection reset by peer").context("sending: connection reset by peer").context("pushing a");
+        let error = anyhow!("connection reset by peer")
+            .context("sending: connection reset by peer")
+            .context("pushing a");
         let failure = Failure::from(error).hint("run the command again");
         assert_eq!(
             render(&failure),

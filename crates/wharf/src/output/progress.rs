@@ -107,7 +107,9 @@ impl Progress {
     /// A change of one task, as a line where lines are shown.
     fn line(&self, name: &str, what: &str, since: Option<Duration>) {
         match self.shared.style {
-            Style::Plain if since.is_some() || what != "started" => self.plain(&format!("{name}: {what}{}", took(since))),
+            Style::Plain if since.is_some() || what != "started" => {
+                self.plain(&format!("{name}: {what}{}", took(since)))
+            }
             Style::Plain => self.plain(name),
             Style::Json => self.json(json!({
                 "event": if since.is_some() { "end" } else { "start" },
@@ -136,7 +138,9 @@ impl Task {
         let open = self.progress.open();
         let Some(entry) = open.get(&self.id) else { return };
         match self.progress.shared.style {
-            Style::Live => entry.bar.iter().for_each(|bar| bar.set_message(format!("{}  {text}", entry.name))),
+            Style::Live => {
+                entry.bar.iter().for_each(|bar| bar.set_message(format!("{}  {text}", entry.name)))
+            }
             Style::Plain => self.progress.plain(&format!("{} | {text}", entry.name)),
             Style::Json => self.progress.json(json!({ "event": "log", "task": entry.name, "text": text })),
             Style::Quiet => {}
@@ -148,7 +152,12 @@ impl Task {
         let open = self.progress.open();
         let Some(Open { name, bar: Some(bar), since }) = open.get(&self.id) else { return };
         let rate = done as f64 / since.elapsed().as_secs_f64().max(0.001);
-        bar.set_message(format!("{name}  {} of {} ({}/s)", size::bytes(done), size::bytes(total), size::bytes(rate as u64)));
+        bar.set_message(format!(
+            "{name}  {} of {} ({}/s)",
+            size::bytes(done),
+            size::bytes(total),
+            size::bytes(rate as u64)
+        ));
     }
 
     /// It ended well; `result` says how, such as `cached` or `3.1GB`.

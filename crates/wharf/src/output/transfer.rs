@@ -34,7 +34,9 @@ impl Transfers {
         match event {
             Event::Advanced { digest, done, total } => blobs
                 .entry(digest.clone())
-                .or_insert_with(|| self.progress.task(format!("{} {}", digest::short(&digest, 12), size::bytes(total))))
+                .or_insert_with(|| {
+                    self.progress.task(format!("{} {}", digest::short(&digest, 12), size::bytes(total)))
+                })
                 .bytes(done, total),
             Event::Finished { digest, total, outcome } => {
                 if outcome == Outcome::Transferred {

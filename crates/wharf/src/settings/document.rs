@@ -37,15 +37,22 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, F
 
 /// `$NAME` and `${NAME}` replaced from the environment; a name that is not set is an error, as an empty
 /// registry or tag is never what was meant.
-pub(crate) fn expand(text: &str, what: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Failure> {
+pub(crate) fn expand(
+    text: &str,
+    what: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, Failure> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
         let (name, after) = match rest.strip_prefix('{') {
-            Some(braced) => braced.split_once('}').ok_or_else(|| anyhow!("`{text}` lacks a closing brace")).or_usage()?,
-            None => rest.split_at(rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())),
+            Some(braced) => {
+                braced.split_once('}').ok_or_else(|| anyhow!("`{text}` lacks a closing brace")).or_usage()?
+            }
+            None => rest
+                .split_at(rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())),
         };
         let value = env(name).filter(|value| !value.is_empty()).ok_or_else(|| {
             Failure::usage(format!("{what} is `{text}`, but `{name}` is not set in the environment"))
@@ -70,7 +77,11 @@ fn place(text: &str, offset: usize) -> (usize, usize) {
 fn nearest_key(message: &str) -> Option<&str> {
     let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
     let unknown = quoted.next()?;
-    quoted.map(|key| (strsim::damerau_levenshtein(unknown, key), key)).min().filter(|(d, _)| *d <= 3).map(|(_, k)| k)
+    quoted
+        .map(|key| (strsim::damerau_levenshtein(unknown, key), key))
+        .min()
+        .filter(|(d, _)| *d <= 3)
+        .map(|(_, k)| k)
 }
 
 #[cfg(test)]
@@ -87,7 +98,11 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_in_place_with_the_nearest_one() {
         let failure = parse::<Sample>("name = \"a\"\nnaem = 1\n", Path::new("w.toml")).unwrap_err();
-        assert!(failure.error.to_string().starts_with("w.toml:2:1: unknown field `naem`"), "{}", failure.error);
+        assert!(
+            failure.error.to_string().starts_with("w.toml:2:1: unknown field `naem`"),
+            "{}",
+            failure.error
+        );
         assert!(failure.error.to_string().ends_with("    2 | naem = 1"), "{}", failure.error);
         assert_eq!(failure.hint.as_deref(), Some("did you mean `name`?"));
         assert_eq!(failure.exit, Exit::Usage);
@@ -97,7 +112,9 @@ mod tests {
     fn variables_are_filled_in_and_missing_ones_are_an_error() {
         let env = |name: &str| (name == "HOST").then(|| "ecr.example".to_owned());
         assert_eq!(expand("$HOST/a-${HOST}", "registry", &env).unwrap(), "ecr.example/a-ecr.example");
-        assert!(expand("$NOPE/a", "registry", &env).unwrap_err().error.to_string().contains("`NOPE` is not set"));
+        assert!(
+            expand("$NOPE/a", "registry", &env).unwrap_err().error.to_string().contains("`NOPE` is not set")
+        );
         assert!(expand("${HOST", "registry", &env).is_err());
     }
 }

@@ -46,7 +46,11 @@ fn summary(report: &Report) -> String {
     text.push_str("| gate | verdict | why |\n|---|---|---|\n");
     for gate in &report.gates {
         let why = gate.detail.replace('|', "\\|");
-        text.push_str(&format!("| {} | {} | {why} |\n", gate.name, format!("{:?}", gate.verdict).to_lowercase()));
+        text.push_str(&format!(
+            "| {} | {} | {why} |\n",
+            gate.name,
+            format!("{:?}", gate.verdict).to_lowercase()
+        ));
     }
     if !report.pushed.is_empty() {
         text.push_str("\n| published as | sent |\n|---|---|\n");

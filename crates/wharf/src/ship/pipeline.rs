@@ -21,7 +21,12 @@ use crate::{layers, local, scanning, smoke};
 
 /// Carries out `plan`. A gate that says no ends it before anything has a name; a target that fails is
 /// reported after the others are done.
-pub(crate) fn run(world: &World, plan: &Plan, project: &Project, snapshot: &Snapshot) -> Result<Report, Failure> {
+pub(crate) fn run(
+    world: &World,
+    plan: &Plan,
+    project: &Project,
+    snapshot: &Snapshot,
+) -> Result<Report, Failure> {
     let mut ship = Ship { world, plan, project, snapshot, phases: Vec::new(), gates: Vec::new() };
     let built = ship.build()?;
     let image = local::open(&world.store, &built.image, &Platform::host())?;
@@ -120,7 +125,11 @@ impl Ship<'_> {
     }
 
     /// Pushes to every target side by side, and records each that succeeded.
-    fn publish(&mut self, image: &Descriptor, model: Option<&Model>) -> Result<(Vec<Pushed>, Vec<Failure>), Failure> {
+    fn publish(
+        &mut self,
+        image: &Descriptor,
+        model: Option<&Model>,
+    ) -> Result<(Vec<Pushed>, Vec<Failure>), Failure> {
         if self.plan.push.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
@@ -215,6 +224,7 @@ impl Ship<'_> {
 fn ledger_failure(error: wharf_ledger::AppendError, target: &Target) -> Failure {
     let lost = matches!(error, wharf_ledger::AppendError::Lost { .. });
     let context = format!("{} has the image, but the release is not recorded there", target.repository);
-    let failure = Failure::new(if lost { Exit::Race } else { Exit::Environment }, anyhow!(error).context(context));
+    let failure =
+        Failure::new(if lost { Exit::Race } else { Exit::Environment }, anyhow!(error).context(context));
     failure.hint("run the command again: nothing is built or pushed twice, and the record is written")
 }

@@ -93,13 +93,27 @@ impl Plan {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Failure> {
         let image = image_name(directory, project, snapshot)?;
-        let tags: Vec<String> = metadata.tags.iter().map(|tag| tag.name.clone()).collect();
+        let mut tags: Vec<String> = metadata.tags.iter().map(|tag| tag.name.clone()).collect();
+        let mut warnings = metadata.warnings.clone();
+        if tags.is_empty() && snapshot.git.is_none() && snapshot.event.is_none() {
+            tags.push(snapshot.clock.now.strftime("build-%Y%m%d-%H%M%S").to_string());
+            warnings.push("there is no git repository, so the image cannot be traced to a commit".into());
+        }
         let facts = facts(snapshot);
         let mut plan = Self {
             directory: directory.to_owned(),
-            version: metadata.version.clone().or_else(|| tags.first().cloned()).unwrap_or_else(|| "latest".into()),
+            version: metadata
+                .version
+                .clone()
+                .or_else(|| tags.first().cloned())
+                .unwrap_or_else(|| "latest".into()),
             tags,
-            labels: metadata.labels.iter().chain(&project.image.labels).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            labels: metadata
+                .labels
+                .iter()
+                .chain(&project.image.labels)
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
             dockerfile: asked
                 .dockerfile
                 .clone()
@@ -112,7 +126,7 @@ impl Plan {
             scan: !asked.no_scan && project.scan.enabled.unwrap_or(true),
             push: Vec::new(),
             not_pushed: Vec::new(),
-            warnings: metadata.warnings.clone(),
+            warnings,
             image: Named(image),
         };
         if plan.tags.is_empty() {
@@ -165,15 +179,20 @@ impl Plan {
             row("build", format!("{} in {}", self.dockerfile.display(), self.context.display())),
             row("gates", self.gates().join(", ")),
         ];
-        rows.extend(self.push.iter().map(|to| row("push", format!("{}  {}", to.repository, to.tags.join(", ")))));
+        rows.extend(
+            self.push.iter().map(|to| row("push", format!("{}  {}", to.repository, to.tags.join(", ")))),
+        );
         rows.extend(self.not_pushed.iter().map(|why| row("no push", why.clone())));
         rows.extend(self.warnings.iter().map(|text| row("warning", text.clone())));
         table::render(["WHAT", "HOW"], &rows)
     }
 
     fn gates(&self) -> Vec<&str> {
-        let gates: Vec<&str> =
-            [(self.smoke, "smoke"), (self.scan, "scan")].iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+        let gates: Vec<&str> = [(self.smoke, "smoke"), (self.scan, "scan")]
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, name)| *name)
+            .collect();
         if gates.is_empty() { vec!["none"] } else { gates }
     }
 }
@@ -202,7 +221,11 @@ pub(crate) fn places(
 }
 
 /// The image's name: from the settings, else from where the repository comes from, else the directory's.
-pub(crate) fn image_name(directory: &Path, project: &Project, snapshot: &Snapshot) -> Result<Reference, Failure> {
+pub(crate) fn image_name(
+    directory: &Path,
+    project: &Project,
+    snapshot: &Snapshot,
+) -> Result<Reference, Failure> {
     if let Some(name) = &project.image.name {
         return name.parse().or_usage();
     }
@@ -244,7 +267,8 @@ pub(crate) fn facts(snapshot: &Snapshot) -> Facts {
         .unwrap_or_else(|| conventional_default(branch.as_deref()).to_owned());
     let name = event.and_then(|event| event.name.as_ref()).map(|fact| fact.value.clone());
     Facts {
-        git_ref: git_ref.unwrap_or_else(|| branch.as_ref().map(|b| format!("refs/heads/{b}")).unwrap_or_default()),
+        git_ref: git_ref
+            .unwrap_or_else(|| branch.as_ref().map(|b| format!("refs/heads/{b}")).unwrap_or_default()),
         branch: branch.unwrap_or_default(),
         tag: tag.unwrap_or_default(),
         event: name.unwrap_or_else(|| "push".into()),
@@ -263,7 +287,11 @@ mod tests {
 
     #[test]
     fn remotes_of_every_spelling_name_the_image() {
-        for remote in ["git@github.com:MyOrg/Churn.git", "https://github.com/myorg/churn", "ssh://git@h:22/myorg/churn.git/"] {
+        for remote in [
+            "git@github.com:MyOrg/Churn.git",
+            "https://github.com/myorg/churn",
+            "ssh://git@h:22/myorg/churn.git/",
+        ] {
             assert_eq!(remote_path(remote).as_deref(), Some("myorg/churn"), "{remote}");
         }
         assert_eq!(remote_path("nonsense"), None);

@@ -62,8 +62,11 @@ pub(super) fn commit(snapshot: &Snapshot) -> Option<Commit> {
 /// Who: CI's actor with the address of its run, else whoever is logged in.
 fn actor() -> Actor {
     let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
-    let run = match (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID")) {
-        (Some(server), Some(repository), Some(run)) => Some(format!("{server}/{repository}/actions/runs/{run}")),
+    let run = match (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID"))
+    {
+        (Some(server), Some(repository), Some(run)) => {
+            Some(format!("{server}/{repository}/actions/runs/{run}"))
+        }
         _ => first(&["CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL"]),
     };
     let name = first(&["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CIRCLE_USERNAME", "USER", "LOGNAME"]);

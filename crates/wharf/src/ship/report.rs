@@ -80,7 +80,8 @@ const CREATED_BY: usize = 64;
 impl Report {
     /// Every full name that was published.
     pub(crate) fn names(&self) -> Vec<String> {
-        let names = |to: &Pushed| to.tags.iter().map(|tag| format!("{}:{tag}", to.repository)).collect::<Vec<_>>();
+        let names =
+            |to: &Pushed| to.tags.iter().map(|tag| format!("{}:{tag}", to.repository)).collect::<Vec<_>>();
         self.pushed.iter().flat_map(names).collect()
     }
 
@@ -129,7 +130,9 @@ impl Report {
     }
 
     fn gate_table(&self) -> String {
-        let row = |gate: &Gate| [gate.name.clone(), format!("{:?}", gate.verdict).to_lowercase(), gate.detail.clone()];
+        let row = |gate: &Gate| {
+            [gate.name.clone(), format!("{:?}", gate.verdict).to_lowercase(), gate.detail.clone()]
+        };
         let rows: Vec<[String; 3]> = self.gates.iter().map(row).collect();
         table::render(["GATE", "VERDICT", "WHY"], &rows)
     }
@@ -145,8 +148,12 @@ impl Report {
         self.warnings.iter().for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
         if let Some(to) = self.pushed.first() {
             let name = format!("{}@{}", to.repository, self.digest);
-            text.push_str(&format!("\npull it   wharf pull {name}\nrun it    wharf run -p 8000:8000 {name}\n"));
-            text.push_str(&format!("by docker  docker run -p 8000:8000 {name}\n").replace("by docker ", "docker   "));
+            text.push_str(&format!(
+                "\npull it   wharf pull {name}\nrun it    wharf run -p 8000:8000 {name}\n"
+            ));
+            text.push_str(
+                &format!("by docker  docker run -p 8000:8000 {name}\n").replace("by docker ", "docker   "),
+            );
         }
         text
     }

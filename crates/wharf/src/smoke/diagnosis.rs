@@ -61,8 +61,12 @@ fn unreadable_program(spec: &Spec, look: Look<'_>) -> Option<Cause> {
         return None;
     }
     let path = spec.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str())?;
-    let candidates: Vec<PathBuf> = path.split(':').map(|directory| Path::new(directory).join(program)).collect();
-    if candidates.iter().any(|file| look(file).is_some() && closed_directory(file, &spec.user, look).is_none()) {
+    let candidates: Vec<PathBuf> =
+        path.split(':').map(|directory| Path::new(directory).join(program)).collect();
+    if candidates
+        .iter()
+        .any(|file| look(file).is_some() && closed_directory(file, &spec.user, look).is_none())
+    {
         return None;
     }
     let hidden = candidates.into_iter().find(|file| look(file).is_some())?;
@@ -84,7 +88,8 @@ fn cause(hidden: &Path, closed: &Path, user: &User, what: &str) -> Cause {
     match user_site {
         Some(site) => Cause {
             sentence: format!("its packages lie in `{}` while it runs as uid {}", site.display(), user.uid),
-            fix: "install them where every user can read: `python -m venv /opt/venv`, then copy /opt/venv".into(),
+            fix: "install them where every user can read: `python -m venv /opt/venv`, then copy /opt/venv"
+                .into(),
         },
         None => Cause {
             sentence: format!(
@@ -92,7 +97,10 @@ fn cause(hidden: &Path, closed: &Path, user: &User, what: &str) -> Cause {
                 closed.display(),
                 user.uid
             ),
-            fix: format!("open the directory (`RUN chmod 755 {}`) or install `{what}` elsewhere", closed.display()),
+            fix: format!(
+                "open the directory (`RUN chmod 755 {}`) or install `{what}` elsewhere",
+                closed.display()
+            ),
         },
     }
 }
@@ -101,7 +109,9 @@ fn cause(hidden: &Path, closed: &Path, user: &User, what: &str) -> Cause {
 fn closed_directory(file: &Path, user: &User, look: Look<'_>) -> Option<PathBuf> {
     let mut directories: Vec<&Path> = file.ancestors().skip(1).collect();
     directories.reverse();
-    let closed = directories.into_iter().find(|directory| look(directory).is_some_and(|node| !node.is_passable_by(user)));
+    let closed = directories
+        .into_iter()
+        .find(|directory| look(directory).is_some_and(|node| !node.is_passable_by(user)));
     closed.map(Path::to_owned)
 }
 
@@ -138,7 +148,9 @@ mod tests {
     fn sentence(spec: &Spec, nodes: &[(&str, u32)], log: &[String]) -> Option<String> {
         let nodes = image(nodes);
         let look = |path: &Path| nodes.get(path).copied();
-        unreadable_program(spec, &look).or_else(|| unreadable_packages(spec, log, &look)).map(|cause| cause.sentence)
+        unreadable_program(spec, &look)
+            .or_else(|| unreadable_packages(spec, log, &look))
+            .map(|cause| cause.sentence)
     }
 
     const LECTURE: [(&str, u32); 5] = [

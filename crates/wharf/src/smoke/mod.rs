@@ -114,7 +114,13 @@ fn check(
 }
 
 /// The error, with the log before the cause so that the cause is what the eye ends on.
-fn failure(illness: &Illness, tail: &Tail, view: &View, spec: &wharf_sandbox::Spec, digest: &Digest) -> Failure {
+fn failure(
+    illness: &Illness,
+    tail: &Tail,
+    view: &View,
+    spec: &wharf_sandbox::Spec,
+    digest: &Digest,
+) -> Failure {
     let mut text = format!("the smoke test of {}: {}", &digest.as_ref()[..19], illness.reason);
     let lines = tail.lines();
     if !lines.is_empty() {
@@ -126,7 +132,10 @@ fn failure(illness: &Illness, tail: &Tail, view: &View, spec: &wharf_sandbox::Sp
     let failure = match illness.start.then(|| diagnosis::of_start(spec, view, &lines)).flatten() {
         Some(cause) => {
             let error = anyhow::Error::msg(cause.sentence);
-            Failure::new(crate::exit::Exit::Gate, error.context(format!("{text}\n  to fix it: {}", cause.fix)))
+            Failure::new(
+                crate::exit::Exit::Gate,
+                error.context(format!("{text}\n  to fix it: {}", cause.fix)),
+            )
         }
         None => Failure::gate(text),
     };

@@ -46,7 +46,12 @@ fn exposed_port(config: &ContainerConfig) -> Option<u16> {
 
 /// The convention of most platforms: `PORT` says where the service listens.
 fn port_variable(config: &ContainerConfig) -> Option<u16> {
-    config.env.iter().flatten().find_map(|setting| setting.strip_prefix("PORT=")).and_then(|port| port.parse().ok())
+    config
+        .env
+        .iter()
+        .flatten()
+        .find_map(|setting| setting.strip_prefix("PORT="))
+        .and_then(|port| port.parse().ok())
 }
 
 #[cfg(test)]

@@ -56,14 +56,18 @@ fn fail_if_ended(process: &Process, wait: Duration) -> Result<(), Illness> {
 fn ask(process: &Process, port: u16, path: &str) -> Result<u16, String> {
     let question = || -> Result<u16, String> {
         // A runtime of this thread alone, because only this thread is in that network.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
         runtime.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().timeout(ANSWER).build().map_err(|e| e.to_string())?;
+            let client =
+                reqwest::Client::builder().no_proxy().timeout(ANSWER).build().map_err(|e| e.to_string())?;
             let url = format!("http://{}:{port}{path}", Ipv4Addr::LOCALHOST);
             match client.get(url).send().await {
                 Ok(answer) => Ok(answer.status().as_u16()),
                 Err(error) if error.is_connect() => Err(format!("nothing listens on port {port}")),
-                Err(error) if error.is_timeout() => Err(format!("port {port} takes the connection and does not answer {path}")),
+                Err(error) if error.is_timeout() => {
+                    Err(format!("port {port} takes the connection and does not answer {path}"))
+                }
                 Err(error) => Err(format!("port {port} does not speak HTTP: {error}")),
             }
         })
@@ -92,7 +96,8 @@ pub(super) fn healthcheck(
         ns => Duration::from_nanos(ns.unsigned_abs()),
     };
     // A loaded machine starts an interpreter in seconds; the first check gets docker's default at least.
-    let ended = child.wait_timeout(timeout.max(HEALTHCHECK_TIMEOUT)).map_err(|error| ill(error.to_string()))?;
+    let ended =
+        child.wait_timeout(timeout.max(HEALTHCHECK_TIMEOUT)).map_err(|error| ill(error.to_string()))?;
     drop(child);
     readers.into_iter().for_each(|reader| drop(reader.join()));
     match ended {

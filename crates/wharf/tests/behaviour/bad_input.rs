@@ -30,7 +30,7 @@ fn a_missing_context_dockerfile_or_source_is_named() {
     let source = world.wharf(&["build", "."]);
     assert_eq!(source.code, 2, "{}", source.stderr);
     assert!(source.stderr.contains("\"/requirement.txt\": not found"), "{}", source.stderr);
-    assert!(source.stderr.contains("did you mean `requirements.txt`?"), "{}", source.stderr);
+    assert!(source.stderr.contains("did you mean `/requirements.txt`?"), "{}", source.stderr);
 }
 
 #[test]
@@ -101,7 +101,10 @@ fn a_corrupt_blob_is_noticed_and_fetched_again() {
     let pull = || world.command(&["pull", &name]).env("WHARF_DATA_DIR", &elsewhere).output().unwrap();
     assert!(pull().status.success());
     let blobs = elsewhere.join("store/blobs/sha256");
-    let largest = std::fs::read_dir(&blobs).unwrap().map(|e| e.unwrap().path()).max_by_key(|p| p.metadata().unwrap().len());
+    let largest = std::fs::read_dir(&blobs)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .max_by_key(|p| p.metadata().unwrap().len());
     let largest = largest.unwrap();
     let sound = std::fs::read(&largest).unwrap();
     std::fs::write(&largest, &sound[..sound.len() - 1]).unwrap();

@@ -23,12 +23,15 @@ fn built(dockerfile: &str) -> Option<World> {
 
 #[test]
 fn a_run_gives_output_and_exit_code() {
-    let Some(world) = built("CMD [\"sh\", \"-c\", \"echo as $(id -u) in $PWD; exit 5\"]\nUSER app\nWORKDIR /tmp\n") else {
+    let Some(world) =
+        built("CMD [\"sh\", \"-c\", \"echo as $(id -u) in $PWD; exit 5\"]\nUSER app\nWORKDIR /tmp\n")
+    else {
         skip!("it needs root and busybox-static");
     };
     let ran = world.wharf(&["run", "it:1"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (5, "as 1000 in /tmp\n"), "{}", ran.stderr);
-    let typed = world.wharf_ok(&["run", "--user", "root", "--env", "A=b", "it:1", "sh", "-c", "echo $A; id -u"]);
+    let typed =
+        world.wharf_ok(&["run", "--user", "root", "--env", "A=b", "it:1", "sh", "-c", "echo $A; id -u"]);
     assert_eq!(typed.stdout, "b\n0\n");
     assert!(world.wharf_ok(&["ps", "--all", "--quiet"]).stdout.is_empty(), "nothing is left behind");
 }
@@ -86,7 +89,9 @@ fn a_port_that_never_opens_fails_with_the_log() {
 
 #[test]
 fn an_unhealthy_service_fails() {
-    let Some(world) = built(&SERVICE.replace("wget -q -O - http://127.0.0.1:8000/health", "echo not today; false")) else {
+    let Some(world) =
+        built(&SERVICE.replace("wget -q -O - http://127.0.0.1:8000/health", "echo not today; false"))
+    else {
         skip!("it needs root and busybox-static");
     };
     let ran = world.wharf(&["smoke", "--progress", "quiet", "it:1"]);
