@@ -46,7 +46,8 @@ pub(crate) struct Command {
     groups: Option<Vec<Gid>>,
     streams: [Stream; 3],
     limits: Vec<Limit>,
-    confined: bool,
+    /// `None` lifts all restrictions.
+    filter: Option<&'static [seccomp::Instruction]>,
     init: bool,
 }
 
@@ -81,7 +82,7 @@ impl Command {
             groups: ids.can_set_groups().then_some(groups),
             streams,
             limits: request.ulimits.iter().map(|ulimit| limit(ulimit, ids)).collect(),
-            confined: request.security == Security::Default,
+            filter: (request.security == Security::Default).then(seccomp::default_filter),
             init: request.init,
         };
         Ok((command, pipes))
@@ -107,13 +108,12 @@ impl Command {
         for (index, limit) in self.limits.iter().enumerate() {
             sys::set_limit(limit.resource, limit.soft, limit.hard).during_nth(Step::Ulimit, index)?;
         }
-        if self.confined {
-            capability::bound(capability::DEFAULT).during(Step::Capabilities)?;
-            // After this, only calls that the filter lets pass, and before the ids change, because
+        let keep = if self.filter.is_some() { capability::DEFAULT } else { CapabilitySet::all() };
+        capability::bound(keep).during(Step::Capabilities)?;
+        if let Some(filter) = self.filter {
+            // From here on only calls that the filter lets pass; and before the ids change, because
             // loading it is a privilege.
-            sys::load_filter(seccomp::default_filter()).during(Step::Filter)?;
-        } else {
-            capability::bound(CapabilitySet::all()).during(Step::Capabilities)?;
+            sys::load_filter(filter).during(Step::Filter)?;
         }
         self.take_ids().during(Step::User)?;
         sys::reset_signals();

@@ -65,7 +65,8 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
             Ok(process)
         }
         Err(mut failed) => {
-            Residue::new(layer(&spec.root), failed.take_traces()).remove()?;
+            // The first error is the one to tell.
+            let _ = Residue::new(layer(&spec.root), failed.take_traces()).remove();
             Err(failed.explain(&spec.args[0], |failure| surroundings.subject(failure)))
         }
     }

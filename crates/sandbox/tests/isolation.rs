@@ -5,7 +5,7 @@
 mod arena;
 
 use arena::{Arena, lines};
-use wharf_sandbox::{Network, Rung, Security, Spec, User};
+use wharf_sandbox::{Mount, Network, Rung, Security, Spec, User};
 
 on_every_rung! {
     it_is_process_1_and_sees_no_other
@@ -15,6 +15,7 @@ on_every_rung! {
     ordinary_calls_are_not_refused
     devices_are_the_minimal_set
     kernel_files_are_masked_and_read_only
+    mounts_cannot_uncover_kernel_files
     the_mount_table_shows_nothing_of_the_host
     an_isolated_network_has_only_loopback
     the_hosts_network_can_be_reached
@@ -144,6 +145,16 @@ fn kernel_files_are_masked_and_read_only(arena: &Arena) {
     for path in ["/sys/kernel/uevent_seqnum", "/proc/sys/kernel/panic"] {
         let ended = arena.run(&arena.shell(&format!("echo 1 > {path}"))).unwrap();
         assert!(ended.err.contains("Read-only file system"), "{path}: {}", ended.err);
+    }
+}
+
+fn mounts_cannot_uncover_kernel_files(arena: &Arena) {
+    let tmpfs = |target: &str| Mount::Tmpfs { target: target.into(), size: None, mode: 0o755 };
+    let spec =
+        Spec { mounts: vec![tmpfs("/dev")], ..arena.shell("cat /proc/timer_list | wc -c; ls -A /dev") };
+    assert_eq!(arena.output_of(&spec), "0\n");
+    for target in ["/proc/self/fd/0", "/proc/self/exe", "/proc/self/cwd/x", "/proc/1/root"] {
+        assert!(arena.run(&Spec { mounts: vec![tmpfs(target)], ..arena.shell("true") }).is_err(), "{target}");
     }
 }
 

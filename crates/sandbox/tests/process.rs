@@ -19,6 +19,7 @@ on_every_rung! {
     environment_and_working_directory_are_as_given
     streams_go_where_they_should
     a_command_that_cannot_run_says_why
+    a_program_that_is_still_being_written_is_waited_for
     a_request_without_sense_is_refused
     killing_it_takes_its_daemons_along
     dropping_it_kills_it
@@ -96,6 +97,18 @@ fn a_command_that_cannot_run_says_why(arena: &Arena) {
     std::fs::write(&script, "#!/bin/nope\n").unwrap();
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     assert_eq!(refused("script"), format!("cannot run `script` {missing}"));
+}
+
+fn a_program_that_is_still_being_written_is_waited_for(arena: &Arena) {
+    let program = arena.base.join("bin/fresh");
+    std::fs::copy("/bin/busybox", &program).unwrap();
+    let writer = std::fs::OpenOptions::new().append(true).open(&program).unwrap();
+    // Another process that has the descriptor for a moment longer, as a child on its way to exec has.
+    let mut holder = std::process::Command::new("sleep").arg("0.05").stdout(writer).spawn().unwrap();
+    let root = Root::Dir(arena.base.clone());
+    let spec = Spec { root, args: args(&["fresh", "true"]), ..arena.shell("") };
+    assert!(arena.run(&spec).is_ok());
+    holder.wait().unwrap();
 }
 
 fn a_request_without_sense_is_refused(arena: &Arena) {

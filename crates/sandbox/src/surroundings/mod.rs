@@ -96,7 +96,7 @@ impl Surroundings {
         self.enter_cgroup().during(Step::ControlGroup)?;
         umask(Mode::empty());
         for (index, mount) in self.mounts.iter_mut().enumerate() {
-            mount.open_source().during_nth(Step::Source, index)?;
+            mount.open().during_nth(Step::Source, index)?;
         }
         self.kernel.open()?;
         if self.privilege == Privilege::Namespaced {
@@ -108,14 +108,16 @@ impl Surroundings {
         self.kernel.attach_proc(self.network)?;
         let memory = self.devices.mount()?;
         self.kernel.attach_sys()?;
+        if self.confined {
+            // Before the caller's mounts, which could take away what files are hidden with.
+            kernel::mask().during(Step::Mask)?;
+        }
         let points = MountPoints::new(reporter, layer).during(Step::Root)?;
         for (index, mount) in self.mounts.iter_mut().enumerate() {
             mount.make_file(&memory).during_nth(Step::File, index)?;
-            points.make(mount.at(), mount.is_directory()).during_nth(Step::MountPoint, index)?;
-            mount.attach(&memory).during_nth(Step::Mount, index)?;
-        }
-        if self.confined {
-            kernel::mask().during(Step::Mask)?;
+            let target = points.open(mount.at(), mount.is_directory());
+            let target = target.during_nth(Step::MountPoint, index)?;
+            mount.attach(&target, &memory).during_nth(Step::Mount, index)?;
         }
         if self.readonly {
             sys::make_readonly(c"/").during(Step::ReadonlyRoot)?;

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
 use super::{Kept, kept};
@@ -25,7 +26,7 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 enum Kind {
     Bind { source: CString, readonly: bool, recursive: bool },
-    Tmpfs { options: CString },
+    Tmpfs { size: Option<CString>, mode: CString },
     File { contents: Vec<u8>, mode: Mode, uid: Uid, gid: Gid },
 }
 
@@ -38,10 +39,10 @@ impl Prepared {
             Mount::Bind { source, readonly, recursive, .. } => {
                 Kind::Bind { source: path::c_path(source)?, readonly: *readonly, recursive: *recursive }
             }
-            Mount::Tmpfs { size, mode, .. } => {
-                let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
-                Kind::Tmpfs { options: path::c_string(format!("mode={mode:o}{size}"), "a mount option")? }
-            }
+            Mount::Tmpfs { size, mode, .. } => Kind::Tmpfs {
+                size: size.map(|size| path::c_string(size.to_string(), "a size")).transpose()?,
+                mode: path::c_string(format!("{mode:o}"), "a mode")?,
+            },
             Mount::File { contents, mode, uid, gid, .. } => Kind::File {
                 contents: contents.clone(),
                 mode: Mode::from_raw_mode(*mode),
@@ -53,17 +54,18 @@ impl Prepared {
         Ok(Self { target: path::c_absolute(mount.target())?, kind, tree: None, directory })
     }
 
-    /// Opens what is to be mounted, while the host's paths can still be seen.
-    pub(super) fn open_source(&mut self) -> Result<(), Errno> {
-        let Kind::Bind { source, readonly, recursive } = &self.kind else { return Ok(()) };
-        let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        flags.set(OpenTreeFlags::AT_RECURSIVE, *recursive);
-        let tree = open_tree(CWD, source.as_c_str(), flags)?;
-        if *readonly {
-            sys::set_mount_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, *recursive)?;
+    /// Opens or makes what is to be mounted, while the host's paths can still be seen.
+    pub(super) fn open(&mut self) -> Result<(), Errno> {
+        match &self.kind {
+            Kind::Bind { source, readonly, recursive } => {
+                let tree = open_bind(source, *readonly, *recursive)?;
+                self.directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
+                self.tree = kept(tree);
+            }
+            Kind::Tmpfs { size, mode } => self.tree = kept(make_tmpfs(size.as_deref(), mode)?),
+            // Needs a place in memory, of which there is none yet.
+            Kind::File { .. } => {}
         }
-        self.directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
-        self.tree = kept(tree);
         Ok(())
     }
 
@@ -84,15 +86,11 @@ impl Prepared {
         Ok(())
     }
 
-    /// Mounts at the target, which exists by now. A file in `memory` then loses its name there.
-    pub(super) fn attach(&mut self, memory: &OwnedFd) -> Result<(), Errno> {
-        if let Kind::Tmpfs { options } = &self.kind {
-            let flags = MountFlags::NOSUID | MountFlags::NODEV;
-            return mount(c"tmpfs", self.at(), c"tmpfs", flags, options.as_c_str());
-        }
-        let Some(tree) = self.tree.take() else { return Ok(()) };
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
-        move_mount(&*tree, c"", CWD, self.at(), flags)?;
+    /// Mounts on `target`. A file in `memory` then loses its name there.
+    pub(super) fn attach(&mut self, target: &OwnedFd, memory: &OwnedFd) -> Result<(), Errno> {
+        let tree = self.tree.take().ok_or(Errno::BADF)?;
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        move_mount(&*tree, c"", target, c"", flags)?;
         if let Kind::File { .. } = self.kind {
             rustix::fs::unlinkat(memory, NAMELESS, AtFlags::empty())?;
         }
@@ -117,4 +115,25 @@ impl Prepared {
             _ => None,
         }
     }
+}
+
+fn open_bind(source: &CStr, readonly: bool, recursive: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
+    let tree = open_tree(CWD, source, flags)?;
+    if readonly {
+        sys::set_mount_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, recursive)?;
+    }
+    Ok(tree)
+}
+
+fn make_tmpfs(size: Option<&CStr>, mode: &CStr) -> Result<OwnedFd, Errno> {
+    let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, c"mode", mode)?;
+    if let Some(size) = size {
+        fsconfig_set_string(&context, c"size", size)?;
+    }
+    fsconfig_create(&context)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }

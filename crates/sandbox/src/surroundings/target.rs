@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, lstat, stat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, lstat, openat2, stat, statat};
 use rustix::io::Errno;
 
 use crate::report::{DirectoryState, Modified, PATH_MAX, Reporter};
@@ -28,17 +28,20 @@ impl<'a> MountPoints<'a> {
         Ok(Self { reporter, layer, device: stat(c"/")?.st_dev })
     }
 
-    /// Makes sure that `target` exists, as a directory or as a file.
-    pub(super) fn make(&self, target: &CStr, directory: bool) -> Result<(), Errno> {
-        match stat(target) {
-            Err(Errno::NOENT) => self.walk(target, directory),
-            found => found.map(drop),
+    /// Opens `target`, making it a directory or a file if there is nothing.
+    pub(super) fn open(&self, target: &CStr, directory: bool) -> Result<OwnedFd, Errno> {
+        match open_existing(target) {
+            Err(Errno::NOENT) => {
+                self.make(target, directory)?;
+                open_existing(target)
+            }
+            opened => opened,
         }
     }
 
     /// Goes to `target` name by name as the kernel would, but goes on where it would give up: behind
     /// a link whose target is missing, too (`/etc/resolv.conf` often is one).
-    fn walk(&self, target: &CStr, directory: bool) -> Result<(), Errno> {
+    fn make(&self, target: &CStr, directory: bool) -> Result<(), Errno> {
         let mut ahead = Ahead::new();
         ahead.prepend(target.to_bytes())?;
         let mut here = Here::new();
@@ -96,6 +99,12 @@ impl<'a> MountPoints<'a> {
         }
         Ok(())
     }
+}
+
+/// Links of `/proc` that lead to open files rather than to names are not followed: this process still
+/// has some of the host.
+fn open_existing(target: &CStr) -> Result<OwnedFd, Errno> {
+    openat2(CWD, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
 }
 
 fn modified(found: &Stat) -> Modified {
