@@ -95,7 +95,8 @@ fn next(log: &LogName, head: Option<&Latest>, record: Record) -> Record {
 /// Publishes the entry in its slot; `false` when another writer has it.
 async fn claim(store: &dyn Store, log: &LogName, entry: &Entry) -> Result<bool, AppendError> {
     let slot = log.slot(entry.record.seq);
-    let failed = |source| AppendError::Store { place: store.place(), tag: slot.clone(), source: Box::new(source) };
+    let failed =
+        |source| AppendError::Store { place: store.place(), tag: slot.clone(), source: Box::new(source) };
     for (descriptor, bytes) in &entry.blobs {
         store.put_blob(descriptor, &Bytes::from(bytes.clone())).await.map_err(failed)?;
     }

@@ -112,8 +112,8 @@ impl Entry {
     ///
     /// When it does not read, or is of a newer format.
     pub fn read_record(bytes: &[u8]) -> Result<Record, EntryError> {
-        let record: Record =
-            serde_json::from_slice(bytes).map_err(|source| EntryError::Document { what: "record", source })?;
+        let record: Record = serde_json::from_slice(bytes)
+            .map_err(|source| EntryError::Document { what: "record", source })?;
         if record.v > FORMAT { Err(EntryError::Newer(record.v)) } else { Ok(record) }
     }
 }
@@ -140,7 +140,11 @@ pub(crate) mod tests {
             },
             commit: Some(Commit { sha: "a".repeat(40), git_ref: None, dirty: false, source: None }),
             model: None,
-            gates: vec![Gate { name: "smoke".into(), verdict: Verdict::Passed, detail: "200 in 1.2s".into() }],
+            gates: vec![Gate {
+                name: "smoke".into(),
+                verdict: Verdict::Passed,
+                detail: "200 in 1.2s".into(),
+            }],
             actor: Actor { name: "robin".into(), run: None },
             time: "2026-01-02T03:04:05Z".into(),
             other: Default::default(),

@@ -74,7 +74,11 @@ pub(crate) async fn entry(store: &dyn Store, tag: &str) -> Result<Option<Latest>
     let place = store.place();
     let failed = |source| ViewError::Store { place: place.clone(), source: Box::new(source) };
     let damaged = |source| ViewError::Damaged { place: place.clone(), tag: tag.into(), source };
-    let missing = |digest: &Digest| ViewError::Missing { place: place.clone(), tag: tag.into(), missing: digest.clone() };
+    let missing = |digest: &Digest| ViewError::Missing {
+        place: place.clone(),
+        tag: tag.into(),
+        missing: digest.clone(),
+    };
 
     let Some(index) = store.manifest(Name::Tag(tag)).await.map_err(failed)? else { return Ok(None) };
     let digest = index.descriptor.digest.clone();

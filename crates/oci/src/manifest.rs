@@ -161,7 +161,8 @@ mod tests {
     fn null_layers_read_as_none() {
         let config = serde_json::to_string(&Descriptor::of(MediaType::ImageConfig, b"{}")).unwrap();
         let manifest: Manifest =
-            serde_json::from_str(&format!(r#"{{"schemaVersion":2,"config":{config},"layers":null}}"#)).unwrap();
+            serde_json::from_str(&format!(r#"{{"schemaVersion":2,"config":{config},"layers":null}}"#))
+                .unwrap();
         assert!(manifest.layers.is_empty());
     }
 
@@ -182,7 +183,9 @@ mod tests {
             ..Descriptor::of(MediaType::ImageManifest, platform.as_bytes())
         };
         let index = Index::new(vec![entry("linux/arm/v6"), entry("linux/arm/v7"), entry("unknown/unknown")]);
-        let pick = |p: &str| index.for_platform(&p.parse().unwrap()).map(|d| d.platform.clone().unwrap().to_string());
+        let pick = |p: &str| {
+            index.for_platform(&p.parse().unwrap()).map(|d| d.platform.clone().unwrap().to_string())
+        };
         assert_eq!(pick("linux/arm/v7").as_deref(), Some("linux/arm/v7"));
         assert_eq!(pick("linux/arm/v6").as_deref(), Some("linux/arm/v6"));
         assert_eq!(pick("linux/amd64"), None);

@@ -36,7 +36,8 @@ pub fn is_manifest(media_type: &MediaType) -> bool {
 /// Whether this names a file-system layer, of either family and any compression.
 pub fn is_layer(media_type: &MediaType) -> bool {
     let text = media_type.as_ref();
-    text.starts_with("application/vnd.oci.image.layer.") || text.starts_with("application/vnd.docker.image.rootfs.")
+    text.starts_with("application/vnd.oci.image.layer.")
+        || text.starts_with("application/vnd.docker.image.rootfs.")
 }
 
 #[cfg(test)]

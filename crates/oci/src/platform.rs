@@ -23,7 +23,9 @@ pub struct Platform {
 
 /// A platform that does not parse.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a platform: expected `os/architecture` or `os/architecture/variant`, such as `linux/arm64`")]
+#[error(
+    "`{0}` is not a platform: expected `os/architecture` or `os/architecture/variant`, such as `linux/arm64`"
+)]
 pub struct PlatformError(String);
 
 impl Platform {
@@ -86,12 +88,15 @@ impl FromStr for Platform {
     /// Also takes an architecture alone (`arm64`) or `linux` alone, as docker does.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let parts: Vec<&str> = text.split('/').collect();
-        let word = |s: &&str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        let word =
+            |s: &&str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
         if !parts.iter().all(word) {
             return Err(PlatformError(text.into()));
         }
         match parts.as_slice() {
-            [os @ ("linux" | "windows" | "darwin" | "freebsd")] => Ok(Self::new(os, std::env::consts::ARCH, None)),
+            [os @ ("linux" | "windows" | "darwin" | "freebsd")] => {
+                Ok(Self::new(os, std::env::consts::ARCH, None))
+            }
             [architecture] => Ok(Self::new("linux", architecture, None)),
             [os, architecture] => Ok(Self::new(os, architecture, None)),
             [os, architecture, variant] => Ok(Self::new(os, architecture, Some(variant))),

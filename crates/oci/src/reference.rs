@@ -66,7 +66,10 @@ impl Reference {
     /// The same repository under `tag`, without a digest.
     pub fn with_tag(&self, tag: &str) -> Result<Self, ReferenceError> {
         if !is_valid_tag(tag) {
-            return Err(bad(tag, "a tag is 1 to 128 letters, digits, `_`, `.` and `-`, and starts with none of `.` `-`"));
+            return Err(bad(
+                tag,
+                "a tag is 1 to 128 letters, digits, `_`, `.` and `-`, and starts with none of `.` `-`",
+            ));
         }
         Ok(Self { tag: Some(tag.into()), digest: None, ..self.clone() })
     }
@@ -86,7 +89,11 @@ impl Reference {
         if self.registry != HUB {
             return self.name();
         }
-        self.repository.strip_prefix(OFFICIAL).filter(|rest| !rest.contains('/')).unwrap_or(&self.repository).into()
+        self.repository
+            .strip_prefix(OFFICIAL)
+            .filter(|rest| !rest.contains('/'))
+            .unwrap_or(&self.repository)
+            .into()
     }
 
     /// Everything in full: `docker.io/library/python:3.11-slim`.
@@ -120,7 +127,8 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
-                let digest = digest.parse::<Digest>().map_err(|e| bad(text, &format!("the digest is wrong: {e}")))?;
+                let digest =
+                    digest.parse::<Digest>().map_err(|e| bad(text, &format!("the digest is wrong: {e}")))?;
                 (rest, Some(digest))
             }
             None => (text, None),
@@ -148,8 +156,11 @@ impl FromStr for Reference {
         if digest.is_none() && tag.is_none() && is_image_id(name) {
             return Err(bad(text, "64 hexadecimal digits are an image ID, not a name"));
         }
-        let repository =
-            if registry == HUB && !path.contains('/') { format!("{OFFICIAL}{path}") } else { path.to_owned() };
+        let repository = if registry == HUB && !path.contains('/') {
+            format!("{OFFICIAL}{path}")
+        } else {
+            path.to_owned()
+        };
         if registry.len() + 1 + repository.len() > NAME_MAX {
             return Err(bad(text, "the name is longer than 255 characters"));
         }
@@ -161,7 +172,9 @@ impl FromStr for Reference {
 fn split_registry(name: &str) -> (&str, &str) {
     match name.split_once('/') {
         Some(("index.docker.io" | "registry-1.docker.io", path)) => (HUB, path),
-        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" || has_upper(host) => (host, path),
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" || has_upper(host) => {
+            (host, path)
+        }
         _ => (HUB, name),
     }
 }
@@ -179,7 +192,9 @@ fn is_image_id(name: &str) -> bool {
 pub fn is_valid_tag(tag: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let bytes = tag.as_bytes();
-    (1..=128).contains(&bytes.len()) && word(bytes[0]) && bytes.iter().all(|&b| word(b) || b == b'.' || b == b'-')
+    (1..=128).contains(&bytes.len())
+        && word(bytes[0])
+        && bytes.iter().all(|&b| word(b) || b == b'.' || b == b'-')
 }
 
 /// `host[:port]`, where the host is a domain name or a bracketed IPv6 address.

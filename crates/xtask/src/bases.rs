@@ -68,23 +68,29 @@ impl Kitchen<'_> {
         for directory in ["bin", "etc", "tmp", "root", "var/tmp"] {
             fs::create_dir_all(root.join(directory))?;
         }
-        fs::copy("/bin/busybox", root.join("bin/busybox")).context("copying /bin/busybox (package busybox-static)")?;
+        fs::copy("/bin/busybox", root.join("bin/busybox"))
+            .context("copying /bin/busybox (package busybox-static)")?;
         for applet in command("/bin/busybox", &["--list"]).read()?.lines().filter(|name| *name != "busybox") {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet))?;
         }
-        fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")?;
+        fs::write(
+            root.join("etc/passwd"),
+            "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+        )?;
         fs::write(root.join("etc/group"), "root:x:0:\nnobody:x:65534:\n")?;
         command("chmod", &[Path::new("1777"), &root.join("tmp"), &root.join("var/tmp")]).run()?;
         let tar = self.work.join("busybox.tar");
         command("tar", &["--owner=0", "--group=0", "--numeric-owner", "--sort=name", "--mtime=@0", "-cf"])
-            .arg(&tar).args(&["-C".as_ref(), root.as_os_str(), ".".as_ref()])
+            .arg(&tar)
+            .args(&["-C".as_ref(), root.as_os_str(), ".".as_ref()])
             .run()?;
         self.image("busybox:1.35", BUSYBOX_DOCKERFILE, Some(&tar))
     }
 
     fn debian(&self) -> Result<()> {
         let tar = self.work.join("debian.tar");
-        let slim = "path-exclude=/usr/share/doc/* path-exclude=/usr/share/man/* path-exclude=/usr/share/locale/*";
+        let slim =
+            "path-exclude=/usr/share/doc/* path-exclude=/usr/share/man/* path-exclude=/usr/share/locale/*";
         let mut args = vec!["--variant=minbase".to_owned(), format!("--include={DEBIAN_PACKAGES}")];
         args.extend(slim.split(' ').map(|option| format!("--dpkgopt={option}")));
         args.extend(["bookworm".to_owned(), tar.display().to_string()]);
@@ -103,7 +109,9 @@ impl Kitchen<'_> {
         let reference = format!("{}/library/{name}", self.depot.address());
         let data = self.work.join("data");
         let wharf = |args: &[&str]| {
-            command(self.wharf, args).env("WHARF_DATA_DIR", &data).env("WHARF_CONFIG", self.depot.mirror_config())
+            command(self.wharf, args)
+                .env("WHARF_DATA_DIR", &data)
+                .env("WHARF_CONFIG", self.depot.mirror_config())
         };
         wharf(&["build", "--tag", &reference, &context.display().to_string()]).run()?;
         wharf(&["push", &reference]).run()?;

@@ -70,7 +70,8 @@ impl Scene {
             println!("Docker Hub is out of reach: the base images are made from Debian packages");
             Some(Depot::start(&wharf, &bases::ensure(&wharf)?.join("registry"))?)
         };
-        let config = bases.as_ref().map_or_else(|| home.join("config.toml"), |depot| depot.mirror_config().to_owned());
+        let config =
+            bases.as_ref().map_or_else(|| home.join("config.toml"), |depot| depot.mirror_config().to_owned());
         if bases.is_none() {
             fs::write(&config, "")?;
         }
@@ -111,7 +112,17 @@ impl Scene {
     }
 
     fn compare_sizes(&self) -> Result<()> {
-        self.wharf(&["build", "--file", "Dockerfile.single", "--tag", "churn:single", "--progress", "quiet", "."]).run()?;
+        self.wharf(&[
+            "build",
+            "--file",
+            "Dockerfile.single",
+            "--tag",
+            "churn:single",
+            "--progress",
+            "quiet",
+            ".",
+        ])
+        .run()?;
         self.wharf(&["build", "--tag", "churn:multi", "--progress", "quiet", "."]).run()?;
         self.wharf(&["images", "churn"]).run()
     }
@@ -132,7 +143,8 @@ impl Scene {
 
 fn ask(port: u16) -> Result<()> {
     let service = format!("http://127.0.0.1:{port}");
-    let patient = ["--silent", "--show-error", "--fail", "--retry", "40", "--retry-delay", "1", "--retry-all-errors"];
+    let patient =
+        ["--silent", "--show-error", "--fail", "--retry", "40", "--retry-delay", "1", "--retry-all-errors"];
     let customer = r#"{"tenure_months": 1, "monthly_charge": 120, "support_calls": 6, "contract_months": 1}"#;
     for (path, data) in [("/health", None), ("/version", None), ("/predict", Some(customer))] {
         let mut curl = command("curl", &patient);
@@ -147,7 +159,8 @@ fn ask(port: u16) -> Result<()> {
 /// A git repository of the example, on `main`, with a version tag.
 fn make_project(project: &Path) -> Result<()> {
     fs::create_dir_all(project)?;
-    command("cp", &["-a".as_ref(), root().join("examples/churn-model/.").as_os_str(), project.as_os_str()]).run()?;
+    command("cp", &["-a".as_ref(), root().join("examples/churn-model/.").as_os_str(), project.as_os_str()])
+        .run()?;
     for args in [
         &["init", "--quiet", "--initial-branch", "main"][..],
         &["add", "--all"],

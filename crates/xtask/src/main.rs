@@ -49,7 +49,7 @@ fn run(task: &str) -> Result<ExitCode> {
         "demo" => demo::run()?,
         "test" => return suite::run(),
         "prepare" => system::prepare()?,
-        "bases" => println!("{}", bases::ensure(&shell::build_wharf("release")?)?.display()),
+        "bases" => println!("{}", bases::ensure(&shell::build_wharf("debug")?)?.display()),
         "tidy" => tidy::run()?,
         "conformance" => return Ok(conformance::run(&shell::build_wharf("debug")?)?.exit_code()),
         "docs" => docs()?,

@@ -27,7 +27,8 @@ struct Server {
 
 impl Server {
     fn start(run: Run, port: u16) -> Result<Self> {
-        let child = run.into_inner().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let child =
+            run.into_inner().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let mut server = Self { child, port };
         server.wait_until_up()?;
         Ok(server)

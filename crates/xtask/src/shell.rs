@@ -59,7 +59,8 @@ impl Run {
 
     /// Runs it; its output goes to the terminal.
     pub(crate) fn run(mut self) -> Result<()> {
-        let status = self.0.stdin(Stdio::null()).status().with_context(|| format!("starting {}", self.line()))?;
+        let status =
+            self.0.stdin(Stdio::null()).status().with_context(|| format!("starting {}", self.line()))?;
         if !status.success() {
             bail!("{} ended with {status}", self.line());
         }

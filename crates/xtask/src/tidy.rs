@@ -152,5 +152,9 @@ fn check_docs(packages: &[Package], faults: &mut Vec<String>) -> Result<()> {
 
 fn tracked(pattern: &str) -> Result<Vec<PathBuf>> {
     let list = command("git", &["ls-files", "--cached", "--others", "--exclude-standard", pattern]).read()?;
-    Ok(list.lines().map(|line| Path::new(line).to_owned()).filter(|path| root().join(path).is_file()).collect())
+    Ok(list
+        .lines()
+        .map(|line| Path::new(line).to_owned())
+        .filter(|path| root().join(path).is_file())
+        .collect())
 }

@@ -44,11 +44,17 @@ pub(crate) fn of_build(error: BuildError) -> Failure {
     // A base image is asked for while the plan is made; that it cannot be had is not the Dockerfile's fault.
     let registry = error.chain().find_map(registry_error);
     let exit = if registry.is_some() { Exit::Environment } else { exit };
-    let hint = step.as_ref().and_then(|step| hint(step.cause())).or_else(|| registry.and_then(crate::commands::registry_hint));
-    let failure = Failure::new(exit, match shown {
-        Some(shown) => error.context(shown),
-        None => error,
-    });
+    let hint = step
+        .as_ref()
+        .and_then(|step| hint(step.cause()))
+        .or_else(|| registry.and_then(crate::commands::registry_hint));
+    let failure = Failure::new(
+        exit,
+        match shown {
+            Some(shown) => error.context(shown),
+            None => error,
+        },
+    );
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

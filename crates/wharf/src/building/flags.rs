@@ -164,7 +164,9 @@ impl Flags {
             "none" => Network::None,
             "host" => Network::Host,
             other => {
-                return Err(Failure::usage(format!("--network is `{other}`: expected default, none or host")));
+                return Err(Failure::usage(format!(
+                    "--network is `{other}`: expected default, none or host"
+                )));
             }
         };
         options.allow = self.allow.clone();

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use wharf_oci::{Descriptor, Platform};
 use wharf_scan::{
-    Checks, Database, DockerfileSource, Options, Outcome as Judged, Policy, Report, SavedImage, Severity, Unfixed, output,
+    Checks, Database, DockerfileSource, Options, Outcome as Judged, Policy, Report, SavedImage, Severity,
+    Unfixed, output,
 };
 
 use crate::cli::Globals;

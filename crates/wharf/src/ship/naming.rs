@@ -47,7 +47,9 @@ pub(crate) fn metadata(
 /// would have it when the tag is pushed. Of several versions, the highest counts.
 fn tagged(snapshot: &Snapshot) -> Option<Event> {
     let git = snapshot.git.as_ref().filter(|git| !git.dirty)?;
-    let version = |tag: &String| Some((semver::Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()?, tag.clone()));
+    let version = |tag: &String| {
+        Some((semver::Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()?, tag.clone()))
+    };
     let (_, tag) = git.tags.iter().filter_map(version).max()?;
     let fact = |value: String| Some(Fact { value, origin: "the version tag of the commit".into() });
     let default = git.default_branch.clone().or_else(|| git.branch.clone());
