@@ -3,9 +3,18 @@
 use crate::javascript::Pattern;
 use crate::rules::{Flavor, Kind, Latest, RefKind, RulesError, TagRule, Versioned};
 use crate::subject::Subject;
-use crate::template::{self, TemplateError, Value};
+use crate::template::{self, Function, TemplateError, Value};
 use crate::version::pep440::Pep440;
 use crate::version::semver::Semver;
+
+/// What the pattern of `type=pep440` may use.
+pub(crate) const PEP440_FIELDS: [Function; 5] = [
+    Function { name: "raw", arity: 0 },
+    Function { name: "version", arity: 0 },
+    Function { name: "major", arity: 0 },
+    Function { name: "minor", arity: 0 },
+    Function { name: "patch", arity: 0 },
+];
 
 /// What became of one rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,7 +215,7 @@ impl Evaluation<'_> {
             return self.warned(format!("{text} does not conform to PEP 440. More info: {reference}"));
         };
         let value = if version.is_final() {
-            let fields = Value::functions(&["raw", "version", "major", "minor", "patch"]);
+            let fields = Value::functions(&PEP440_FIELDS);
             template::expand(&versioned.pattern, fields, &|call| {
                 Ok(match call.name {
                     "raw" => Value::text(&text),

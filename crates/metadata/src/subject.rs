@@ -3,7 +3,7 @@
 use crate::javascript::{is_line_end, prefix, string_to_number};
 use crate::moment::{self, Instant, Zone};
 use crate::snapshot::Fact;
-use crate::template::{self, Call, TemplateError, Value};
+use crate::template::{self, Call, Function, TemplateError, Value};
 
 /// What is being built, and why.
 #[derive(Debug, Clone)]
@@ -28,11 +28,20 @@ pub(crate) struct Subject {
     pub(crate) short_commit_length: Option<String>,
 }
 
-/// Names of the expressions that every rule may use.
-pub(crate) const EXPRESSIONS: [&str; 8] =
-    ["branch", "tag", "sha", "base_ref", "commit_date", "is_default_branch", "is_not_default_branch", "date"];
-/// Names of those that the pattern of `type=schedule` may use.
-pub(crate) const DATE_EXPRESSIONS: [&str; 2] = ["date", "commit_date"];
+/// The expressions that every rule may use.
+pub(crate) const EXPRESSIONS: [Function; 8] = [
+    Function { name: "branch", arity: 0 },
+    Function { name: "tag", arity: 0 },
+    Function { name: "sha", arity: 0 },
+    Function { name: "base_ref", arity: 0 },
+    Function { name: "commit_date", arity: 2 },
+    Function { name: "is_default_branch", arity: 0 },
+    Function { name: "is_not_default_branch", arity: 0 },
+    Function { name: "date", arity: 2 },
+];
+/// Those that the pattern of `type=schedule` may use.
+pub(crate) const DATE_EXPRESSIONS: [Function; 2] =
+    [Function { name: "date", arity: 2 }, Function { name: "commit_date", arity: 2 }];
 
 impl Subject {
     /// The branch, when a branch is being built.

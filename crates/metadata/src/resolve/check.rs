@@ -2,10 +2,11 @@
 
 use wharf_oci::Reference;
 
+use crate::evaluate::PEP440_FIELDS;
 use crate::javascript::Pattern;
 use crate::rules::{Flavor, Kind, Rules, RulesError, TagRule, Versioned, parse_images, parse_tags};
 use crate::subject::{DATE_EXPRESSIONS, EXPRESSIONS};
-use crate::template;
+use crate::template::{self, Function};
 
 /// Rules that make sense.
 pub(super) struct Ruleset {
@@ -17,8 +18,6 @@ pub(super) struct Ruleset {
 
 /// What the pattern of `type=semver` may ask for.
 const SEMVER_FIELDS: [&str; 7] = ["raw", "version", "major", "minor", "patch", "prerelease", "build"];
-/// What the pattern of `type=pep440` may ask for.
-const PEP440_FIELDS: [&str; 5] = ["raw", "version", "major", "minor", "patch"];
 /// Attributes that only wharf has: how a tag may move.
 pub(super) const MOTION_ATTRIBUTES: [&str; 2] = ["rolling", "immutable"];
 
@@ -37,10 +36,10 @@ pub(super) fn read(rules: &Rules) -> Result<Ruleset, RulesError> {
     tags.iter().try_for_each(check_tag)?;
     let flavor = Flavor::parse(&rules.flavor)?;
     let flavor_text = rules.flavor.join("; ");
-    check_names(&flavor_text, &flavor.prefix, &EXPRESSIONS)?;
-    check_names(&flavor_text, &flavor.suffix, &EXPRESSIONS)?;
+    check_names(&flavor_text, &flavor.prefix, &names(&EXPRESSIONS))?;
+    check_names(&flavor_text, &flavor.suffix, &names(&EXPRESSIONS))?;
     for line in rules.labels.iter().chain(&rules.annotations) {
-        check_names(line, line, &EXPRESSIONS)?;
+        check_names(line, line, &names(&EXPRESSIONS))?;
         if line.split_once('=').is_none_or(|(key, _)| key.trim().is_empty()) {
             return Err(RulesError::new(line, "a label is `key=value`"));
         }
@@ -71,17 +70,17 @@ fn check_tag(rule: &TagRule) -> Result<(), RulesError> {
     }
     let affixes = [&rule.prefix, &rule.suffix].into_iter().flatten();
     for text in affixes.chain([&rule.enable]) {
-        check_names(&rule.text, text, &EXPRESSIONS)?;
+        check_names(&rule.text, text, &names(&EXPRESSIONS))?;
     }
     match &rule.kind {
-        Kind::Schedule { pattern } => check_names(&rule.text, pattern, &DATE_EXPRESSIONS),
+        Kind::Schedule { pattern } => check_names(&rule.text, pattern, &names(&DATE_EXPRESSIONS)),
         Kind::Semver(versioned) => check_versioned(rule, versioned, &SEMVER_FIELDS),
-        Kind::Pep440(versioned) => check_versioned(rule, versioned, &PEP440_FIELDS),
+        Kind::Pep440(versioned) => check_versioned(rule, versioned, &names(&PEP440_FIELDS)),
         Kind::Match { pattern, value, .. } => {
             Pattern::from_rule(pattern).map_err(|problem| RulesError::new(&rule.text, problem))?;
-            check_names(&rule.text, value, &EXPRESSIONS)
+            check_names(&rule.text, value, &names(&EXPRESSIONS))
         }
-        Kind::Raw { value } => check_names(&rule.text, value, &EXPRESSIONS),
+        Kind::Raw { value } => check_names(&rule.text, value, &names(&EXPRESSIONS)),
         Kind::Edge { .. } | Kind::Ref(_) | Kind::Sha { .. } => Ok(()),
     }
 }
@@ -89,7 +88,7 @@ fn check_tag(rule: &TagRule) -> Result<(), RulesError> {
 fn check_versioned(rule: &TagRule, versioned: &Versioned, fields: &[&str]) -> Result<(), RulesError> {
     Pattern::new(&versioned.extract).map_err(|problem| RulesError::new(&rule.text, problem))?;
     check_names(&rule.text, &versioned.pattern, fields)?;
-    check_names(&rule.text, &versioned.value, &EXPRESSIONS)
+    check_names(&rule.text, &versioned.value, &names(&EXPRESSIONS))
 }
 
 /// Refuses a template that does not parse, or that asks for what there is not.
@@ -102,4 +101,8 @@ fn check_names(rule: &str, source: &str, known: &[&str]) -> Result<(), RulesErro
             Err(RulesError::new(rule, format!("there is no `{name}` here; there are {known}")))
         }
     }
+}
+
+fn names(functions: &[Function]) -> Vec<&'static str> {
+    functions.iter().map(|function| function.name).collect()
 }

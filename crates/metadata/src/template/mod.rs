@@ -16,7 +16,7 @@ mod value;
 mod whitespace;
 
 pub(crate) use render::{Call, Host};
-pub(crate) use value::{Object, Value};
+pub(crate) use value::{Function, Object, Value};
 
 /// Why a template cannot be read or expanded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

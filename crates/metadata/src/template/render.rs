@@ -3,7 +3,7 @@
 use super::TemplateError;
 use super::scope::Scope;
 use super::syntax::{Block, CallExpression, Expression, Path, Program, Statement};
-use super::value::Value;
+use super::value::{Function, Value};
 
 /// Answers calls of the context's functions.
 pub(crate) type Host<'a> = dyn Fn(&Call<'_>) -> Result<Value, TemplateError> + 'a;
@@ -117,7 +117,7 @@ impl Renderer<'_> {
         }
         let value = self.lookup(&path, scope);
         match value {
-            Value::Function(name) => self.invoke(name, &Arguments::default()),
+            Value::Function(function) => self.invoke(function, &Arguments::default()),
             value => Ok(value),
         }
     }
@@ -131,7 +131,7 @@ impl Renderer<'_> {
     ) -> Result<Value, TemplateError> {
         let arguments = self.arguments(call, scope)?;
         match self.lookup(path, scope) {
-            Value::Function(name) => self.invoke(name, &arguments),
+            Value::Function(function) => self.invoke(function, &arguments),
             value if value.is_truthy() => {
                 Err(TemplateError::new(format!("`{}` is not a function", path.original)))
             }
@@ -140,8 +140,8 @@ impl Renderer<'_> {
         }
     }
 
-    fn invoke(&self, name: &'static str, arguments: &Arguments) -> Result<Value, TemplateError> {
-        (self.host)(&Call { name, params: &arguments.params, hash: &arguments.hash })
+    fn invoke(&self, function: Function, arguments: &Arguments) -> Result<Value, TemplateError> {
+        (self.host)(&Call { name: function.name, params: &arguments.params, hash: &arguments.hash })
     }
 
     /// `lookup` and `log`; the others only make sense as blocks.
@@ -192,7 +192,7 @@ impl Renderer<'_> {
             return Err(TemplateError::new(format!("`{name}` takes exactly one argument")));
         };
         if let Value::Function(function) = subject {
-            *subject = self.invoke(function, &Arguments::default())?;
+            *subject = self.invoke(*function, &Arguments::default())?;
         }
         let zero_counts = arguments.hash.iter().any(|(key, value)| key == "includeZero" && value.is_truthy());
         let subject = &arguments.params[0];

@@ -14,9 +14,9 @@ fn host(call: &Call<'_>) -> Result<Value, TemplateError> {
 
 fn context() -> Value {
     Value::object(vec![
-        ("branch", Value::Function("branch")),
-        ("empty", Value::Function("empty")),
-        ("greet", Value::Function("greet")),
+        ("branch", Value::Function(Function { name: "branch", arity: 0 })),
+        ("empty", Value::Function(Function { name: "empty", arity: 0 })),
+        ("greet", Value::Function(Function { name: "greet", arity: 0 })),
         ("zero", Value::Number(0.0)),
         ("list", Value::List(std::rc::Rc::new(vec![Value::text("rc"), Value::Number(1.0)]))),
         ("inner", Value::object(vec![("name", Value::text("x"))])),

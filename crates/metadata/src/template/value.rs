@@ -13,8 +13,16 @@ pub(crate) enum Value {
     Text(Rc<str>),
     List(Rc<Vec<Value>>),
     Object(Rc<Object>),
-    /// A function of the context, by name; the host answers its calls.
-    Function(&'static str),
+    /// A function of the context; the host answers its calls.
+    Function(Function),
+}
+
+/// A function that the host knows by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Function {
+    pub(crate) name: &'static str,
+    /// How many parameters it declares, which templates can see.
+    pub(crate) arity: usize,
 }
 
 /// Fields in order, and how the whole prints.
@@ -35,8 +43,8 @@ impl Value {
     }
 
     /// An object of functions.
-    pub(crate) fn functions(names: &[&'static str]) -> Self {
-        Self::object(names.iter().map(|&name| (name, Self::Function(name))).collect())
+    pub(crate) fn functions(functions: &[Function]) -> Self {
+        Self::object(functions.iter().map(|&function| (function.name, Self::Function(function))).collect())
     }
 
     /// Whether it is null or undefined.
@@ -79,7 +87,8 @@ impl Value {
             Self::Text(text) => index()
                 .and_then(|i| text.chars().nth(i))
                 .map_or(Self::Undefined, |c| Self::text(c.encode_utf8(&mut [0; 4]))),
-            Self::Function(function) if name == "name" => Self::text(function),
+            Self::Function(function) if name == "name" => Self::text(function.name),
+            Self::Function(function) if name == "length" => length(function.arity),
             _ => Self::Undefined,
         }
     }
@@ -98,7 +107,7 @@ impl Value {
                 items.collect::<Vec<_>>().join(",")
             }
             Self::Object(object) => object.text.clone().unwrap_or_else(|| "[object Object]".to_owned()),
-            Self::Function(name) => format!("function {name}() {{ [native code] }}"),
+            Self::Function(function) => format!("function {}() {{ [native code] }}", function.name),
         }
     }
 
