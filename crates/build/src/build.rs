@@ -64,7 +64,7 @@ fn attempt_build(
     events: Events<'_>,
 ) -> Result<BuildResult, BuildError> {
     let work = WorkDirectory::create(&engine.data.join("work"))?;
-    let contexts = Contexts::new(engine, &work, request);
+    let contexts = Contexts::new(engine, &work, request, events);
     let bases = Bases::new(engine, request);
     let started = Instant::now();
     let (name, text) = contexts.dockerfile()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use wharf_layer::Family;
-use wharf_oci::{Descriptor, Digest, History, ImageConfig, Manifest, MediaType, media};
+use wharf_oci::{Descriptor, History, ImageConfig, Manifest, MediaType, media};
 use wharf_registry::Layout;
 
 use crate::error::{Cause, StepError};
@@ -156,9 +156,4 @@ fn layers_of(config: &ImageConfig, manifest: &Manifest, parts: &[Part]) -> Vec<I
         base: part.created.is_none(),
     };
     manifest.layers.iter().zip(parts).map(layer).collect()
-}
-
-/// What the store must hold for an image to be whole, besides its layers.
-pub(crate) fn documents(image: &Image) -> [&Digest; 2] {
-    [&image.descriptor.digest, &image.config_digest]
 }

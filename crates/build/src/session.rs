@@ -1,6 +1,6 @@
 //! One build of one plan: what its steps share, and the order they go in.
 
-use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,12 +13,14 @@ use crate::error::{BuildError, Cause, StepError};
 use crate::event::{Event, Events, StepNumber};
 use crate::finish::{self, Job};
 use crate::id::{Hasher, Id};
+use crate::once::Once;
 use crate::plan::{Base, CopyOp, CopySource, Mount, Op, Plan, Source, StageId, Step};
-use crate::request::BuildRequest;
+use crate::request::{BuildRequest, HostCa};
 use crate::schedule;
 use crate::snapshot::{Chain, Layer, Snapshots, View, Views};
 use crate::step;
 use crate::tree::{Memo, Tree};
+use crate::trust::{HostTrust, Veil};
 
 /// What the steps of one plan share.
 pub(crate) struct Session<'a> {
@@ -41,7 +43,10 @@ pub(crate) struct Session<'a> {
     /// The keys that were found, to say that they are in use.
     pub(crate) used: Mutex<Vec<Id>>,
     /// What steps with the same key give, within this build.
-    pub(crate) known: Mutex<HashMap<Id, Arc<OnceLock<Result<StepResult, StepError>>>>>,
+    pub(crate) known: Once<StepResult>,
+    /// What this host trusts, once somebody asked.
+    trust: OnceLock<HostTrust>,
+    trust_noted: AtomicBool,
     /// Layers that steps of this build made.
     pub(crate) fresh: Mutex<Vec<Arc<Layer>>>,
     views: Views,
@@ -116,7 +121,9 @@ impl<'a> Session<'a> {
             cached: AtomicUsize::new(0),
             executed: AtomicUsize::new(0),
             used: Mutex::default(),
-            known: Mutex::default(),
+            known: Once::default(),
+            trust: OnceLock::new(),
+            trust_noted: AtomicBool::new(false),
             fresh: Mutex::default(),
             views: Views::default(),
             results: tasks.iter().map(|_| OnceLock::new()).collect(),
@@ -145,7 +152,7 @@ impl<'a> Session<'a> {
 
     /// Ends the looking at stages and images.
     pub(crate) fn close_views(&mut self) {
-        self.known.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.known = Once::default();
         self.views = Views::default();
     }
 
@@ -265,6 +272,31 @@ impl<'a> Session<'a> {
                 Files::View(self.views.open(&chain, &self.snapshots)?)
             }
         })
+    }
+
+    /// What a `RUN` on `chain` sees of this host's certificate authorities.
+    pub(crate) fn veil(&self, chain: &Chain) -> Result<Option<Veil>, StepError> {
+        if self.request.host_ca == HostCa::Off {
+            return Ok(None);
+        }
+        let host = self.trust.get_or_init(|| HostTrust::read(Path::new("/")));
+        if host.is_plain() && self.request.host_ca == HostCa::Auto {
+            return Ok(None);
+        }
+        let image = self.views.open(chain, &self.snapshots)?;
+        let directory = self.snapshots.work.directory("veil");
+        let directory = directory.map_err(Cause::file("making a directory in", &self.engine.data))?;
+        let veil = Veil::weave(host, self.request.host_ca, &image.tree, directory)?;
+        if let Some(veil) = &veil
+            && !self.trust_noted.swap(true, Ordering::Relaxed)
+        {
+            let text = format!(
+                "RUN trusts {} certificate authorities of this host, for the time of a step (--host-ca)",
+                veil.missing
+            );
+            (self.events)(Event::Note { text });
+        }
+        Ok(veil)
     }
 
     /// The task before `task` in its stage.

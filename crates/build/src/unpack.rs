@@ -26,7 +26,8 @@ impl Engine {
     ) -> Result<Vec<PathBuf>, BuildError> {
         let (blobs, diff_ids) = (&manifest.layers, &config.rootfs.diff_ids);
         if blobs.len() != diff_ids.len() {
-            let text = format!("the manifest names {} layers, and the config {}", blobs.len(), diff_ids.len());
+            let text =
+                format!("the manifest names {} layers, and the config {}", blobs.len(), diff_ids.len());
             return Err(BuildError::Export(StepError::from(Cause::Refused(text))));
         }
         let layer = |(blob, diff_id): (&wharf_oci::Descriptor, &wharf_oci::Digest)| {

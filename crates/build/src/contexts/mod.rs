@@ -15,8 +15,10 @@ use wharf_dockerfile::IgnorePatterns;
 
 pub(crate) use git::{check_out, find_commit};
 
+use crate::download::download;
 use crate::engine::Engine;
 use crate::error::{BuildError, Cause, StepError};
+use crate::event::Events;
 use crate::plan::GitSource;
 use crate::request::{BuildRequest, ContextSource, DockerfileSource, NamedContext};
 use crate::tree::{Memo, Owners, Tree};
@@ -42,14 +44,20 @@ pub(crate) struct Contexts<'a> {
     engine: &'a Engine,
     work: &'a WorkDirectory,
     request: &'a BuildRequest,
+    events: Events<'a>,
     main: OnceLock<Result<Arc<Context>, StepError>>,
     named: BTreeMap<&'a str, OnceLock<Result<Arc<Context>, StepError>>>,
 }
 
 impl<'a> Contexts<'a> {
-    pub(crate) fn new(engine: &'a Engine, work: &'a WorkDirectory, request: &'a BuildRequest) -> Self {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        work: &'a WorkDirectory,
+        request: &'a BuildRequest,
+        events: Events<'a>,
+    ) -> Self {
         let named = request.contexts.keys().map(|name| (name.as_str(), OnceLock::new())).collect();
-        Self { engine, work, request, main: OnceLock::new(), named }
+        Self { engine, work, request, events, main: OnceLock::new(), named }
     }
 
     /// The build context.
@@ -138,7 +146,9 @@ impl<'a> Contexts<'a> {
                 checkout.directory.join(path.map_err(Cause::file("looking up", Path::new(&source.subdir)))?)
             }
             ContextSource::Url(url) => {
-                return Err(Cause::Refused(format!("cannot download {url}")).into());
+                let file = download(self.engine, url, None, self.events)?;
+                let path = self.engine.store.path(&file.digest);
+                archive::load(&path, self.directory()?, DOWNLOADED, self.work)?
             }
         };
         let tree = Tree::open(&directory, Owners::Root).map_err(Cause::file("opening", &directory))?;

@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
-use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
 use rustix::io::Errno;
 use wharf_layer::{OWNER_XATTR, Ownership};
 
@@ -81,6 +82,18 @@ impl Attributes<'_> {
 /// Sets the time of last modification of a directory entry.
 pub(crate) fn set_time(parent: BorrowedFd<'_>, name: &OsStr, mtime: Moment) -> Result<(), Errno> {
     rustix::fs::utimensat(parent, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// The same by path; symbolic links are not followed.
+pub(crate) fn set_time_of(path: &Path, mtime: Moment) -> Result<(), Errno> {
+    rustix::fs::utimensat(CWD, path, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Gives `path` owner and time of the file that `meta` describes.
+pub(crate) fn mirror(path: &Path, meta: &Meta) -> Result<(), Errno> {
+    let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+    rustix::fs::chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    set_time_of(path, meta.mtime)
 }
 
 pub(super) fn times(mtime: Moment) -> Timestamps {

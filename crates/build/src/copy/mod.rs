@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-pub(crate) use attributes::{Attributes, set_time};
+pub(crate) use attributes::{Attributes, mirror, set_time, set_time_of};
 pub(crate) use owner::resolve_owner;
 
 use crate::error::{Cause, StepError};

@@ -23,6 +23,8 @@ pub(super) struct Origin {
     pub(super) triggers: Vec<String>,
     /// What its steps run on.
     pub(super) platform: Platform,
+    /// How each of its layers came to be, lowest first.
+    pub(super) layers: Vec<String>,
 }
 
 /// Resolves bases until triggers bring in nothing new.
@@ -199,6 +201,8 @@ impl<'a> Bases<'a> {
             ));
         }
         let mut config = inherited(&image.config);
+        let layer = format!("pulled from {reference}@{}", image.digest);
+        let layers = vec![layer; config.rootfs.diff_ids.len()];
         let triggers = config.config.on_build.take().unwrap_or_default();
         Origin {
             source: Source::Image(PinnedImage {
@@ -209,6 +213,7 @@ impl<'a> Bases<'a> {
             config,
             triggers,
             platform: if draft.replaced_by.is_some() { actual } else { platform.clone() },
+            layers,
         }
     }
 
@@ -276,6 +281,10 @@ impl Origin {
         let mut config = ImageConfig::empty(platform);
         config.config.working_dir = "/".into();
         config.config.env = Some(vec![DEFAULT_PATH.into()]);
-        Self { source, config, triggers: Vec::new(), platform: platform.clone() }
+        let layers = match &source {
+            Source::NamedContext(name) => vec![format!("local source for {name}")],
+            _ => Vec::new(),
+        };
+        Self { source, config, triggers: Vec::new(), platform: platform.clone(), layers }
     }
 }

@@ -22,6 +22,7 @@ mod env;
 mod error;
 mod git;
 mod graph;
+mod history;
 mod mode;
 mod model;
 mod op;

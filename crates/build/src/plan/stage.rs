@@ -149,6 +149,7 @@ impl<'a> StageBuilder<'a> {
         let title = self.titled(shown);
         let line = HistoryLine { created_by, empty_layer: false };
         self.state.record(&line)?;
+        self.state.add_layer(&op, &title);
         self.steps.push(Step { title, span, history: Some(line), op: Some(op) });
         Ok(())
     }

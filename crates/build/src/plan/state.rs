@@ -4,7 +4,7 @@ use wharf_oci::{History, ImageConfig, Platform};
 
 use super::base::Origin;
 use super::env::{self, ConfigEnv, DEFAULT_PATH, Declared, Env};
-use super::{EnvVar, HistoryLine, Problem, path};
+use super::{EnvVar, HistoryLine, Op, Problem, history, path};
 
 /// The comment of every line that a build adds to an image's history.
 const COMMENT: &str = "buildkit.dockerfile.v0";
@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) args: Declared,
     /// A `WORKDIR` has been seen in this Dockerfile.
     pub(super) workdir_seen: bool,
+    /// How each layer came to be, kept only where the history does not tell of them all.
+    untold: Option<Vec<String>>,
     /// How much text has gone into history and inline files.
     text_length: usize,
     /// How much text has gone into the environments of steps.
@@ -51,6 +53,8 @@ impl State {
             platform: origin.platform.clone(),
             args: Declared::default(),
             workdir_seen: false,
+            untold: (!history::is_complete(&origin.config.history, origin.layers.len()))
+                .then(|| origin.layers.clone()),
             text_length: 0,
             env_length: 0,
         }
@@ -96,6 +100,16 @@ impl State {
         Ok(())
     }
 
+    /// Notes how a layer came to be.
+    pub(super) fn add_layer(&mut self, op: &Op, title: &str) {
+        if let Some(layers) = &mut self.untold {
+            layers.push(match op {
+                Op::Run(run) => format!("mount / from exec {}", run.args.join(" ")),
+                Op::Copy(_) | Op::Workdir(_) => title.into(),
+            });
+        }
+    }
+
     /// Counts text that is kept.
     pub(super) fn take_text(&mut self, length: usize) -> Result<(), Problem> {
         self.text_length += length;
@@ -121,6 +135,9 @@ impl State {
         let mut image = self.image.clone();
         let lines = self.image_env.to_lines();
         image.config.env = (!lines.is_empty()).then_some(lines);
+        if let Some(layers) = &self.untold {
+            history::complete(&mut image.history, layers);
+        }
         image
     }
 }

@@ -1,6 +1,6 @@
 //! Brings layers into directories: found, or fetched and unpacked, several at a time.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -240,10 +240,5 @@ impl Engine {
             wharf_sandbox::Rung::SingleId => Ownership::Recorded,
             _ => Ownership::Real,
         }
-    }
-
-    /// A file of the store, for reading.
-    pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File, StepError> {
-        Ok(self.store.open_blob(digest)?)
     }
 }

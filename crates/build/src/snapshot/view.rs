@@ -1,16 +1,15 @@
 //! Stacks of layers as one tree: to read from, and to write into.
 
-use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use wharf_sandbox::{Mounted, Overlay, Upper};
 
 use super::{Chain, Snapshots};
 use crate::error::{Cause, StepError};
-use crate::id::Id;
+use crate::once::Once;
 use crate::tree::{Owners, Tree};
 
 /// A stack of layers, read-only.
@@ -24,17 +23,13 @@ pub(crate) struct View {
 /// The views of one build; each stack is mounted once.
 #[derive(Default)]
 pub(crate) struct Views {
-    open: Mutex<HashMap<Id, Arc<OnceLock<Result<Arc<View>, StepError>>>>>,
+    open: Once<Arc<View>>,
 }
 
 impl Views {
     /// The view of `chain`, mounted when it is first asked for.
     pub(crate) fn open(&self, chain: &Chain, snapshots: &Snapshots<'_>) -> Result<Arc<View>, StepError> {
-        let slot = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.entry(chain.id).or_default().clone()
-        };
-        slot.get_or_init(|| View::mount(chain, snapshots).map(Arc::new)).clone()
+        self.open.get(chain.id, || View::mount(chain, snapshots).map(Arc::new))
     }
 }
 
@@ -105,11 +100,11 @@ impl Workspace {
     }
 
     /// Ends the writing; what was written is in `upper`.
-    pub(crate) fn close(mut self) -> Result<Written, StepError> {
-        if let Some(mounted) = self.mounted.take() {
-            mounted.unmount()?;
-        }
-        Ok(Written { upper: self.upper, lowers: self.lowers })
+    pub(crate) fn close(self) -> Written {
+        // A process that is just being started elsewhere may hold the mount for a moment; dropped, it goes
+        // away by itself, and nobody writes to it any more.
+        drop(self.mounted);
+        Written { upper: self.upper, lowers: self.lowers }
     }
 }
 

@@ -11,6 +11,7 @@ use super::inputs::Inputs;
 use super::{Done, Request};
 use crate::contexts::check_out;
 use crate::copy::{Attributes, Target, copy as copy_pick, make_destination, resolve_owner, write_file};
+use crate::download::Downloaded;
 use crate::error::{Cause, StepError};
 use crate::event::Event;
 use crate::plan::{CopyOp, CopySource, GitSource};
@@ -39,7 +40,7 @@ pub(super) fn copy(
         let text = format!("/{} changed while it was copied; the step will not be cached", path.display());
         (session.events)(Event::Warning { text });
     }
-    Ok(Done { written: workspace.close()?, forget: changed.is_some() })
+    Ok(Done { written: workspace.close(), forget: changed.is_some() })
 }
 
 /// The ids that `spec` means. What the image does not know counts as root, with a warning.
@@ -61,6 +62,8 @@ struct Copying<'a> {
 
 impl Copying<'_> {
     fn run(mut self, inputs: &mut Inputs) -> Result<Option<PathBuf>, StepError> {
+        let downloads = std::mem::take(&mut inputs.downloads);
+        let mut downloads = downloads.iter();
         let found = inputs.found(self.session)?;
         let mut picks = found.iter().flat_map(|found| &found.picks);
         for source in &self.op.sources {
@@ -74,8 +77,9 @@ impl Copying<'_> {
                 CopySource::Inline { name, content } => {
                     write_file(&mut content.as_slice(), OsStr::new(name), 0o644, None, &self.target)?;
                 }
-                CopySource::Url { url, .. } => {
-                    return Err(Cause::Refused(format!("cannot download {url}")).into());
+                CopySource::Url { name, unpack, .. } => {
+                    let Some(download) = downloads.next() else { continue };
+                    self.download(download, name, *unpack)?;
                 }
                 CopySource::Git(git) => self.git(git)?,
             }
@@ -96,6 +100,14 @@ impl Copying<'_> {
         let changed = copy_pick(source, pick, parents, &self.target)?;
         self.changed = self.changed.take().or(changed);
         Ok(())
+    }
+
+    fn download(&self, download: &Downloaded, name: &str, unpack: bool) -> Result<(), StepError> {
+        let mut file = download.open(self.session.engine)?;
+        if unpack && is_archive(&file)? {
+            return self.unpack(&file);
+        }
+        write_file(&mut file, OsStr::new(name), 0o600, download.modified, &self.target)
     }
 
     fn unpack(&self, file: &File) -> Result<(), StepError> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::key::{FILES, Parts, SOURCE};
 use crate::contexts::find_commit;
+use crate::download::{Downloaded, download};
 use crate::error::{Cause, StepError};
 use crate::id::{Hasher, Id};
 use crate::plan::{BindMount, CopyOp, CopySource, Mount, Op, Source};
@@ -20,8 +21,8 @@ pub(super) struct Inputs {
     pub(super) files: Vec<(PathBuf, u64)>,
     /// What is known of files that come over the network.
     remote: Option<Id>,
-    /// The commits of the repositories among the sources of a copy, in order.
-    pub(super) commits: Vec<String>,
+    /// The downloads among the sources of a copy, in order.
+    pub(super) downloads: Vec<Downloaded>,
     sources: Option<Id>,
     contents: Option<Id>,
 }
@@ -54,12 +55,12 @@ impl Inputs {
             Op::Run(run) => run.mounts.iter().filter_map(asked_by_mount).collect(),
             Op::Workdir(_) => Vec::new(),
         };
-        let (files, commits) = (Vec::new(), Vec::new());
-        let mut inputs = Self { asked, files, remote: None, commits, sources: None, contents: None };
+        let (files, downloads) = (Vec::new(), Vec::new());
+        let mut inputs = Self { asked, files, remote: None, downloads, sources: None, contents: None };
         inputs.hash_contexts(session)?;
         inputs.identify_sources(session)?;
         if let Op::Copy(copy) = op {
-            inputs.identify_remote(copy)?;
+            inputs.identify_remote(session, copy)?;
         }
         Ok(inputs)
     }
@@ -127,16 +128,20 @@ impl Inputs {
         Ok(())
     }
 
-    fn identify_remote(&mut self, op: &CopyOp) -> Result<(), StepError> {
+    fn identify_remote(&mut self, session: &Session<'_>, op: &CopyOp) -> Result<(), StepError> {
         let mut hasher = Hasher::new("remote");
         let mut any = false;
         for source in &op.sources {
-            if let CopySource::Git(git) = source {
-                any = true;
-                let commit = find_commit(git)?;
-                hasher.text(&commit);
-                self.commits.push(commit);
+            match source {
+                CopySource::Git(git) => drop(hasher.text(&find_commit(git)?)),
+                CopySource::Url { url, checksum, .. } => {
+                    let file = download(session.engine, url, checksum.as_ref(), session.events)?;
+                    hasher.text(file.digest.as_ref());
+                    self.downloads.push(file);
+                }
+                CopySource::Path { .. } | CopySource::Inline { .. } => continue,
             }
+            any = true;
         }
         self.remote = any.then(|| hasher.finish());
         Ok(())

@@ -139,7 +139,7 @@ fn copy(op: &CopyOp) -> Id {
             }
             CopySource::Inline { name, content } => drop(hasher.text("inline").text(name).bytes(content)),
             CopySource::Url { name, unpack, .. } => {
-                drop(hasher.text("url").text(name).number((*unpack).into()));
+                hasher.text("url").text(name).number((*unpack).into());
             }
             CopySource::Git(git) => {
                 hasher.text("git").text(&git.subdir);
@@ -165,5 +165,7 @@ fn workdir(op: &WorkdirOp, epoch: Option<i64>) -> Id {
 
 fn words(hasher: &mut Hasher, words: &[String]) {
     hasher.number(words.len() as u64);
-    words.iter().for_each(|word| drop(hasher.text(word)));
+    for word in words {
+        hasher.text(word);
+    }
 }

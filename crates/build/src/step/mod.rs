@@ -57,11 +57,8 @@ pub(crate) fn perform(
     };
     let mut inputs = Inputs::new(session, op)?;
     let parts = parts(session, &request, op, &mut inputs)?;
-    let slot = {
-        let mut known = session.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(parts.key()).or_default().clone()
-    };
-    let result = slot.get_or_init(|| find_or_do(session, &request, op, &mut inputs, &parts, jobs)).clone()?;
+    let result =
+        session.known.get(parts.key(), || find_or_do(session, &request, op, &mut inputs, &parts, jobs))?;
     match op {
         // Its layer may be found on other layers, where what follows is another thing.
         Op::Copy(copy) if copy.link => {

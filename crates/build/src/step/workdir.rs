@@ -38,5 +38,5 @@ pub(super) fn workdir(
                 .map_err(Cause::file("setting the time of", &path))?;
         }
     }
-    Ok(Done { written: workspace.close()?, forget: false })
+    Ok(Done { written: workspace.close(), forget: false })
 }

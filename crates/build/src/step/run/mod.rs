@@ -7,7 +7,7 @@ mod mounts;
 mod output;
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::plan::{EnvVar, Network, RunOp, Security};
 use crate::session::Session;
 use crate::snapshot::Workspace;
 use crate::tree::Tree;
+use crate::trust;
 use mounts::Mounts;
 use output::Output;
 
@@ -32,23 +33,32 @@ const HOSTNAME: &str = "buildkitsandbox";
 const ACCOUNTS_MAX: u64 = 16 << 20;
 
 pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> Result<Done, StepError> {
-    let workspace = Workspace::create(request.parent, &[], &session.snapshots)?;
+    let veil = session.veil(request.parent)?;
+    let veils: Vec<PathBuf> = veil.iter().map(|veil| veil.directory.clone()).collect();
+    let workspace = Workspace::create(request.parent, &veils, &session.snapshots)?;
     let root = workspace.tree()?;
     prepare(session, &root, op)?;
     let account = account(&root, &op.user)?;
     let mounts = Mounts::prepare(session, op, &account)?;
-    let spec = spec(session, &workspace, op, &account, &mounts);
+    let mut spec = spec(session, &workspace, op, &account, &mounts);
+    if veil.is_some() {
+        add_variables(&mut spec.env, trust::VARIABLES.map(|name| (name, trust::BUNDLE)));
+    }
     drop(root);
     let mut process = session.engine.sandbox.spawn(&spec)?;
     drop(spec);
     let mut output = Output::new(session.events, request.number, &mounts.secrets);
     let status = output.read_while(&mut process, |process| wait(session, process))?;
-    mounts.finish()?;
+    drop(mounts);
     if let Some(end) = failure(status, &process) {
         return Err(Cause::Process { args: op.args.clone(), end, output: output.into_tail() }.into());
     }
     drop(process);
-    Ok(Done { written: workspace.close()?, forget: false })
+    let written = workspace.close();
+    if let Some(veil) = &veil {
+        trust::clean(&written.upper, veil)?;
+    }
+    Ok(Done { written, forget: false })
 }
 
 /// Makes the directories that a process needs and that stay in the image: mount points of the kernel's file
@@ -84,7 +94,7 @@ fn spec(
     mounts: &Mounts,
 ) -> Spec {
     let mut spec = Spec::new(Root::Dir(workspace.root.clone()), op.args.clone());
-    spec.env = environment(op, account, mounts);
+    spec.env = environment(session, op, account, mounts);
     spec.cwd = op.cwd.clone().into();
     spec.user = account.user.clone();
     spec.network = match op.network {
@@ -108,18 +118,31 @@ fn spec(
 }
 
 /// The environment, with what depends on the user and on what is mounted.
-fn environment(op: &RunOp, account: &Account, mounts: &Mounts) -> Vec<(String, String)> {
+fn environment(
+    session: &Session<'_>,
+    op: &RunOp,
+    account: &Account,
+    mounts: &Mounts,
+) -> Vec<(String, String)> {
     let pair = |variable: &EnvVar| (variable.name.clone(), variable.value.clone());
     let mut environment: Vec<_> = op.env.iter().map(pair).collect();
-    let mut add = |name: &str, value: &str| {
-        if !environment.iter().any(|(known, _)| known == name) {
-            environment.push((name.to_owned(), value.to_owned()));
-        }
-    };
-    op.proxy.iter().for_each(|variable| add(&variable.name, &variable.value));
-    mounts.variables.iter().for_each(|(name, value)| add(name, value));
-    add("HOME", &account.home);
+    add_variables(&mut environment, op.proxy.iter().map(|variable| (&variable.name, &variable.value)));
+    add_variables(&mut environment, &session.request.proxies);
+    add_variables(&mut environment, mounts.variables.iter().map(|(name, value)| (name, value)));
+    add_variables(&mut environment, [("HOME", &account.home)]);
     environment
+}
+
+/// Adds variables that are not set yet.
+fn add_variables<N: AsRef<str>, V: AsRef<str>>(
+    environment: &mut Vec<(String, String)>,
+    variables: impl IntoIterator<Item = (N, V)>,
+) {
+    for (name, value) in variables {
+        if !environment.iter().any(|(known, _)| known == name.as_ref()) {
+            environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        }
+    }
 }
 
 /// Waits for the end; kills the process when the build has failed elsewhere.

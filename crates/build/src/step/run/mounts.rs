@@ -30,6 +30,7 @@ pub(super) struct Mounts {
     pub(super) secrets: Vec<Vec<u8>>,
     caches: Vec<Cache>,
     agents: Vec<Agent>,
+    // Dropped, they are unmounted.
     overlays: Vec<Mounted>,
 }
 
@@ -53,14 +54,6 @@ impl Mounts {
             }
         }
         Ok(mounts)
-    }
-
-    /// Takes down what was set up.
-    pub(super) fn finish(self) -> Result<(), StepError> {
-        for overlay in self.overlays {
-            overlay.unmount()?;
-        }
-        Ok(())
     }
 
     fn add_path(&mut self, source: PathBuf, target: &str, readonly: bool) {
