@@ -8,3 +8,6 @@ mod zip;
 pub(crate) use compressed::Codec;
 pub(crate) use tar::{EntryKind, Reader as TarReader};
 pub(crate) use zip::{Archive as ZipArchive, Member as ZipMember};
+
+#[cfg(test)]
+pub(crate) use zip::tests::archive as test_zip;

@@ -1,5 +1,6 @@
 //! One file after another, as a layer or a directory gives them: who wants to see it, and what they find.
 
+use std::fs::File;
 use std::io::{self, Read};
 
 use crate::archive::{EntryKind, TarReader};
@@ -13,8 +14,8 @@ use crate::secrets;
 
 /// How much of a file is looked at to tell what it is.
 const HEAD: usize = 4096;
-/// The largest file that the inventory reads: a package database of a very large image.
-const MAX_METADATA: u64 = 128 << 20;
+/// The largest file that the inventory reads: a program, or a jar.
+const MAX_METADATA: u64 = 4 << 30;
 /// The largest model file that is taken apart.
 const MAX_MODEL: u64 = 64 << 30;
 
@@ -75,12 +76,14 @@ impl<'a> Examiner<'a> {
         Ok(())
     }
 
-    /// Looks at a file that can be read anywhere.
-    pub(crate) fn blob(&mut self, path: &str, blob: &Blob) -> io::Result<()> {
-        self.files.push(FileRecord { path: path.to_owned(), size: blob.len() });
-        let head = blob.bytes(0, HEAD)?;
-        if self.wanted(path, blob.len(), &head).is_some() {
-            self.whole(path, blob);
+    /// Looks at an open file, of which no more than the beginning is read if nobody wants the rest.
+    pub(crate) fn file(&mut self, path: &str, file: File) -> io::Result<()> {
+        let size = file.metadata()?.len();
+        self.files.push(FileRecord { path: path.to_owned(), size });
+        let mut head = Vec::with_capacity(HEAD);
+        (&file).take(HEAD as u64).read_to_end(&mut head)?;
+        if self.wanted(path, size, &head).is_some() {
+            self.whole(path, &Blob::of_file(file)?);
         }
         Ok(())
     }
@@ -88,7 +91,8 @@ impl<'a> Examiner<'a> {
     /// How many bytes somebody wants to see of a file that begins like this.
     fn wanted(&self, path: &str, size: u64, head: &[u8]) -> Option<u64> {
         let checks = &self.options.checks;
-        let metadata = (checks.vulnerabilities && Catalog::wants(path).is_some()).then_some(MAX_METADATA);
+        let metadata =
+            (checks.vulnerabilities && Catalog::wants(path, size, head).is_some()).then_some(MAX_METADATA);
         let model = (checks.models && model::wants(path, size, head)).then_some(MAX_MODEL);
         let secret = (checks.secrets && secrets::wants(path, size, head)).then_some(secrets::MAX_SIZE);
         metadata.max(model).max(secret)
@@ -98,9 +102,8 @@ impl<'a> Examiner<'a> {
         let checks = &self.options.checks;
         // What was spooled is in memory or in a file of our own; if that cannot be read, the head decides.
         let head = blob.bytes(0, HEAD).unwrap_or_default();
-        if let Some(source) = Catalog::wants(path).filter(|_| checks.vulnerabilities) {
-            let content = blob.bytes(0, MAX_METADATA as usize).unwrap_or_default();
-            self.catalog.add(source, path, &content);
+        if let Some(source) = Catalog::wants(path, blob.len(), &head).filter(|_| checks.vulnerabilities) {
+            self.catalog.add(source, path, blob);
         }
         if checks.models && model::wants(path, blob.len(), &head) {
             self.findings.extend(model::scan(path, blob, &self.options.allow));

@@ -3,16 +3,20 @@
 //! One module per system reads one file of it into [`Found`] packages; [`Catalog`] says which files those
 //! are. What a layer's files say becomes the image's [`Inventory`] when the layers are put together.
 
+mod apk;
+mod binary;
 mod catalog;
 mod dpkg;
+mod jar;
+mod node;
 mod os_release;
 mod package;
 mod python;
 
 pub(crate) use catalog::Catalog;
-pub(crate) use python::normalize as normalize_python_name;
 pub use os_release::Distribution;
 pub use package::{Found, Package, PackageFile, SourcePackage, System};
+pub(crate) use python::normalize as normalize_python_name;
 
 use serde::{Deserialize, Serialize};
 

@@ -35,7 +35,7 @@ pub use findings::{
     Advisory, Finding, Kind, LayerRef, Location, Outcome, Policy, Report, Severity, Unfixed, Verdict,
 };
 pub use image::{DockerfileSource, Image, LayerReport, OpenBlob};
-pub use inventory::{Inventory, Package};
+pub use inventory::{Distribution, Found, Inventory, Package, PackageFile, SourcePackage, System};
 pub use osv::{Database, DatabaseError};
 pub use saved::SavedImage;
 pub use scan::{Checks, Options, assemble, directory, file, image, read_layer};

@@ -13,5 +13,5 @@ mod tests;
 pub use database::{Database, DatabaseError};
 pub(crate) use matching::{Match, display_id, fold};
 pub(crate) use range::next_fix;
-pub(crate) use severity::rate;
 pub use record::Record;
+pub(crate) use severity::rate;

@@ -15,4 +15,4 @@ mod stream;
 mod value;
 
 pub(crate) use policy::{Judgement, Policy};
-pub(crate) use stream::{Scanned, looks_like_pickle, scan};
+pub(crate) use stream::{looks_like_pickle, scan};

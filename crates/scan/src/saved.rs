@@ -73,7 +73,8 @@ impl SavedImage {
         options: &Options,
         database: &Database,
     ) -> Result<Report, Error> {
-        let image = Image { name, digest: &self.digest, manifest: &self.manifest, config: &self.config, dockerfile };
+        let image =
+            Image { name, digest: &self.digest, manifest: &self.manifest, config: &self.config, dockerfile };
         let open = |layer: &Descriptor| -> io::Result<Box<dyn Read + Send>> {
             let path = self.by_path.get(&layer.digest).cloned().unwrap_or_else(|| blob_path(&layer.digest));
             Ok(Box::new(self.files.open_file(&path)?.reader(0)))
@@ -161,7 +162,8 @@ impl Files {
         match self {
             Self::Directory(root) => Blob::of_file(File::open(root.join(name))?),
             Self::Tar(blob, entries) => {
-                let (at, length) = entries.get(name).ok_or_else(|| invalid(&format!("`{name}` is missing")))?;
+                let (at, length) =
+                    entries.get(name).ok_or_else(|| invalid(&format!("`{name}` is missing")))?;
                 Ok(blob.slice(*at, *length))
             }
         }

@@ -7,7 +7,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::Codec;
-use crate::blob::Blob;
 use crate::examine::Examiner;
 use crate::findings::{Finding, Report, Subject};
 use crate::image::{Image, LayerReport, OpenBlob, Provenance, Stack};
@@ -56,7 +55,12 @@ pub struct Options {
 ///
 /// # Errors
 /// If a layer cannot be opened or read to its end.
-pub fn image(image: &Image<'_>, open: OpenBlob<'_>, options: &Options, database: &Database) -> Result<Report, Error> {
+pub fn image(
+    image: &Image<'_>,
+    open: OpenBlob<'_>,
+    options: &Options,
+    database: &Database,
+) -> Result<Report, Error> {
     let layers = &image.manifest.layers;
     let read = |index: usize| {
         let blob = open(&layers[index]).and_then(|blob| read_layer(blob, options));
@@ -159,7 +163,8 @@ pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<
     let mut open = vec![path.to_owned()];
     while let Some(directory) = open.pop() {
         let failed = |source| Error::Path { path: directory.clone(), source };
-        let mut entries = fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
+        let mut entries =
+            fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let file = entry.path();
@@ -187,8 +192,8 @@ pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
 }
 
 fn examine(examiner: &mut Examiner<'_>, file: &Path, name: &str) -> Result<(), Error> {
-    let blob = File::open(file).and_then(Blob::of_file).and_then(|blob| examiner.blob(name, &blob));
-    blob.map_err(|source| Error::Path { path: file.to_owned(), source })
+    let examined = File::open(file).and_then(|file| examiner.file(name, file));
+    examined.map_err(|source| Error::Path { path: file.to_owned(), source })
 }
 
 fn finish(path: &Path, layers: &[LayerReport], options: &Options, database: &Database) -> Report {

@@ -31,9 +31,8 @@ impl Scheme {
             "PyPI" => Self::Pep440,
             "Debian" | "Ubuntu" | "Echo" => Self::Dpkg,
             "Alpine" | "Wolfi" | "Chainguard" | "Alpaquita" | "MinimOS" => Self::Apk,
-            "AlmaLinux" | "Rocky Linux" | "Red Hat" | "SUSE" | "openSUSE" | "Mageia" | "openEuler" | "Azure Linux" => {
-                Self::Rpm
-            }
+            "AlmaLinux" | "Rocky Linux" | "Red Hat" | "SUSE" | "openSUSE" | "Mageia" | "openEuler"
+            | "Azure Linux" => Self::Rpm,
             "npm" | "Go" | "crates.io" | "Hex" | "Pub" | "SwiftURL" => Self::SemVer,
             "Maven" => Self::Maven,
             "RubyGems" => Self::Gem,

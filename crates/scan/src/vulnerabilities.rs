@@ -42,7 +42,10 @@ fn by_advised(inventory: &Inventory) -> BTreeMap<(&str, &str, &str, &str), Vec<&
     let mut groups: BTreeMap<_, Vec<&Package>> = BTreeMap::new();
     for package in &inventory.packages {
         let (name, version) = package.advised();
-        groups.entry((package.ecosystem.as_str(), name, version, package.path.as_str())).or_default().push(package);
+        groups
+            .entry((package.ecosystem.as_str(), name, version, package.path.as_str()))
+            .or_default()
+            .push(package);
     }
     groups
 }
@@ -77,8 +80,10 @@ fn finding(database: &Database, packages: &[&Package], problem: &[Match<'_>]) ->
     let rule = osv::display_id(database, problem);
     let rating = osv::rate(problem);
     let fixed = fixed(package, problem);
-    let summary = problem.iter().map(|found| found.record.title()).find(|title| !title.is_empty()).unwrap_or_default();
-    let title = format!("{name} {version}: {}", if summary.is_empty() { rule.as_str() } else { summary.as_str() });
+    let summary =
+        problem.iter().map(|found| found.record.title()).find(|title| !title.is_empty()).unwrap_or_default();
+    let title =
+        format!("{name} {version}: {}", if summary.is_empty() { rule.as_str() } else { summary.as_str() });
     let mut ids: Vec<String> = problem.iter().map(|found| found.record.id.clone()).collect();
     ids.extend(problem.iter().flat_map(|found| found.record.names()).map(str::to_owned));
     let mut seen = std::collections::HashSet::new();

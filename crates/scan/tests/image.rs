@@ -1,5 +1,7 @@
 //! An image end to end: layers as streams, packages to findings with their Dockerfile line, outputs.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 mod fixture;
 
 use fixture::{TestImage, tar};
@@ -9,7 +11,8 @@ use wharf_scan::{Checks, Database, Kind, Options, Outcome, Policy, Severity, out
 const STATUS: &str = "Package: libtidy5\nStatus: install ok installed\nSource: libtidy (2:5.6-1)\nVersion: 2:5.6-1+b1\n\n\
     Package: bash\nStatus: install ok installed\nVersion: 5.2\n\n";
 const OS: &str = "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
-const DOCKERFILE: &str = "FROM debian:12\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\nCMD [\"true\"]\n";
+const DOCKERFILE: &str =
+    "FROM debian:12\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\nCMD [\"true\"]\n";
 
 fn metadata(name: &str, version: &str) -> String {
     format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\ntext\n")
@@ -48,7 +51,12 @@ fn packages_become_findings_at_their_dockerfile_line() {
         .iter()
         .map(|f| {
             let fixed = f.advisory.as_ref().unwrap().fixed.clone().unwrap_or_default();
-            (f.rule.as_str(), f.package.as_ref().unwrap().name.as_str(), fixed, f.location.as_ref().unwrap().line)
+            (
+                f.rule.as_str(),
+                f.package.as_ref().unwrap().name.as_str(),
+                fixed,
+                f.location.as_ref().unwrap().line,
+            )
         })
         .collect();
     assert_eq!(
@@ -79,7 +87,8 @@ fn without_advisories_or_packages_there_is_no_pass() {
     assert_eq!(Policy::default().judge(&none).outcome, Outcome::Unjudged);
     let empty = TestImage::new("FROM scratch\n", &[]).scan(&Options::default(), &database());
     assert_eq!(Policy::default().judge(&empty).outcome, Outcome::Unjudged);
-    let unknown = TestImage::new("FROM x\n", &[("# base", tar(&[("var/lib/dpkg/status", STATUS.as_bytes())]))]);
+    let unknown =
+        TestImage::new("FROM x\n", &[("# base", tar(&[("var/lib/dpkg/status", STATUS.as_bytes())]))]);
     let report = unknown.scan(&Options::default(), &database());
     assert!(report.unjudged[0].contains("unknown distribution"), "{:?}", report.unjudged);
     let only_models = Options { checks: Checks { models: true, ..Checks::NONE }, ..Options::default() };
@@ -101,7 +110,10 @@ fn reports_read_well_and_say_the_same() {
     let policy = Policy::at(Severity::Medium, Default::default());
     let table = output::table(&report, &policy);
     assert!(table.contains("Build on a newer base image (line 1: FROM debian:12)"), "{table}");
-    assert!(table.contains("Upgrade churn-lib to 1.4 (line 3: RUN pip install -r requirements.txt)"), "{table}");
+    assert!(
+        table.contains("Upgrade churn-lib to 1.4 (line 3: RUN pip install -r requirements.txt)"),
+        "{table}"
+    );
     assert!(table.ends_with("FAIL: 3 findings reach the threshold (from medium)\n"), "{table}");
     let json: Value = serde_json::from_str(&output::json(&report, &policy)).unwrap();
     assert_eq!(json["findings"][0]["rule"], "x_own-python");

@@ -1,5 +1,7 @@
 //! Model files that do harm and ones that do not, made by `fixtures/make.py`: every file is judged rightly.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use std::path::{Path, PathBuf};
 
 use wharf_scan::{Checks, Database, Options, Report, Severity};
@@ -44,7 +46,10 @@ fn every_harmful_file_is_found() {
 #[test]
 fn no_harmless_file_alarms() {
     let report = scan(&corpus().join("good"));
-    let alarms: Vec<String> =
-        report.findings.iter().map(|f| format!("{}: {} {} {}", f.path, f.severity, f.rule, f.title)).collect();
+    let alarms: Vec<String> = report
+        .findings
+        .iter()
+        .map(|f| format!("{}: {} {} {}", f.path, f.severity, f.rule, f.title))
+        .collect();
     assert!(alarms.is_empty(), "{} alarms: {alarms:#?}", alarms.len());
 }

@@ -58,11 +58,13 @@ impl Codec {
             Self::Zlib => Box::new(flate2::bufread::ZlibDecoder::new(stream)),
             Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(stream)),
             Self::Xz => {
-                let decoder = liblzma::stream::Stream::new_stream_decoder(LZMA_MEMORY, liblzma::stream::CONCATENATED);
+                let decoder =
+                    liblzma::stream::Stream::new_stream_decoder(LZMA_MEMORY, liblzma::stream::CONCATENATED);
                 Box::new(liblzma::bufread::XzDecoder::new_stream(stream, decoder.map_err(io::Error::other)?))
             }
             Self::Lzma => {
-                let decoder = liblzma::stream::Stream::new_lzma_decoder(LZMA_MEMORY).map_err(io::Error::other)?;
+                let decoder =
+                    liblzma::stream::Stream::new_lzma_decoder(LZMA_MEMORY).map_err(io::Error::other)?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(stream, decoder))
             }
             Self::Zstd => {

@@ -159,7 +159,11 @@ impl<R: Read> Read for Reader<R> {
 
 fn checksum_matches(header: &[u8]) -> bool {
     let stored = number(&header[148..156]).ok();
-    let sum: u64 = header.iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { u64::from(*b) }).sum();
+    let sum: u64 = header
+        .iter()
+        .enumerate()
+        .map(|(i, b)| if (148..156).contains(&i) { 32 } else { u64::from(*b) })
+        .sum();
     stored == Some(sum)
 }
 
@@ -173,7 +177,8 @@ fn number(field: &[u8]) -> io::Result<u64> {
     if digits.is_empty() {
         return Ok(0);
     }
-    u64::from_str_radix(&digits, 8).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a number in a tar header is none"))
+    u64::from_str_radix(&digits, 8)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a number in a tar header is none"))
 }
 
 fn name(header: &[u8; BLOCK as usize]) -> String {
@@ -234,7 +239,11 @@ pub(crate) mod tests {
         header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
         header[156] = kind;
         header[257..265].copy_from_slice(b"ustar\x0000");
-        let sum: u64 = header.iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { u64::from(*b) }).sum();
+        let sum: u64 = header
+            .iter()
+            .enumerate()
+            .map(|(i, b)| if (148..156).contains(&i) { 32 } else { u64::from(*b) })
+            .sum();
         header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         header.extend_from_slice(content);
         header.resize(header.len().next_multiple_of(BLOCK as usize), 0);
@@ -243,7 +252,8 @@ pub(crate) mod tests {
 
     /// An archive of `files`.
     pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut bytes: Vec<u8> = files.iter().flat_map(|(path, content)| entry(path, b'0', content)).collect();
+        let mut bytes: Vec<u8> =
+            files.iter().flat_map(|(path, content)| entry(path, b'0', content)).collect();
         bytes.resize(bytes.len() + 1024, 0);
         bytes
     }

@@ -94,7 +94,9 @@ impl Archive {
                 listed.name, listed.method, local.method
             ));
         }
-        if self.members.iter().any(|m| m.name == listed.name && m.data != local.offset) && self.members.len() < 4096 {
+        if self.members.iter().any(|m| m.name == listed.name && m.data != local.offset)
+            && self.members.len() < 4096
+        {
             self.disagreements.push(format!("`{}` is there twice", listed.name));
         }
         self.members.push(Member {
@@ -168,7 +170,9 @@ impl Member {
 /// Method 14: a version, the length of the properties, the properties, raw LZMA (APPNOTE 5.8.8).
 fn lzma(data: &Blob) -> io::Result<Box<dyn Read>> {
     let head = data.bytes(0, 9)?;
-    let [_, _, 5, 0, properties @ ..] = head.as_slice() else { return Err(io::ErrorKind::InvalidData.into()) };
+    let [_, _, 5, 0, properties @ ..] = head.as_slice() else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
     let mut filters = liblzma::stream::Filters::new();
     filters.lzma1_properties(properties).map_err(io::Error::other)?;
     let decoder = liblzma::stream::Stream::new_raw_decoder(&filters).map_err(io::Error::other)?;
@@ -238,7 +242,8 @@ fn read_central(blob: &Blob, at: u64) -> io::Result<Option<Header>> {
     let (name_length, extra_length) = (u16_at(&fixed, 28), u16_at(&fixed, 30));
     let variable = blob.bytes(at + 46, usize::from(name_length) + usize::from(extra_length))?;
     let (name, extra) = variable.split_at(usize::from(name_length).min(variable.len()));
-    let mut sizes = [u64::from(u32_at(&fixed, 24)), u64::from(u32_at(&fixed, 20)), u64::from(u32_at(&fixed, 42))];
+    let mut sizes =
+        [u64::from(u32_at(&fixed, 24)), u64::from(u32_at(&fixed, 20)), u64::from(u32_at(&fixed, 42))];
     widen(&mut sizes, extra);
     Ok(Some(Header {
         name: String::from_utf8_lossy(name).into_owned(),
@@ -367,7 +372,10 @@ pub(crate) mod tests {
         let inner = archive(&[("x", b"1")]);
         let bytes = archive(&[("a.txt", b"hello"), ("inner.zip", &inner)]);
         let archive = read(&bytes);
-        assert_eq!(archive.members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["a.txt", "inner.zip"]);
+        assert_eq!(
+            archive.members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(),
+            ["a.txt", "inner.zip"]
+        );
         assert!(archive.has_directory && archive.disagreements.is_empty());
         assert_eq!(content(&bytes, &archive.members[0]), b"hello");
     }

@@ -136,9 +136,12 @@ impl Finding {
     }
 
     fn compute_fingerprint(&self) -> String {
-        let package = self.package.as_ref().map(|p| format!("{}/{}", p.ecosystem, p.name)).unwrap_or_default();
+        let package =
+            self.package.as_ref().map(|p| format!("{}/{}", p.ecosystem, p.name)).unwrap_or_default();
         let mut hasher = Sha256::new();
-        for part in [&self.rule, &package, &without_versions(&self.path), self.member.as_deref().unwrap_or("")] {
+        for part in
+            [&self.rule, &package, &without_versions(&self.path), self.member.as_deref().unwrap_or("")]
+        {
             hasher.update(part.as_bytes());
             hasher.update([0]);
         }

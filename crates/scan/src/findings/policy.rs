@@ -135,8 +135,14 @@ mod tests {
         assert_eq!(outcome(Policy::default(), unfixed.clone(), &[]), Outcome::Pass);
         let strict = Policy { unfixed: Unfixed::Fail, ..Policy::default() };
         assert_eq!(outcome(strict, unfixed, &[]), Outcome::Fail);
-        assert_eq!(outcome(Policy::default(), vec![vulnerability(Severity::Critical, Some("2"))], &[]), Outcome::Fail);
-        assert_eq!(outcome(Policy::default(), vec![vulnerability(Severity::High, Some("2"))], &[]), Outcome::Pass);
+        assert_eq!(
+            outcome(Policy::default(), vec![vulnerability(Severity::Critical, Some("2"))], &[]),
+            Outcome::Fail
+        );
+        assert_eq!(
+            outcome(Policy::default(), vec![vulnerability(Severity::High, Some("2"))], &[]),
+            Outcome::Pass
+        );
     }
 
     #[test]

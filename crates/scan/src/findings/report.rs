@@ -54,9 +54,9 @@ impl Report {
     pub(crate) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
             let key = |f: &Finding| (f.kind, f.package.as_ref().map(|p| p.name.clone()));
-            (b.severity.cmp(&a.severity))
-                .then_with(|| key(a).cmp(&key(b)))
-                .then_with(|| (&a.path, &a.member, &a.rule, &a.title).cmp(&(&b.path, &b.member, &b.rule, &b.title)))
+            (b.severity.cmp(&a.severity)).then_with(|| key(a).cmp(&key(b))).then_with(|| {
+                (&a.path, &a.member, &a.rule, &a.title).cmp(&(&b.path, &b.member, &b.rule, &b.title))
+            })
         });
         self.findings.dedup_by(|a, b| a == b);
     }

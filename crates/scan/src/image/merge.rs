@@ -89,8 +89,11 @@ impl<'a> Stack<'a> {
     fn first_with(&self, path: &str, found: &Found, layer: usize) -> usize {
         let mut first = layer;
         for index in (0..layer).rev() {
-            let Some(file) = self.layers[index].package_files.iter().find(|file| file.path == path) else { continue };
-            let has = file.packages.iter().any(|other| other.name == found.name && other.version == found.version);
+            let Some(file) = self.layers[index].package_files.iter().find(|file| file.path == path) else {
+                continue;
+            };
+            let has =
+                file.packages.iter().any(|other| other.name == found.name && other.version == found.version);
             if !has {
                 break;
             }
@@ -132,7 +135,13 @@ mod tests {
     use crate::image::FileRecord;
 
     fn found(name: &str, version: &str) -> Found {
-        Found { system: System::Dpkg, name: name.into(), version: version.into(), source: None, architecture: None }
+        Found {
+            system: System::Dpkg,
+            name: name.into(),
+            version: version.into(),
+            source: None,
+            architecture: None,
+        }
     }
 
     fn layer(status: &[(&str, &str)]) -> LayerReport {

@@ -34,13 +34,17 @@ impl Provenance {
         let mut origins: Vec<Origin> = config
             .history
             .iter()
-            .map(|line| Origin { created_by: line.created_by.clone().unwrap_or_default(), ..Origin::default() })
+            .map(|line| Origin {
+                created_by: line.created_by.clone().unwrap_or_default(),
+                ..Origin::default()
+            })
             .collect();
         if let Some((path, dockerfile)) = &parsed {
             locate(&mut origins, path, dockerfile);
         }
         let is_layer = |line: &&History| !line.empty_layer;
-        let layers = config.history.iter().zip(origins).filter(|(line, _)| is_layer(line)).map(|(_, o)| o).collect();
+        let layers =
+            config.history.iter().zip(origins).filter(|(line, _)| is_layer(line)).map(|(_, o)| o).collect();
         Self { layers }
     }
 
@@ -105,7 +109,9 @@ fn is_by(created_by: &str, name: &str) -> bool {
     let text = created_by.trim_start();
     match text.strip_prefix("/bin/sh -c #(nop) ") {
         Some(rest) => rest.trim_start().starts_with(name),
-        None if name == "RUN" => text.starts_with("RUN") || text.starts_with("/bin/sh -c") || text.starts_with('|'),
+        None if name == "RUN" => {
+            text.starts_with("RUN") || text.starts_with("/bin/sh -c") || text.starts_with('|')
+        }
         None => text.starts_with(name),
     }
 }

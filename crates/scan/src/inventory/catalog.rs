@@ -1,6 +1,7 @@
 //! Which files speak of packages, and who reads them.
 
-use super::{Distribution, Found, PackageFile, System, dpkg, python};
+use super::{Distribution, Found, PackageFile, System, apk, binary, dpkg, jar, node, python};
+use crate::blob::Blob;
 
 /// A file that the inventory wants to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,8 +9,18 @@ pub(crate) enum Source {
     OsRelease,
     DpkgStatus,
     DpkgList,
+    ApkInstalled,
     PythonMetadata,
+    PackageJson,
+    Gemspec,
+    Jar,
+    Binary,
 }
+
+/// The longest text that is read: the package database of a very large image.
+const MAX_TEXT: usize = 128 << 20;
+/// Smaller programs are neither Go's nor Rust's.
+const MIN_BINARY: u64 = 100 << 10;
 
 /// What the files of one layer say.
 #[derive(Debug, Default)]
@@ -21,25 +32,46 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Whether the file at `path` (relative, without `./`) is wanted.
-    pub(crate) fn wants(path: &str) -> Option<Source> {
+    /// Whether the file at `path` (relative, without `./`), of this size and beginning like this, is wanted.
+    pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> Option<Source> {
+        Self::wants_name(path).or_else(|| {
+            let program = size >= MIN_BINARY && head.starts_with(b"\x7fELF") && !path.contains(".so");
+            program.then_some(Source::Binary)
+        })
+    }
+
+    fn wants_name(path: &str) -> Option<Source> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         let parent = directory.rsplit('/').next().unwrap_or_default();
         match name {
             "os-release" if matches!(directory, "etc" | "usr/lib") => Some(Source::OsRelease),
             "status" if directory.ends_with("var/lib/dpkg") => Some(Source::DpkgStatus),
+            "installed" if directory.ends_with("lib/apk/db") => Some(Source::ApkInstalled),
+            "package.json" if node::is_installed(directory) => Some(Source::PackageJson),
+            _ if name.ends_with(".gemspec") && parent == "specifications" => Some(Source::Gemspec),
+            _ if name.ends_with(".jar") || name.ends_with(".war") => Some(Source::Jar),
             "METADATA" if parent.ends_with(".dist-info") => Some(Source::PythonMetadata),
-            "PKG-INFO" | "METADATA" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => Some(Source::PythonMetadata),
+            "PKG-INFO" | "METADATA" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => {
+                Some(Source::PythonMetadata)
+            }
             _ if name.ends_with(".egg-info") => Some(Source::PythonMetadata),
-            _ if directory.ends_with("var/lib/dpkg/status.d") && !name.ends_with(".md5sums") => Some(Source::DpkgStatus),
-            _ if directory.ends_with("var/lib/dpkg/info") && name.ends_with(".list") => Some(Source::DpkgList),
+            _ if directory.ends_with("var/lib/dpkg/status.d") && !name.ends_with(".md5sums") => {
+                Some(Source::DpkgStatus)
+            }
+            _ if directory.ends_with("var/lib/dpkg/info") && name.ends_with(".list") => {
+                Some(Source::DpkgList)
+            }
             _ => None,
         }
     }
 
     /// Takes in the wanted file at `path`.
-    pub(crate) fn add(&mut self, source: Source, path: &str, content: &[u8]) {
-        let text = String::from_utf8_lossy(content);
+    pub(crate) fn add(&mut self, source: Source, path: &str, blob: &Blob) {
+        let content = match source {
+            Source::Jar | Source::Binary => Vec::new(),
+            _ => blob.bytes(0, MAX_TEXT).unwrap_or_default(),
+        };
+        let text = String::from_utf8_lossy(&content);
         let packages: Vec<Found> = match source {
             Source::OsRelease => {
                 self.os_release.extend(Distribution::parse(&text).map(|os| (path.to_owned(), os)));
@@ -47,10 +79,33 @@ impl Catalog {
             }
             Source::DpkgList => return self.owned.extend(dpkg::owned_metadata(&text)),
             Source::DpkgStatus => dpkg::parse(&text),
+            Source::ApkInstalled => apk::parse(&text),
             Source::PythonMetadata => python::parse(&text).into_iter().collect(),
+            Source::PackageJson => node::parse(&content).into_iter().collect(),
+            Source::Gemspec => gem(path).into_iter().collect(),
+            Source::Jar => jar::parse(blob),
+            Source::Binary => binary::parse(blob),
         };
+        if packages.is_empty() && source == Source::Binary {
+            return;
+        }
         self.files.push(PackageFile { path: path.to_owned(), packages });
     }
+}
+
+/// An installed gem, whose specification is named after it: `name-1.2.3.gemspec`, with a platform behind at times.
+fn gem(path: &str) -> Option<Found> {
+    let stem = path.rsplit('/').next()?.strip_suffix(".gemspec")?;
+    let (at, _) =
+        stem.match_indices('-').find(|(at, _)| stem[at + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
+    let version = stem[at + 1..].split('-').next()?;
+    Some(Found {
+        system: System::Ruby,
+        name: stem[..at].to_owned(),
+        version: version.to_owned(),
+        source: None,
+        architecture: None,
+    })
 }
 
 impl PackageFile {
@@ -65,6 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn gems_are_named_by_their_specification() {
+        let brief = |name: &str| gem(&format!("x/specifications/{name}")).map(|g| (g.name, g.version));
+        assert_eq!(brief("net-http-0.4.1.gemspec"), Some(("net-http".into(), "0.4.1".into())));
+        assert_eq!(brief("nokogiri-1.16.0-x86_64-linux.gemspec"), Some(("nokogiri".into(), "1.16.0".into())));
+        assert_eq!(brief("x.gemspec"), None);
+    }
+
+    #[test]
     fn databases_and_metadata_are_wanted_and_neighbours_are_not() {
         for (path, wanted) in [
             ("etc/os-release", Some(Source::OsRelease)),
@@ -73,12 +136,18 @@ mod tests {
             ("var/lib/dpkg/status-old", None),
             ("var/lib/dpkg/status.d/tzdata", Some(Source::DpkgStatus)),
             ("var/lib/dpkg/status.d/tzdata.md5sums", None),
-            ("opt/venv/lib/python3.11/site-packages/numpy-1.26.4.dist-info/METADATA", Some(Source::PythonMetadata)),
+            (
+                "opt/venv/lib/python3.11/site-packages/numpy-1.26.4.dist-info/METADATA",
+                Some(Source::PythonMetadata),
+            ),
             ("opt/venv/lib/python3.11/site-packages/numpy-1.26.4.dist-info/RECORD", None),
             ("usr/lib/python3/dist-packages/six-1.16.0.egg-info", Some(Source::PythonMetadata)),
             ("usr/lib/python3/dist-packages/a.egg-info/PKG-INFO", Some(Source::PythonMetadata)),
+            ("lib/apk/db/installed", Some(Source::ApkInstalled)),
+            ("app/node_modules/a/package.json", Some(Source::PackageJson)),
+            ("app/package.json", None),
         ] {
-            assert_eq!(Catalog::wants(path), wanted, "{path}");
+            assert_eq!(Catalog::wants(path, 1, b""), wanted, "{path}");
         }
     }
 }

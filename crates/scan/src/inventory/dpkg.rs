@@ -85,7 +85,13 @@ mod tests {
         let found = parse(STATUS);
         let brief: Vec<_> = found
             .iter()
-            .map(|f| (f.name.as_str(), f.version.as_str(), f.source.as_ref().map(|s| (s.name.as_str(), s.version.as_str()))))
+            .map(|f| {
+                (
+                    f.name.as_str(),
+                    f.version.as_str(),
+                    f.source.as_ref().map(|s| (s.name.as_str(), s.version.as_str())),
+                )
+            })
             .collect();
         assert_eq!(
             brief,

@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn the_header_counts_and_the_description_does_not() {
-        let found = parse("Metadata-Version: 2.1\nName: Flask_SQL.alchemy\nVersion: 3.0\n\nName: other\n").unwrap();
+        let found =
+            parse("Metadata-Version: 2.1\nName: Flask_SQL.alchemy\nVersion: 3.0\n\nName: other\n").unwrap();
         assert_eq!((found.name.as_str(), found.version.as_str()), ("flask-sql-alchemy", "3.0"));
         assert!(parse("Name: x\n\nVersion: 1\n").is_none());
     }

@@ -67,7 +67,13 @@ fn tensor(reader: &mut Reader, wide: bool) -> io::Result<()> {
 }
 
 /// Reads past a value, showing texts to `see`.
-fn value(reader: &mut Reader, kind: u32, wide: bool, depth: usize, see: &mut dyn FnMut(&str)) -> io::Result<()> {
+fn value(
+    reader: &mut Reader,
+    kind: u32,
+    wide: bool,
+    depth: usize,
+    see: &mut dyn FnMut(&str),
+) -> io::Result<()> {
     match kind {
         STRING => see(&text(reader, wide)?),
         ARRAY => {
@@ -113,7 +119,11 @@ fn text(reader: &mut Reader, wide: bool) -> io::Result<String> {
 
 /// Version 1 counted in 32 bits.
 fn length(reader: &mut Reader, wide: bool) -> io::Result<u64> {
-    if wide { array(reader).map(u64::from_le_bytes) } else { array(reader).map(|n| u64::from(u32::from_le_bytes(n))) }
+    if wide {
+        array(reader).map(u64::from_le_bytes)
+    } else {
+        array(reader).map(|n| u64::from(u32::from_le_bytes(n)))
+    }
 }
 
 fn skip(reader: &mut Reader, length: u64) -> io::Result<()> {

@@ -50,7 +50,9 @@ fn help(rule: &str) -> &'static str {
             "This model carries code or asks TensorFlow to touch files when it is loaded or run. Load Keras models \
              with `safe_mode=True`, and replace `Lambda` layers by layers of your own code base."
         }
-        "onnx" => "External data must lie beside the model. A path that leaves its folder reads other files of the host.",
+        "onnx" => {
+            "External data must lie beside the model. A path that leaves its folder reads other files of the host."
+        }
         "gguf" | "template" => {
             "A chat template is a program (Jinja) that the runtime runs for every conversation. Templates need no \
              attributes with underscores, no imports and no calls to Python's insides."

@@ -16,8 +16,16 @@ const MAX_CONFIGS: usize = 64;
 
 /// Modules whose layers Keras itself brings.
 const MODULES: [&str; 10] = [
-    "keras", "tensorflow.keras", "tensorflow.python.keras", "tf_keras", "keras_hub", "keras_nlp", "keras_cv", "tensorflow_addons",
-    "tensorflow_probability", "kerastuner",
+    "keras",
+    "tensorflow.keras",
+    "tensorflow.python.keras",
+    "tf_keras",
+    "keras_hub",
+    "keras_nlp",
+    "keras_cv",
+    "tensorflow_addons",
+    "tensorflow_probability",
+    "kerastuner",
 ];
 /// Modules of Keras that hold functions which models name.
 const FUNCTION_MODULES: [&str; 8] =
@@ -54,8 +62,10 @@ fn enclosing(blob: &Blob, found: u64) -> (u64, Option<(Value, u64)>) {
     const BACK: u64 = 4096;
     let from = found.saturating_sub(BACK);
     let before = blob.bytes(from, (found - from) as usize).unwrap_or_default();
-    let text_start = before.iter().rposition(|b| *b < b' ' && !matches!(b, b'\n' | b'\r' | b'\t')).map_or(0, |i| i + 1);
-    let braces = before[text_start..].iter().enumerate().filter(|(_, b)| **b == b'{').map(|(i, _)| text_start + i);
+    let text_start =
+        before.iter().rposition(|b| *b < b' ' && !matches!(b, b'\n' | b'\r' | b'\t')).map_or(0, |i| i + 1);
+    let braces =
+        before[text_start..].iter().enumerate().filter(|(_, b)| **b == b'{').map(|(i, _)| text_start + i);
     for brace in braces.take(32) {
         let start = from + brace as u64;
         let text = blob.bytes(start, MAX_CONFIG as usize).unwrap_or_default();
@@ -89,7 +99,9 @@ fn check_object(object: &Map<String, Value>, issues: &mut Vec<Issue>) {
     }
     let Some(module) = text("module") else { return };
     let known = MODULES.iter().any(|known| is_below(module, known));
-    let issue = if module == "builtins" && matches!(class, "function" | "dict" | "list" | "tuple" | "int" | "float" | "str" | "bool") {
+    let issue = if module == "builtins"
+        && matches!(class, "function" | "dict" | "list" | "tuple" | "int" | "float" | "str" | "bool")
+    {
         None
     } else if !known {
         Some(format!("it imports `{class}` from `{module}`"))
@@ -133,15 +145,26 @@ mod tests {
     fn foreign_modules_and_lambdas_are_found_anywhere() {
         assert_eq!(rules(r#"{"config":{"layers":[{"class_name":"Lambda","config":{}}]}}"#), ["keras-lambda"]);
         assert_eq!(rules(r#"{"module":"os","class_name":"function","config":"system"}"#), ["keras-import"]);
-        assert_eq!(rules(r#"{"module":"keras.utils","class_name":"get_file","config":{}}"#), ["keras-import"]);
+        assert_eq!(
+            rules(r#"{"module":"keras.utils","class_name":"get_file","config":{}}"#),
+            ["keras-import"]
+        );
         assert_eq!(rules(r#"{"module":"keras.layers","class_name":"Dense","config":{}}"#), [""; 0]);
-        assert_eq!(rules(r#"{"module":"keras.activations","class_name":"function","config":"relu"}"#), [""; 0]);
+        assert_eq!(
+            rules(r#"{"module":"keras.activations","class_name":"function","config":"relu"}"#),
+            [""; 0]
+        );
         assert_eq!(rules(r#"{"module":"kerasevil","class_name":"Dense"}"#), ["keras-import"]);
     }
 
     #[test]
     fn a_configuration_between_other_bytes_is_read() {
-        let bytes = [b"\x89HDF\x00\x01".as_slice(), br#"{"class_name":"Sequential","config":{"layers":[{"class_name":"Lambda"}]}}"#, b"\x00rest"].concat();
+        let bytes = [
+            b"\x89HDF\x00\x01".as_slice(),
+            br#"{"class_name":"Sequential","config":{"layers":[{"class_name":"Lambda"}]}}"#,
+            b"\x00rest",
+        ]
+        .concat();
         assert_eq!(check_embedded(&Blob::from(bytes)).len(), 1);
         assert!(check_embedded(&Blob::from(b"\x00\"class_name\": broken".to_vec())).is_empty());
     }

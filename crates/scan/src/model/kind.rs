@@ -8,8 +8,32 @@ const MAX_TEXT: u64 = 64 << 20;
 
 /// Names under which models are stored.
 const MODEL_SUFFIXES: [&str; 26] = [
-    ".pkl", ".pickle", ".p", ".pk", ".joblib", ".pt", ".pth", ".pt2", ".ckpt", ".bin", ".dill", ".dat", ".npy", ".npz", ".model", ".sav",
-    ".h5", ".hdf5", ".keras", ".onnx", ".gguf", ".safetensors", ".skops", ".pb", ".tflite", ".mar",
+    ".pkl",
+    ".pickle",
+    ".p",
+    ".pk",
+    ".joblib",
+    ".pt",
+    ".pth",
+    ".pt2",
+    ".ckpt",
+    ".bin",
+    ".dill",
+    ".dat",
+    ".npy",
+    ".npz",
+    ".model",
+    ".sav",
+    ".h5",
+    ".hdf5",
+    ".keras",
+    ".onnx",
+    ".gguf",
+    ".safetensors",
+    ".skops",
+    ".pb",
+    ".tflite",
+    ".mar",
 ];
 /// Names under which nothing but a pickle is expected.
 const PICKLE_SUFFIXES: [&str; 7] = [".pkl", ".pickle", ".pk", ".joblib", ".dill", ".sav", ".p"];
@@ -96,12 +120,21 @@ fn by_name(name: &str, head: &[u8]) -> Option<Format> {
 }
 
 fn is_model_description(name: &str) -> bool {
-    matches!(name, "tokenizer_config.json" | "chat_template.json" | "processor_config.json" | "config.json" | "model.json")
+    matches!(
+        name,
+        "tokenizer_config.json"
+            | "chat_template.json"
+            | "processor_config.json"
+            | "config.json"
+            | "model.json"
+    )
 }
 
 /// A header's length within the file, and the beginning of a JSON object.
 fn is_safetensors(size: u64, head: &[u8]) -> bool {
-    let Some((length, [b'{', b'"' | b'}' | b' ' | b'\n', ..])) = head.split_at_checked(8) else { return false };
+    let Some((length, [b'{', b'"' | b'}' | b' ' | b'\n', ..])) = head.split_at_checked(8) else {
+        return false;
+    };
     length.try_into().is_ok_and(|bytes| u64::from_le_bytes(bytes) <= size)
 }
 

@@ -26,7 +26,11 @@ pub(super) fn check(blob: &Blob) -> Vec<Issue> {
 
 fn check_graph(graph: &Blob, depth: usize, issues: &mut Vec<Issue>) {
     if depth > MAX_DEPTH {
-        issues.push(Issue::new("onnx-limit", Severity::High, "it nests graphs more deeply than any real model"));
+        issues.push(Issue::new(
+            "onnx-limit",
+            Severity::High,
+            "it nests graphs more deeply than any real model",
+        ));
         return;
     }
     for field in fields(graph) {
@@ -34,7 +38,9 @@ fn check_graph(graph: &Blob, depth: usize, issues: &mut Vec<Issue>) {
         match field.number {
             1 => check_node(&bytes, depth, issues),
             5 => check_tensor(&bytes, issues),
-            15 => messages(&bytes, 1).chain(messages(&bytes, 2)).for_each(|tensor| check_tensor(&tensor, issues)),
+            15 => messages(&bytes, 1)
+                .chain(messages(&bytes, 2))
+                .for_each(|tensor| check_tensor(&tensor, issues)),
             _ => {}
         }
     }
@@ -94,7 +100,9 @@ mod tests {
 
     #[test]
     fn paths_out_are_seen() {
-        for path in ["/etc/passwd", "../x", "a/../../x", "C:\\x", "\\\\host\\x", "file:///x", "~/x", "a\\..\\..\\b"] {
+        for path in
+            ["/etc/passwd", "../x", "a/../../x", "C:\\x", "\\\\host\\x", "file:///x", "~/x", "a\\..\\..\\b"]
+        {
             assert!(leaves_folder(path), "{path}");
         }
         for path in ["weights.bin", "data/weights.bin", "a..b", "model.onnx.data"] {

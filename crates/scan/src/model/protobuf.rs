@@ -12,7 +12,7 @@ pub(super) struct Field {
 /// What a field holds.
 #[derive(Debug, Clone)]
 pub(super) enum FieldValue {
-    Number(u64),
+    Number,
     /// A message, text or bytes.
     Bytes(Blob),
 }
@@ -45,11 +45,6 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Whether all bytes were fields.
-    pub(super) fn is_complete(&self) -> bool {
-        self.at == self.blob.len()
-    }
-
     fn varint(&self, at: u64) -> Option<(u64, u64)> {
         let bytes = self.blob.bytes(at, 10).ok()?;
         let mut value = 0u64;
@@ -71,11 +66,11 @@ impl Iterator for Fields {
         let number = u32::try_from(tag >> 3).ok().filter(|n| *n != 0)?;
         let (value, next) = match tag & 7 {
             0 => {
-                let (value, next) = self.varint(at)?;
-                (FieldValue::Number(value), next)
+                let (_, next) = self.varint(at)?;
+                (FieldValue::Number, next)
             }
-            1 => (FieldValue::Number(0), at + 8),
-            5 => (FieldValue::Number(0), at + 4),
+            1 => (FieldValue::Number, at + 8),
+            5 => (FieldValue::Number, at + 4),
             2 => {
                 let (length, start) = self.varint(at)?;
                 let end = start.checked_add(length)?;

@@ -90,8 +90,12 @@ mod tests {
 
     #[test]
     fn headers_must_describe_the_file() {
-        let tensor = |begin: u64, end: u64| format!(r#"{{"dtype":"F32","shape":[2],"data_offsets":[{begin},{end}]}}"#);
-        assert!(!faulty(&format!(r#"{{"a":{},"b":{},"__metadata__":{{"format":"pt"}}}}"#, tensor(0, 8), tensor(8, 16)), 16));
+        let tensor =
+            |begin: u64, end: u64| format!(r#"{{"dtype":"F32","shape":[2],"data_offsets":[{begin},{end}]}}"#);
+        assert!(!faulty(
+            &format!(r#"{{"a":{},"b":{},"__metadata__":{{"format":"pt"}}}}"#, tensor(0, 8), tensor(8, 16)),
+            16
+        ));
         assert!(!faulty("{}", 0));
         assert!(faulty(&format!(r#"{{"a":{}}}"#, tensor(0, 8)), 4));
         assert!(faulty(&format!(r#"{{"a":{}}}"#, tensor(0, 8)), 9));

@@ -54,7 +54,13 @@ fn judge(module: &str, class: &str, loader: &str, policy: &Policy, issues: &mut 
         // How skops writes down functions and methods, with their owners judged on their own.
         Judgement::Special(_) if loader != "OperatorFuncNode" => return,
         Judgement::Special(_) => (Severity::High, format!("it calls `{name}`")),
-        _ if matches!((module, class), ("builtins", "builtin_function_or_method") | ("types", "MethodType" | "FunctionType")) => return,
+        _ if matches!(
+            (module, class),
+            ("builtins", "builtin_function_or_method") | ("types", "MethodType" | "FunctionType")
+        ) =>
+        {
+            return;
+        }
         Judgement::Dangerous(why) => (Severity::Critical, format!("it uses `{name}`, which {why}")),
         Judgement::Evasive | Judgement::Unlisted { class: false } => {
             (Severity::High, format!("it uses `{name}`, which no model has a reason to use"))

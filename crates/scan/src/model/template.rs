@@ -26,7 +26,8 @@ static INSIDES: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 /// Other files.
-static INCLUDES: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\{%[-+]?\s*(?:include|import|from|extends)\b"));
+static INCLUDES: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\{%[-+]?\s*(?:include|import|from|extends)\b"));
 
 /// The patterns are constants, so they compile.
 fn pattern(text: &str) -> Regex {
@@ -42,11 +43,23 @@ pub(super) fn check(template: &str) -> Vec<Issue> {
     for found in EXPRESSIONS.find_iter(template) {
         let code = found.as_str();
         let issue = if DUNDER.is_match(code) || ESCAPED.is_match(code) {
-            Issue::new("template-code", Severity::Critical, "it has a chat template that reaches Python's insides")
+            Issue::new(
+                "template-code",
+                Severity::Critical,
+                "it has a chat template that reaches Python's insides",
+            )
         } else if INSIDES.is_match(code) {
-            Issue::new("template-code", Severity::High, "it has a chat template that calls what templates need not")
+            Issue::new(
+                "template-code",
+                Severity::High,
+                "it has a chat template that calls what templates need not",
+            )
         } else if INCLUDES.is_match(code) {
-            Issue::new("template-include", Severity::Medium, "it has a chat template that loads other templates")
+            Issue::new(
+                "template-include",
+                Severity::Medium,
+                "it has a chat template that loads other templates",
+            )
         } else {
             continue;
         };

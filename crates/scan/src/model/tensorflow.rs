@@ -42,8 +42,14 @@ pub(super) fn check_graph(blob: &Blob) -> Vec<Issue> {
 fn check_nodes(graph: &Blob, number: u32, issues: &mut Vec<Issue>) {
     for node in messages(graph, number) {
         let operator = text(&node, 2).unwrap_or_default();
-        let Some((_, severity, what)) = OPERATORS.iter().find(|(name, ..)| *name == operator) else { continue };
-        let issue = Issue::new("tensorflow-operator", *severity, format!("it {what} through the operator `{operator}`"));
+        let Some((_, severity, what)) = OPERATORS.iter().find(|(name, ..)| *name == operator) else {
+            continue;
+        };
+        let issue = Issue::new(
+            "tensorflow-operator",
+            *severity,
+            format!("it {what} through the operator `{operator}`"),
+        );
         if !issues.contains(&issue) {
             issues.push(issue);
         }
@@ -58,7 +64,11 @@ pub(super) fn check_lite(blob: &Blob) -> Vec<Issue> {
     });
     found
         .map(|(name, severity, what)| {
-            Issue::new("tensorflow-operator", *severity, format!("it {what} through the operator `Flex{name}`"))
+            Issue::new(
+                "tensorflow-operator",
+                *severity,
+                format!("it {what} through the operator `Flex{name}`"),
+            )
         })
         .collect()
 }

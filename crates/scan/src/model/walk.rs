@@ -51,7 +51,11 @@ impl Walk {
     }
 
     fn limit(&mut self, what: &str) {
-        self.report(Issue::new("archive-limit", Severity::High, format!("it {what}, and was not read to its end")));
+        self.report(Issue::new(
+            "archive-limit",
+            Severity::High,
+            format!("it {what}, and was not read to its end"),
+        ));
     }
 
     /// Looks at a file or a member under its name.
@@ -101,7 +105,11 @@ impl Walk {
             npy::Content::Objects(at) => self.pickle("array.pkl", &blob.slice(at, u64::MAX)),
             npy::Content::Numbers => {}
             npy::Content::Broken => {
-                self.report(Issue::new("archive-broken", Severity::Low, "it has a header that cannot be read"));
+                self.report(Issue::new(
+                    "archive-broken",
+                    Severity::Low,
+                    "it has a header that cannot be read",
+                ));
             }
         }
     }
@@ -109,7 +117,11 @@ impl Walk {
     fn sealed(&mut self, kind: &str, name: &str) {
         // As a model's file this is a known way past scanners: the loader fails, and the user unpacks by hand.
         let severity = if kind::is_model_name(name) { Severity::High } else { Severity::Medium };
-        self.report(Issue::new("archive-sealed", severity, format!("it is a {kind} archive, which is not looked into")));
+        self.report(Issue::new(
+            "archive-sealed",
+            severity,
+            format!("it is a {kind} archive, which is not looked into"),
+        ));
     }
 
     /// Looks at something inside, one level down.
@@ -149,7 +161,8 @@ impl Walk {
         if broken {
             return Some(head.into());
         }
-        let allowed = compressed.saturating_mul(MAX_RATIO).max(FREE).min(MAX_UNPACKED.saturating_sub(self.unpacked));
+        let allowed =
+            compressed.saturating_mul(MAX_RATIO).max(FREE).min(MAX_UNPACKED.saturating_sub(self.unpacked));
         let spooled = blob::spool(head.as_slice().chain(stream), allowed).ok()?;
         self.unpacked += spooled.blob.len();
         if spooled.cut {
@@ -178,7 +191,11 @@ impl Walk {
     fn zip(&mut self, name: &str, blob: &Blob) {
         let Ok(archive) = ZipArchive::read(blob) else { return };
         for disagreement in archive.disagreements.iter().take(20) {
-            self.report(Issue::new("archive-disagreement", Severity::High, format!("it is two archives in one: {disagreement}")));
+            self.report(Issue::new(
+                "archive-disagreement",
+                Severity::High,
+                format!("it is two archives in one: {disagreement}"),
+            ));
         }
         if archive.members.len() > MAX_MEMBERS {
             self.limit("has more members than any real model");
@@ -215,7 +232,8 @@ impl Walk {
             };
             let Some(content) = self.unpack(stream, member.compressed, &member.name) else { continue };
             if model && crc(&content).is_some_and(|crc| crc != member.crc) && !member.hidden {
-                let title = format!("it has a wrong checksum for `{}`, which some readers do not mind", member.name);
+                let title =
+                    format!("it has a wrong checksum for `{}`, which some readers do not mind", member.name);
                 self.report(Issue::new("archive-checksum", Severity::Medium, title));
             }
             self.descend(&member.name, &content);

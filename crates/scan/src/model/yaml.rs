@@ -16,7 +16,9 @@ const VALUES: [&str; 12] =
 
 /// A tag where a node may begin: at the start of a line, after an indicator, or after another property.
 static TAG: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?m)(?:^|[\s\[{,:\-?])(?:!!python/|!<tag:yaml\.org,2002:python/|(?P<handle>!\w*!)(?:python/)?)(?P<kind>[a-z]+(?:/[a-z]+)?)(?::(?P<name>[^\s\]\[{},>]*))?")
+    pattern(
+        r"(?m)(?:^|[\s\[{,:\-?])(?:!!python/|!<tag:yaml\.org,2002:python/|(?P<handle>!\w*!)(?:python/)?)(?P<kind>[a-z]+(?:/[a-z]+)?)(?::(?P<name>[^\s\]\[{},>]*))?",
+    )
 });
 static HANDLE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?m)^%TAG\s+(?P<handle>!\w*!?)\s+tag:yaml\.org,2002:python(?P<path>/\S*)?"));
@@ -46,7 +48,9 @@ pub(super) fn check(blob: &Blob, policy: &Policy) -> Vec<Issue> {
     for line in text.lines().map(without_comment) {
         for found in TAG.captures_iter(line) {
             let handle = found.name("handle").map(|m| m.as_str());
-            if handle.is_some_and(|handle| !handles.contains(&handle)) || is_quoted(line, found.get(0).map_or(0, |m| m.start())) {
+            if handle.is_some_and(|handle| !handles.contains(&handle))
+                || is_quoted(line, found.get(0).map_or(0, |m| m.start()))
+            {
                 continue;
             }
             let kind = found.name("kind").map_or("", |m| m.as_str());
@@ -70,7 +74,9 @@ fn judge(kind: &str, name: &str, policy: &Policy) -> Option<Issue> {
         Judgement::Special(_) | Judgement::Evasive | Judgement::Unlisted { class: false } => {
             (Severity::High, "no model has a reason to use")
         }
-        _ if kind == "object/apply" || kind == "object/new" => (Severity::High, "calls something of which nothing is known"),
+        _ if kind == "object/apply" || kind == "object/new" => {
+            (Severity::High, "calls something of which nothing is known")
+        }
         _ => (Severity::Medium, "names something of which nothing is known"),
     };
     Some(Issue::new("yaml-python", severity, format!("it uses the tag `{tag}`, which {what}")))
@@ -98,7 +104,10 @@ mod tests {
     use super::*;
 
     fn worst(text: &str) -> Option<Severity> {
-        check(&Blob::from(text.as_bytes().to_vec()), &Policy::default()).iter().map(|issue| issue.severity).max()
+        check(&Blob::from(text.as_bytes().to_vec()), &Policy::default())
+            .iter()
+            .map(|issue| issue.severity)
+            .max()
     }
 
     #[test]

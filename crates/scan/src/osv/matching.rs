@@ -42,9 +42,12 @@ pub(crate) fn fold<'a>(database: &Database, matches: &[Match<'a>]) -> Vec<Vec<Ma
 /// The identifier to show for a problem: a CVE that the matching records name, then one that the database
 /// has for it, then the first record's own.
 pub(crate) fn display_id(database: &Database, problem: &[Match<'_>]) -> String {
-    let cve = |names: BTreeSet<&str>| names.into_iter().find(|name| name.starts_with("CVE-")).map(str::to_owned);
+    let cve =
+        |names: BTreeSet<&str>| names.into_iter().find(|name| name.starts_with("CVE-")).map(str::to_owned);
     cve(problem.iter().flat_map(|found| found.record.names()).collect())
-        .or_else(|| cve(problem.first().map(|found| database.names_of_problem(found.index)).unwrap_or_default()))
+        .or_else(|| {
+            cve(problem.first().map(|found| database.names_of_problem(found.index)).unwrap_or_default())
+        })
         .or_else(|| problem.iter().map(|found| found.record.id.clone()).min())
         .unwrap_or_default()
 }

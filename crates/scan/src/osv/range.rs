@@ -70,7 +70,11 @@ fn in_range(range: &Range, scheme: Scheme, version: &str) -> bool {
     for bound in bounds {
         let bound_version = bound.version();
         // Zero is before every version, whatever the ecosystem thinks of it.
-        let reached = if bound_version == "0" { Some(Ordering::Greater) } else { scheme.compare(version, bound_version) };
+        let reached = if bound_version == "0" {
+            Some(Ordering::Greater)
+        } else {
+            scheme.compare(version, bound_version)
+        };
         match (bound, reached) {
             (Bound::Introduced(_), Some(Ordering::Equal | Ordering::Greater)) => affected = true,
             (Bound::Fixed(_), Some(Ordering::Equal | Ordering::Greater)) => affected = false,
@@ -118,8 +122,11 @@ mod tests {
 
     #[test]
     fn events_count_by_version_and_not_by_place() {
-        let entry = affected(r#"[{"fixed":"2.2"},{"introduced":"2.0"},{"fixed":"1.5"},{"introduced":"0"}]"#, &[]);
-        for (version, expected) in [("1.0", true), ("1.5", false), ("1.9", false), ("2.0", true), ("2.2", false)] {
+        let entry =
+            affected(r#"[{"fixed":"2.2"},{"introduced":"2.0"},{"fixed":"1.5"},{"introduced":"0"}]"#, &[]);
+        for (version, expected) in
+            [("1.0", true), ("1.5", false), ("1.9", false), ("2.0", true), ("2.2", false)]
+        {
             assert_eq!(python(&entry, version), expected, "{version}");
         }
         assert_eq!(next_fix(&entry, Scheme::Pep440, "1.0").as_deref(), Some("1.5"));
@@ -129,7 +136,12 @@ mod tests {
     #[test]
     fn last_affected_is_affected() {
         let entry = affected(r#"[{"introduced":"1.0"},{"last_affected":"1.4"}]"#, &[]);
-        assert!(python(&entry, "1.4") && python(&entry, "1.4+cpu") && !python(&entry, "1.4.1") && !python(&entry, "0.9"));
+        assert!(
+            python(&entry, "1.4")
+                && python(&entry, "1.4+cpu")
+                && !python(&entry, "1.4.1")
+                && !python(&entry, "0.9")
+        );
         assert_eq!(next_fix(&entry, Scheme::Pep440, "1.2"), None);
     }
 

@@ -141,7 +141,8 @@ impl Record {
     pub(crate) fn title(&self) -> String {
         let summary = self.summary.as_deref().filter(|s| !s.trim().is_empty());
         let text = summary.or(self.details.as_deref()).unwrap_or_default();
-        let line = text.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        let line =
+            text.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         match line.char_indices().nth(160) {
             Some((end, _)) => format!("{}…", line[..end].trim_end()),
             None => line,

@@ -28,7 +28,9 @@ pub(crate) fn rate(problem: &[Match<'_>]) -> Rating {
     problem
         .iter()
         .filter_map(of_record)
-        .max_by(|a, b| a.severity.cmp(&b.severity).then(a.score.unwrap_or(0.0).total_cmp(&b.score.unwrap_or(0.0))))
+        .max_by(|a, b| {
+            a.severity.cmp(&b.severity).then(a.score.unwrap_or(0.0).total_cmp(&b.score.unwrap_or(0.0)))
+        })
         .unwrap_or_else(Rating::unknown)
 }
 
@@ -49,14 +51,12 @@ fn of_scores(scores: &[Score]) -> Option<Rating> {
         let value = score(vector)?;
         Some(Rating { severity: Severity::of_score(value), score: Some(value), source: name.into() })
     };
-    of("CVSS_V3", "CVSS:3", cvss::v3)
-        .or_else(|| of("CVSS_V2", "CVSS:2", cvss::v2))
-        .or_else(|| {
-            scores.iter().find_map(|s| {
-                let severity = Severity::of_word(&s.score)?;
-                Some(Rating { severity, score: None, source: s.kind.clone() })
-            })
+    of("CVSS_V3", "CVSS:3", cvss::v3).or_else(|| of("CVSS_V2", "CVSS:2", cvss::v2)).or_else(|| {
+        scores.iter().find_map(|s| {
+            let severity = Severity::of_word(&s.score)?;
+            Some(Rating { severity, score: None, source: s.kind.clone() })
         })
+    })
 }
 
 /// A word under one of the keys that databases use.

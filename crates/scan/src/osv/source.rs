@@ -23,7 +23,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<Record>, DatabaseError> {
             if is_archive(&name) {
                 records.extend(read_file(&file)?);
             } else if is_record(&name) {
-                let content = fs::read(&file).map_err(|source| DatabaseError::Read { path: file.clone(), source })?;
+                let content =
+                    fs::read(&file).map_err(|source| DatabaseError::Read { path: file.clone(), source })?;
                 records.extend(parse(path, &name, &content)?);
             }
         }
@@ -58,7 +59,8 @@ fn read_zip(path: &Path, blob: &Blob) -> Result<Vec<Record>, DatabaseError> {
             continue;
         }
         let stream = member.open(blob, member.method).map_err(failed)?;
-        let stream = stream.ok_or_else(|| failed(io::Error::other("compressed in a way that is not supported")))?;
+        let stream =
+            stream.ok_or_else(|| failed(io::Error::other("compressed in a way that is not supported")))?;
         let mut content = Vec::new();
         stream.take(MAX_RECORD).read_to_end(&mut content).map_err(failed)?;
         records.extend(parse(path, &member.name, &content)?);
@@ -110,7 +112,8 @@ fn is_archive(name: &str) -> bool {
 
 /// The record in `content`; `None` for a document that is no record, such as an index beside the records.
 fn parse(path: &Path, member: &str, content: &[u8]) -> Result<Option<Record>, DatabaseError> {
-    let failed = |reason: String| DatabaseError::Record { path: path.to_owned(), member: member.to_owned(), reason };
+    let failed =
+        |reason: String| DatabaseError::Record { path: path.to_owned(), member: member.to_owned(), reason };
     let text = std::str::from_utf8(content).map_err(|error| failed(error.to_string()))?;
     let record = if text.trim_start().starts_with('{') {
         serde_json::from_str::<Record>(text).map_err(|error| error.to_string())

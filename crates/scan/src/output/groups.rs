@@ -31,7 +31,10 @@ pub(super) fn by_action<'a>(report: &'a Report, policy: &Policy) -> Vec<Group<'a
     for finding in report.findings.iter().filter(|finding| policy.lists(finding)) {
         groups.entry(action(finding)).or_default().push(finding);
     }
-    groups.into_iter().map(|(action, findings)| Group { title: title(&action, &findings), findings }).collect()
+    groups
+        .into_iter()
+        .map(|(action, findings)| Group { title: title(&action, &findings), findings })
+        .collect()
 }
 
 fn action(finding: &Finding) -> Action<'_> {
@@ -67,7 +70,9 @@ fn title(action: &Action<'_>, findings: &[&Finding]) -> String {
         Action::Upgrade(place, name) => {
             let to = newest(findings).map(|version| format!(" to {version}")).unwrap_or_default();
             match place {
-                Some((line, instruction)) => format!("Upgrade {name}{to} (line {line}: {})", brief(instruction)),
+                Some((line, instruction)) => {
+                    format!("Upgrade {name}{to} (line {line}: {})", brief(instruction))
+                }
                 None => format!("Upgrade {name}{to}"),
             }
         }

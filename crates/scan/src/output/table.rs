@@ -23,7 +23,9 @@ fn headline(report: &Report) -> String {
     let mut parts = vec![subject.name.clone()];
     parts.extend(subject.digest.as_ref().map(|digest| digest.chars().take(19).collect()));
     parts.extend(subject.platform.clone());
-    parts.extend(report.inventory.distribution.as_ref().map(|d| d.name.clone()).filter(|name| !name.is_empty()));
+    parts.extend(
+        report.inventory.distribution.as_ref().map(|d| d.name.clone()).filter(|name| !name.is_empty()),
+    );
     if !report.inventory.packages.is_empty() {
         parts.push(count(report.inventory.packages.len(), "package"));
     }
@@ -52,7 +54,8 @@ fn rows(findings: &[&Finding]) -> String {
             [finding.severity.as_str().to_uppercase(), finding.rule.clone(), about, cut(title, 100)]
         })
         .collect();
-    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(48);
+    let width =
+        |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(48);
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
     for [severity, rule, about, title] in &cells {
@@ -67,7 +70,8 @@ fn rows(findings: &[&Finding]) -> String {
 
 fn conclusion(report: &Report, policy: &Policy, verdict: &Verdict) -> String {
     let mut text = String::new();
-    let counts: Vec<String> = report.counts().iter().rev().map(|(severity, n)| format!("{n} {severity}")).collect();
+    let counts: Vec<String> =
+        report.counts().iter().rev().map(|(severity, n)| format!("{n} {severity}")).collect();
     if !counts.is_empty() {
         let _ = writeln!(text, "Found: {}", counts.join(", "));
     }
@@ -87,7 +91,11 @@ fn conclusion(report: &Report, policy: &Policy, verdict: &Verdict) -> String {
         Outcome::Pass => writeln!(text, "PASS: nothing reaches the threshold ({thresholds})"),
         Outcome::Fail => {
             let reach = if verdict.stopping == 1 { "reaches" } else { "reach" };
-            writeln!(text, "FAIL: {} {reach} the threshold ({thresholds})", count(verdict.stopping, "finding"))
+            writeln!(
+                text,
+                "FAIL: {} {reach} the threshold ({thresholds})",
+                count(verdict.stopping, "finding")
+            )
         }
         Outcome::Unjudged => writeln!(text, "NOT JUDGED: there is not enough to go by"),
     };

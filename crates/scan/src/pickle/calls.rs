@@ -161,7 +161,9 @@ impl Machine<'_> {
             None => Some("utf-8".into()),
         };
         let codec = codec.map(|c| c.to_lowercase().replace(['-', '_', ' '], ""));
-        if !codec.is_some_and(|c| matches!(c.as_str(), "latin1" | "iso88591" | "utf8" | "ascii" | "utf16" | "utf32")) {
+        if !codec.is_some_and(|c| {
+            matches!(c.as_str(), "latin1" | "iso88591" | "utf8" | "ascii" | "utf16" | "utf32")
+        }) {
             self.report("pickle-call", Severity::High, format!("it decodes something with `{function}`"));
         }
     }
@@ -191,7 +193,10 @@ impl Machine<'_> {
                             }
                         }
                     }
-                    "builtins.bytes" | "builtins.bytearray" | "__builtin__.bytes" | "__builtin__.bytearray" => {
+                    "builtins.bytes"
+                    | "builtins.bytearray"
+                    | "__builtin__.bytes"
+                    | "__builtin__.bytearray" => {
                         let inner = *arguments.first()?;
                         (inner != value).then(|| self.bytes_of_flat(inner)).flatten()
                     }
@@ -262,7 +267,11 @@ impl Machine<'_> {
             && special != Special::TypeOf
         {
             let name = self.full_name(index);
-            self.report("pickle-indirect-call", Severity::High, format!("it hands on `{name}` for others to call"));
+            self.report(
+                "pickle-indirect-call",
+                Severity::High,
+                format!("it hands on `{name}` for others to call"),
+            );
         }
     }
 }

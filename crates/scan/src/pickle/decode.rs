@@ -33,8 +33,14 @@ pub(super) enum Op {
     Persistent,
     Reduce,
     Build,
-    Global { module: String, name: String },
-    Instance { module: String, name: String },
+    Global {
+        module: String,
+        name: String,
+    },
+    Instance {
+        module: String,
+        name: String,
+    },
     Object,
     NewObject,
     NewObjectEx,
@@ -277,7 +283,8 @@ impl Decoder {
 
 /// A number as text, in any base that Python reads; `01` and `00` are truth values.
 fn integer(line: &[u8]) -> Value {
-    let text: String = String::from_utf8_lossy(line).trim().trim_end_matches('L').replace('_', "").to_lowercase();
+    let text: String =
+        String::from_utf8_lossy(line).trim().trim_end_matches('L').replace('_', "").to_lowercase();
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(&text)),
@@ -327,7 +334,8 @@ fn unescape(bytes: &[u8], raw_unicode: bool) -> String {
                 let rest = [chars.next_if(|c| c.is_digit(8)), None];
                 let second = rest[0].and_then(|c| c.to_digit(8));
                 let third = second.and_then(|_| chars.next_if(|c| c.is_digit(8))).and_then(|c| c.to_digit(8));
-                let value = [second, third].into_iter().flatten().fold(first, |value, digit| value * 8 + digit);
+                let value =
+                    [second, third].into_iter().flatten().fold(first, |value, digit| value * 8 + digit);
                 out.push(char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER));
             }
             'n' => out.push('\n'),
@@ -364,7 +372,9 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_python_reads_them() {
-        for (line, expected) in [("0x10", 16), ("-0o17", -15), ("1_000", 1000), ("07", 7), (" 3 ", 3), ("12L", 12)] {
+        for (line, expected) in
+            [("0x10", 16), ("-0o17", -15), ("1_000", 1000), ("07", 7), (" 3 ", 3), ("12L", 12)]
+        {
             assert_eq!(integer(line.as_bytes()), Value::Int(expected), "{line}");
         }
         assert_eq!(integer(b"99999999999999999999"), Value::Scalar);

@@ -36,7 +36,10 @@ impl Machine<'_> {
         let mut position = self.decoder.position();
         match layout {
             Layout::Raw(bytes) => {
-                if self.entry(state, "numpy_array_alignment_bytes").is_some_and(|v| matches!(v, Value::Int(_))) {
+                if self
+                    .entry(state, "numpy_array_alignment_bytes")
+                    .is_some_and(|v| matches!(v, Value::Int(_)))
+                {
                     let padding = *self.blob.bytes(position, 1).ok()?.first()?;
                     position += 1 + u64::from(padding);
                 }
@@ -70,7 +73,8 @@ impl Machine<'_> {
 
     fn layout(&self, state: Value) -> Option<Layout> {
         let dtype = self.entry(state, "dtype")?;
-        let Some(Object::Made { arguments: Some(arguments), state: details, .. }) = self.heap.get(dtype) else {
+        let Some(Object::Made { arguments: Some(arguments), state: details, .. }) = self.heap.get(dtype)
+        else {
             return None;
         };
         let code = self.heap.text(self.blob, *arguments.first()?)?;

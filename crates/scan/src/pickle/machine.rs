@@ -360,7 +360,11 @@ impl<'a> Machine<'a> {
         let value = match (text(module), text(name)) {
             (Some(module), Some(name)) => self.import(&module, &name),
             _ => {
-                self.report("pickle-computed-import", Severity::Critical, "it imports a name that it computes");
+                self.report(
+                    "pickle-computed-import",
+                    Severity::Critical,
+                    "it imports a name that it computes",
+                );
                 Value::Opaque
             }
         };

@@ -219,7 +219,11 @@ mod tests {
             ("types", "FunctionType"),
             ("cloudpickle.cloudpickle", "_make_function"),
         ] {
-            assert!(matches!(judge(module, name), Judgement::Dangerous(_)), "{module}.{name}: {:?}", judge(module, name));
+            assert!(
+                matches!(judge(module, name), Judgement::Dangerous(_)),
+                "{module}.{name}: {:?}",
+                judge(module, name)
+            );
         }
     }
 

@@ -76,7 +76,9 @@ pub(crate) fn scan(blob: &Blob, policy: &Policy, expected: bool) -> Scanned {
 fn run_without_arrays(blob: &Blob, policy: &Policy, scanned: &mut Scanned) {
     let mut machine = Machine::new(blob, 0, policy, Arrays::Run);
     machine.run();
-    for import in machine.imports.iter().filter(|import| is_identifier(&import.module) && is_identifier(&import.name)) {
+    for import in
+        machine.imports.iter().filter(|import| is_identifier(&import.module) && is_identifier(&import.name))
+    {
         scanned.add(judge(import).filter(|issue| issue.severity >= Severity::High));
     }
 }
@@ -118,14 +120,19 @@ fn judge(import: &Import) -> Option<Issue> {
         Judgement::Unknown { class } if import.called && !class && import.module != "__main__" => {
             (Severity::High, format!("it calls `{name}`, of which nothing is known"))
         }
-        Judgement::Unknown { .. } => (Severity::Medium, format!("it uses `{name}`, of which nothing is known")),
+        Judgement::Unknown { .. } => {
+            (Severity::Medium, format!("it uses `{name}`, of which nothing is known"))
+        }
     };
     Some(Issue::new("pickle-import", severity, title))
 }
 
 /// Without a header, only a program that makes sense as one is taken for a pickle.
 fn is_convincing(machine: &Machine<'_>) -> bool {
-    machine.declared || (machine.steps >= 2 && has_plausible_names(machine) && (machine.calls > 0 || machine.imports.is_empty()))
+    machine.declared
+        || (machine.steps >= 2
+            && has_plausible_names(machine)
+            && (machine.calls > 0 || machine.imports.is_empty()))
 }
 
 fn has_plausible_names(machine: &Machine<'_>) -> bool {
@@ -135,6 +142,7 @@ fn has_plausible_names(machine: &Machine<'_>) -> bool {
 /// Names joined by dots.
 fn is_identifier(text: &str) -> bool {
     text.split('.').all(|part| {
-        part.starts_with(|c: char| c.is_alphabetic() || c == '_') && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
     })
 }

@@ -75,7 +75,11 @@ fn suffix(text: &str) -> Option<(i8, &str)> {
 fn numbers(a: &[&str], b: &[&str]) -> Ordering {
     for (index, (x, y)) in a.iter().zip(b).enumerate() {
         let fraction = index > 0 && (x.starts_with('0') || y.starts_with('0'));
-        let order = if fraction { x.trim_end_matches('0').cmp(y.trim_end_matches('0')) } else { compare_digits(x, y) };
+        let order = if fraction {
+            x.trim_end_matches('0').cmp(y.trim_end_matches('0'))
+        } else {
+            compare_digits(x, y)
+        };
         if order.is_ne() {
             return order;
         }
@@ -101,8 +105,23 @@ mod tests {
     #[test]
     fn ascending_versions_ascend() {
         let ascending = [
-            "1.0.08", "1.0.1", "1.1_alpha1", "1.1_alpha1_p1", "1.1_alpha2", "1.1_beta", "1.1_rc1", "1.1", "1.1-r1", "1.1-r10", "1.1_git20230101", "1.1_p1", "1.1a",
-            "1.1b_p1", "1.1.1", "1.2", "1.10",
+            "1.0.08",
+            "1.0.1",
+            "1.1_alpha1",
+            "1.1_alpha1_p1",
+            "1.1_alpha2",
+            "1.1_beta",
+            "1.1_rc1",
+            "1.1",
+            "1.1-r1",
+            "1.1-r10",
+            "1.1_git20230101",
+            "1.1_p1",
+            "1.1a",
+            "1.1b_p1",
+            "1.1.1",
+            "1.2",
+            "1.10",
         ];
         for pair in ascending.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Some(Ordering::Less), "{pair:?}");

@@ -42,7 +42,10 @@ fn text(a: &str, b: &str) -> Ordering {
         Some(c) if c.is_ascii_alphabetic() => i32::from(*c),
         Some(c) => i32::from(*c) + 256,
     };
-    (0..a.len().max(b.len())).map(|i| weigh(a, i).cmp(&weigh(b, i))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    (0..a.len().max(b.len()))
+        .map(|i| weigh(a, i).cmp(&weigh(b, i)))
+        .find(|o| o.is_ne())
+        .unwrap_or(Ordering::Equal)
 }
 
 fn cut(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
@@ -56,8 +59,26 @@ mod tests {
     #[test]
     fn ascending_versions_ascend() {
         let ascending = [
-            "0~~", "0~~a", "0~", "0", "0a", "0.0", "0.1~rc1", "0.1", "0.1-0+b1", "0.1-1~deb12u1", "0.1-1", "0.1-1+b1",
-            "0.1-1+deb12u1", "0.1-1+deb12u10", "0.1a-1", "0.1+dfsg-1", "0.1.2-1", "1.9", "1.10", "1:0.1",
+            "0~~",
+            "0~~a",
+            "0~",
+            "0",
+            "0a",
+            "0.0",
+            "0.1~rc1",
+            "0.1",
+            "0.1-0+b1",
+            "0.1-1~deb12u1",
+            "0.1-1",
+            "0.1-1+b1",
+            "0.1-1+deb12u1",
+            "0.1-1+deb12u10",
+            "0.1a-1",
+            "0.1+dfsg-1",
+            "0.1.2-1",
+            "1.9",
+            "1.10",
+            "1:0.1",
         ];
         for pair in ascending.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Some(Ordering::Less), "{pair:?}");

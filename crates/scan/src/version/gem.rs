@@ -51,7 +51,9 @@ mod tests {
 
     #[test]
     fn ascending_versions_ascend() {
-        for pair in ["1.0.a", "1.0.a.2", "1.0.b1", "1.0.rc1", "1.0", "1.0.0.1", "1.2", "1.10", "5.2.4.3"].windows(2) {
+        for pair in
+            ["1.0.a", "1.0.a.2", "1.0.b1", "1.0.rc1", "1.0", "1.0.0.1", "1.2", "1.10", "5.2.4.3"].windows(2)
+        {
             assert_eq!(compare(pair[0], pair[1]), Some(Ordering::Less), "{pair:?}");
         }
         assert_eq!(compare("1.0", "1"), Some(Ordering::Equal));

@@ -139,14 +139,43 @@ mod tests {
     #[test]
     fn ascending_versions_ascend() {
         let ascending = [
-            "1-alpha2snapshot", "1-alpha2", "1-alpha-123", "1-beta-2", "1-beta123", "1-m2", "1-m11", "1-rc", "1-cr2", "1-rc123", "1-snapshot", "1", "1-sp",
-            "1-sp2", "1-sp123", "1-abc", "1-def", "1-pom-1", "1-1-snapshot", "1-1", "1-2", "1-123", "1.1", "1.10",
+            "1-alpha2snapshot",
+            "1-alpha2",
+            "1-alpha-123",
+            "1-beta-2",
+            "1-beta123",
+            "1-m2",
+            "1-m11",
+            "1-rc",
+            "1-cr2",
+            "1-rc123",
+            "1-snapshot",
+            "1",
+            "1-sp",
+            "1-sp2",
+            "1-sp123",
+            "1-abc",
+            "1-def",
+            "1-pom-1",
+            "1-1-snapshot",
+            "1-1",
+            "1-2",
+            "1-123",
+            "1.1",
+            "1.10",
         ];
         for pair in ascending.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Ordering::Less, "{pair:?}");
             assert_eq!(compare(pair[1], pair[0]), Ordering::Greater, "{pair:?}");
         }
-        for (a, b) in [("1", "1.0.0"), ("1.0-final", "1"), ("1-ga", "1"), ("1a1", "1-alpha-1"), ("1x", "1-x"), ("1.0.RELEASE", "1")] {
+        for (a, b) in [
+            ("1", "1.0.0"),
+            ("1.0-final", "1"),
+            ("1-ga", "1"),
+            ("1a1", "1-alpha-1"),
+            ("1x", "1-x"),
+            ("1.0.RELEASE", "1"),
+        ] {
             assert_eq!(compare(a, b), Ordering::Equal, "{a} {b}");
         }
     }

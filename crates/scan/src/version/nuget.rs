@@ -22,7 +22,8 @@ fn parse(text: &str) -> Option<(Vec<&str>, Option<&str>)> {
         None => (text, None),
     };
     let numbers: Vec<&str> = release.split('.').collect();
-    let valid = numbers.len() <= 4 && numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let valid =
+        numbers.len() <= 4 && numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     valid.then_some((numbers, prerelease))
 }
 

@@ -81,7 +81,8 @@ fn is_digits(segment: &str) -> bool {
 /// The leading run of digits or of letters.
 fn segment(text: &str) -> (&str, &str) {
     let digits = is_digits(text);
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() || c.is_ascii_digit() != digits).unwrap_or(text.len());
+    let end =
+        text.find(|c: char| !c.is_ascii_alphanumeric() || c.is_ascii_digit() != digits).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -92,7 +93,20 @@ mod tests {
     #[test]
     fn ascending_versions_ascend() {
         let ascending = [
-            "1.0~~", "1.0~rc1", "1.0", "1.0^", "1.0^git1", "1.0^git2~x", "1.0^git2", "1.0a", "1.0.1", "1.1", "1.10", "2.0.a", "2.0.1", "1:0.1",
+            "1.0~~",
+            "1.0~rc1",
+            "1.0",
+            "1.0^",
+            "1.0^git1",
+            "1.0^git2~x",
+            "1.0^git2",
+            "1.0a",
+            "1.0.1",
+            "1.1",
+            "1.10",
+            "2.0.a",
+            "2.0.1",
+            "1:0.1",
         ];
         for pair in ascending.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Ordering::Less, "{pair:?}");

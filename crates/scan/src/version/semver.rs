@@ -31,7 +31,8 @@ impl<'a> Version<'a> {
             None => (text, None),
         };
         let numbers: Vec<&str> = release.split('.').collect();
-        let valid = numbers.len() <= 3 && numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let valid = numbers.len() <= 3
+            && numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
         valid.then_some(Self { numbers, prerelease })
     }
 }
@@ -75,7 +76,17 @@ mod tests {
     #[test]
     fn the_specifications_own_order_holds() {
         let ascending = [
-            "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.1", "1.1.0", "v1.10.0",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1.0.0",
+            "1.0.1",
+            "1.1.0",
+            "v1.10.0",
             "2.0.0+incompatible",
         ];
         for pair in ascending.windows(2) {

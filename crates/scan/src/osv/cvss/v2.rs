@@ -13,7 +13,9 @@ pub(crate) fn score(vector: &str) -> Option<f64> {
     let vector = weigh("AV", &[("L", 0.395), ("A", 0.646), ("N", 1.0)])?;
     let complexity = weigh("AC", &[("H", 0.35), ("M", 0.61), ("L", 0.71)])?;
     let authentication = weigh("Au", &[("M", 0.45), ("S", 0.56), ("N", 0.704)])?;
-    let open = (1.0 - weigh("C", &impact_table)?) * (1.0 - weigh("I", &impact_table)?) * (1.0 - weigh("A", &impact_table)?);
+    let open = (1.0 - weigh("C", &impact_table)?)
+        * (1.0 - weigh("I", &impact_table)?)
+        * (1.0 - weigh("A", &impact_table)?);
     let impact = 10.41 * (1.0 - open);
     let exploitability = 20.0 * vector * complexity * authentication;
     let factor = if impact == 0.0 { 0.0 } else { 1.176 };

@@ -14,18 +14,22 @@ pub(crate) fn score(vector: &str) -> Option<f64> {
         "U" => false,
         _ => return None,
     };
-    let privileges: &[(&str, f64)] =
-        if changed { &[("N", 0.85), ("L", 0.68), ("H", 0.5)] } else { &[("N", 0.85), ("L", 0.62), ("H", 0.27)] };
+    let privileges: &[(&str, f64)] = if changed {
+        &[("N", 0.85), ("L", 0.68), ("H", 0.5)]
+    } else {
+        &[("N", 0.85), ("L", 0.62), ("H", 0.27)]
+    };
     let impact_table = [("H", 0.56), ("L", 0.22), ("N", 0.0)];
     let exploitability = 8.22
         * weigh("AV", &[("N", 0.85), ("A", 0.62), ("L", 0.55), ("P", 0.2)])?
         * weigh("AC", &[("L", 0.77), ("H", 0.44)])?
         * weigh("PR", privileges)?
         * weigh("UI", &[("N", 0.85), ("R", 0.62)])?;
-    let open = (1.0 - weigh("C", &impact_table)?) * (1.0 - weigh("I", &impact_table)?) * (1.0 - weigh("A", &impact_table)?);
+    let open = (1.0 - weigh("C", &impact_table)?)
+        * (1.0 - weigh("I", &impact_table)?)
+        * (1.0 - weigh("A", &impact_table)?);
     let base = 1.0 - open;
-    let impact =
-        if changed { 7.52 * (base - 0.029) - 3.25 * (base - 0.02).powi(15) } else { 6.42 * base };
+    let impact = if changed { 7.52 * (base - 0.029) - 3.25 * (base - 0.02).powi(15) } else { 6.42 * base };
     if impact <= 0.0 {
         return Some(0.0);
     }

@@ -48,7 +48,10 @@ const ROOTS: &[(&str, &str)] = &[
          concurrent multiprocessing asyncio atexit signal billiard celery dask distributed ray pyspark interpreters xxsubinterpreters",
         CODE,
     ),
-    ("importlib imp pkgutil zipimport modulefinder frozen_importlib frozen_importlib_external six pyclbr compileall py_compile", IMPORTS),
+    (
+        "importlib imp pkgutil zipimport modulefinder frozen_importlib frozen_importlib_external six pyclbr compileall py_compile",
+        IMPORTS,
+    ),
     (
         "sys gc inspect builtins symtable tracemalloc site sitecustomize usercustomize faulthandler sysconfig",
         INSIDES,
@@ -145,7 +148,11 @@ const NAMES: &[(&str, &str, &str)] = &[
          file input raw_input help exit quit map filter reduce iter next print delattr __build_class__ credits license copyright",
         CODE,
     ),
-    ("types", "FunctionType LambdaType CodeType MethodType ModuleType BuiltinFunctionType CellType new_class", CODE),
+    (
+        "types",
+        "FunctionType LambdaType CodeType MethodType ModuleType BuiltinFunctionType CellType new_class",
+        CODE,
+    ),
     ("functools", "reduce partialmethod singledispatch wraps update_wrapper cached_property", CODE),
     ("itertools", "starmap accumulate takewhile dropwhile filterfalse groupby", CODE),
     ("operator", "call attrgetter methodcaller setitem delitem", CODE),
@@ -157,7 +164,11 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("io", "open FileIO open_code TextIOWrapper BufferedReader", FILES),
     ("_io", "open FileIO open_code TextIOWrapper BufferedReader", FILES),
     ("_pyio", "open FileIO", FILES),
-    ("pathlib", "Path.open Path.write_text Path.write_bytes Path.unlink Path.read_text Path.read_bytes", FILES),
+    (
+        "pathlib",
+        "Path.open Path.write_text Path.write_bytes Path.unlink Path.read_text Path.read_bytes",
+        FILES,
+    ),
     ("random", "_os", COMMANDS),
     ("platform", "popen system _syscmd_ver _syscmd_uname _syscmd_file processor", COMMANDS),
     ("uuid", "_get_command_stdout _popen getnode _ifconfig_getter", COMMANDS),
@@ -188,6 +199,10 @@ const NAMES: &[(&str, &str, &str)] = &[
          read_orc read_xml read_fwf read_stata read_sas read_spss read_clipboard to_pickle ExcelWriter HDFStore",
         FILES,
     ),
-    ("pandas.core.frame", "DataFrame.to_pickle DataFrame.eval DataFrame.query DataFrame.apply DataFrame.pipe", CODE),
+    (
+        "pandas.core.frame",
+        "DataFrame.to_pickle DataFrame.eval DataFrame.query DataFrame.apply DataFrame.pipe",
+        CODE,
+    ),
     ("tensorflow", "io load_op_library load_library py_function numpy_function", CODE),
 ];

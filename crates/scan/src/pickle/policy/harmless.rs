@@ -11,7 +11,8 @@ pub(super) fn lookup(module: &str, name: &str) -> Option<Judgement> {
         return Some(Judgement::Special(*special));
     }
     let listed = HARMLESS.get(module).is_some_and(|names| names.contains(&name));
-    let builtin = module == "builtins" && (name.ends_with("Error") || name.ends_with("Warning") || is_method(name));
+    let builtin =
+        module == "builtins" && (name.ends_with("Error") || name.ends_with("Warning") || is_method(name));
     (listed || builtin || is_torch_constant(module, name)).then_some(Judgement::Allowed)
 }
 
@@ -27,13 +28,29 @@ fn is_method(name: &str) -> bool {
 /// The element types and storages of PyTorch: `torch.float32`, `torch.FloatStorage`.
 fn is_torch_constant(module: &str, name: &str) -> bool {
     const TYPES: [&str; 16] = [
-        "Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexDouble",
-        "ComplexFloat", "QInt8", "QUInt8", "QInt32", "Untyped",
+        "Double",
+        "Float",
+        "Half",
+        "BFloat16",
+        "Long",
+        "Int",
+        "Short",
+        "Char",
+        "Byte",
+        "Bool",
+        "ComplexDouble",
+        "ComplexFloat",
+        "QInt8",
+        "QUInt8",
+        "QInt32",
+        "Untyped",
     ];
     let of_type = |suffix: &str| name.strip_suffix(suffix).is_some_and(|kind| TYPES.contains(&kind));
     match module {
         "torch" | "torch.cuda" => of_type("Storage") || of_type("Tensor"),
-        "torch.storage" => matches!(name, "UntypedStorage" | "TypedStorage" | "_TypedStorage" | "_UntypedStorage"),
+        "torch.storage" => {
+            matches!(name, "UntypedStorage" | "TypedStorage" | "_TypedStorage" | "_UntypedStorage")
+        }
         _ => false,
     }
 }
@@ -58,8 +75,9 @@ const SPECIAL: &[(&str, &str, Special)] = &[
     ("joblib.externals.cloudpickle", "loads", Special::Load),
 ];
 
-static HARMLESS: LazyLock<HashMap<&'static str, Vec<&'static str>>> =
-    LazyLock::new(|| TABLE.iter().map(|(module, names)| (*module, names.split_whitespace().collect())).collect());
+static HARMLESS: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
+    TABLE.iter().map(|(module, names)| (*module, names.split_whitespace().collect())).collect()
+});
 
 const TABLE: &[(&str, &str)] = &[
     // Python's own containers and values.
@@ -77,21 +95,21 @@ const TABLE: &[(&str, &str)] = &[
     ("decimal", "Decimal"),
     ("fractions", "Fraction"),
     ("uuid", "UUID SafeUUID"),
-    (
-        "pathlib",
-        "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath",
-    ),
+    ("pathlib", "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"),
     ("pathlib._local", "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"),
-    (
-        "ipaddress",
-        "IPv4Address IPv6Address IPv4Network IPv6Network IPv4Interface IPv6Interface",
-    ),
+    ("ipaddress", "IPv4Address IPv6Address IPv4Network IPv6Network IPv4Interface IPv6Interface"),
     ("re", "_compile Pattern RegexFlag"),
     ("zoneinfo", "ZoneInfo ZoneInfo._unpickle"),
     ("zoneinfo._common", "ZoneInfo"),
     ("functools", "partial cmp_to_key"),
-    ("operator", "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert"),
-    ("_operator", "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert"),
+    (
+        "operator",
+        "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert",
+    ),
+    (
+        "_operator",
+        "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert",
+    ),
     ("types", "SimpleNamespace MappingProxyType GenericAlias NoneType EllipsisType NotImplementedType"),
     ("argparse", "Namespace"),
     ("array", "array _array_reconstructor"),
@@ -128,10 +146,7 @@ const TABLE: &[(&str, &str)] = &[
          concatenate stack hstack vstack cbrt hypot logical_and logical_or logical_not equal not_equal less greater \
          less_equal greater_equal percentile quantile any all count_nonzero squeeze transpose expand_dims identity",
     ),
-    (
-        "numpy.core.multiarray",
-        "_reconstruct scalar ndarray dtype correlate",
-    ),
+    ("numpy.core.multiarray", "_reconstruct scalar ndarray dtype correlate"),
     ("numpy.core.numeric", "_frombuffer"),
     ("numpy.core", "_internal"),
     ("numpy.core._internal", "_convert_to_stringdtype_kwargs _reconstruct"),
@@ -141,7 +156,10 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("numpy.core.umath", "sqrt square log log2 log10 log1p exp expm1 absolute"),
     ("numpy.core.records", "recarray record"),
-    ("numpy.core.fromnumeric", "mean sum std var amax amin max min median clip round ravel sort argsort prod"),
+    (
+        "numpy.core.fromnumeric",
+        "mean sum std var amax amin max min median clip round ravel sort argsort prod",
+    ),
     ("numpy.rec", "recarray record"),
     ("numpy.matrixlib.defmatrix", "matrix"),
     ("numpy.lib.polynomial", "poly1d"),
@@ -155,10 +173,7 @@ const TABLE: &[(&str, &str)] = &[
     ("numpy.dtypes", "StringDType Float64DType Float32DType Int64DType Int32DType BoolDType ObjectDType"),
     ("numpy.random", "RandomState Generator mtrand _pickle __RandomState_ctor"),
     ("numpy.random.mtrand", "RandomState __RandomState_ctor _rand"),
-    (
-        "numpy.random._pickle",
-        "__randomstate_ctor __generator_ctor __bit_generator_ctor",
-    ),
+    ("numpy.random._pickle", "__randomstate_ctor __generator_ctor __bit_generator_ctor"),
     ("numpy.random._generator", "Generator"),
     ("numpy.random._mt19937", "MT19937 __pyx_unpickle_MT19937"),
     ("numpy.random._pcg64", "PCG64 PCG64DXSM"),
@@ -203,7 +218,10 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("sklearn.tree._splitter", "BestSplitter RandomSplitter BestSparseSplitter"),
     ("sklearn.tree._criterion", "Gini Entropy MSE MAE FriedmanMSE Poisson"),
-    ("sklearn.linear_model.sgd_fast", "Hinge Log SquaredHinge SquaredLoss Huber ModifiedHuber EpsilonInsensitive"),
+    (
+        "sklearn.linear_model.sgd_fast",
+        "Hinge Log SquaredHinge SquaredLoss Huber ModifiedHuber EpsilonInsensitive",
+    ),
     (
         "sklearn.linear_model._sgd_fast",
         "Hinge Log SquaredHinge SquaredLoss Huber ModifiedHuber EpsilonInsensitive SquaredEpsilonInsensitive",
@@ -212,7 +230,10 @@ const TABLE: &[(&str, &str)] = &[
     ("sklearn.feature_selection._univariate_selection", "f_classif f_regression chi2 r_regression f_oneway"),
     ("sklearn.feature_selection.univariate_selection", "f_classif f_regression chi2"),
     ("sklearn.feature_selection._mutual_info", "mutual_info_classif mutual_info_regression"),
-    ("sklearn.metrics.pairwise", "euclidean_distances cosine_similarity rbf_kernel linear_kernel polynomial_kernel"),
+    (
+        "sklearn.metrics.pairwise",
+        "euclidean_distances cosine_similarity rbf_kernel linear_kernel polynomial_kernel",
+    ),
     (
         "sklearn.metrics._classification",
         "accuracy_score f1_score precision_score recall_score log_loss matthews_corrcoef cohen_kappa_score \
@@ -249,7 +270,10 @@ const TABLE: &[(&str, &str)] = &[
     ("pandas.core.arrays.datetimes", "DatetimeArray"),
     ("pandas.core.arrays.string_", "StringArray StringDtype"),
     ("pandas.core.dtypes.dtypes", "CategoricalDtype DatetimeTZDtype PeriodDtype IntervalDtype"),
-    ("pandas.core.internals.blocks", "new_block Block NumericBlock ObjectBlock ExtensionBlock FloatBlock IntBlock"),
+    (
+        "pandas.core.internals.blocks",
+        "new_block Block NumericBlock ObjectBlock ExtensionBlock FloatBlock IntBlock",
+    ),
     ("pandas.core.internals.managers", "BlockManager SingleBlockManager _unpickle_block"),
     ("pandas.core.indexes.base", "Index _new_Index"),
     ("pandas.core.indexes.datetimes", "DatetimeIndex _new_DatetimeIndex"),
@@ -298,7 +322,10 @@ const TABLE: &[(&str, &str)] = &[
     ("torch.serialization", "_get_layout"),
     ("torch.nn.functional", "relu gelu silu tanh sigmoid softmax leaky_relu elu mish hardtanh softplus"),
     ("torch.nn.init", "xavier_uniform_ kaiming_uniform_ normal_ zeros_ ones_"),
-    ("torch.jit._pickle", "build_intlist build_tensorlist build_doublelist build_boollist build_tensor_from_id restore_type_tag"),
+    (
+        "torch.jit._pickle",
+        "build_intlist build_tensorlist build_doublelist build_boollist build_tensor_from_id restore_type_tag",
+    ),
     ("torch._C", "_distributed_c10d.ReduceOp"),
     ("torch.utils.data.dataset", "TensorDataset Subset"),
     ("torch.autograd.grad_mode", "no_grad"),

@@ -1,0 +1,36 @@
+//! apk's database: `lib/apk/db/installed`, one letter per field.
+
+use super::{Found, SourcePackage, System};
+
+/// The installed packages.
+pub(crate) fn parse(text: &str) -> Vec<Found> {
+    text.split("\n\n").filter_map(read).collect()
+}
+
+fn read(block: &str) -> Option<Found> {
+    let field = |letter: &str| block.lines().find_map(|line| line.strip_prefix(letter)?.strip_prefix(':'));
+    let (name, version) = (field("P")?, field("V")?);
+    let source = field("o").filter(|origin| *origin != name);
+    Some(Found {
+        system: System::Apk,
+        name: name.to_owned(),
+        version: version.to_owned(),
+        source: source.map(|origin| SourcePackage { name: origin.to_owned(), version: version.to_owned() }),
+        architecture: field("A").map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_sources() {
+        let found = parse(
+            "C:Q1x=\nP:libcrypto3\nV:3.1.4-r1\nA:x86_64\no:openssl\nF:lib\nR:x\n\nP:musl\nV:1.2.4-r2\no:musl\n\n",
+        );
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].source.as_ref().unwrap().name, "openssl");
+        assert_eq!((found[1].name.as_str(), found[1].source.is_none()), ("musl", true));
+    }
+}
