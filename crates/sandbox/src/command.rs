@@ -2,11 +2,8 @@
 //! streams, limits, ids, capabilities, filter.
 
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::fs::OpenOptions;
-use std::io::{PipeReader, PipeWriter, pipe};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::process::{chdir, setsid};
@@ -16,6 +13,7 @@ use rustix::thread::{
 
 use crate::ids::{IdMap, Privilege};
 use crate::report::{During, Failure, Reporter, Step};
+use crate::streams::{self, Pipes, Stream};
 use crate::sys::SignalSet;
 use crate::{Error, Resource, Security, Stdio, Ulimit, User, capability, init, path, seccomp, sys};
 
@@ -51,14 +49,6 @@ pub(crate) struct Command {
     init: bool,
 }
 
-/// The ends of the pipes that stay with the caller.
-#[derive(Debug, Default)]
-pub(crate) struct Pipes {
-    pub(crate) stdin: Option<PipeWriter>,
-    pub(crate) stdout: Option<PipeReader>,
-    pub(crate) stderr: Option<PipeReader>,
-}
-
 #[derive(Debug)]
 struct Limit {
     resource: c_int,
@@ -69,7 +59,7 @@ struct Limit {
 impl Command {
     pub(crate) fn new(request: &Request<'_>, ids: &IdMap) -> Result<(Self, Pipes), Error> {
         ids.check(request.user)?;
-        let (streams, pipes) = streams(request.stdio)?;
+        let (streams, pipes) = streams::open(request.stdio)?;
         let groups = request.user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
         let envp = request.env.iter().map(|(name, value)| format!("{name}={value}"));
         let command = Self {
@@ -224,62 +214,4 @@ impl Strings {
         let pointers = owner.iter().map(|string| string.as_ptr()).chain(end).collect();
         Ok(Self { pointers, _owner: owner })
     }
-}
-
-/// The child's end of a standard stream.
-#[derive(Debug)]
-enum Stream {
-    /// Keep the caller's stream of this number.
-    Inherited(BorrowedFd<'static>),
-    Owned(OwnedFd),
-    Shared(Arc<OwnedFd>),
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Inherited(fd) => *fd,
-            Self::Owned(fd) => fd.as_fd(),
-            Self::Shared(fd) => fd.as_fd(),
-        }
-    }
-}
-
-fn streams([stdin, stdout, stderr]: [&Stdio; 3]) -> Result<([Stream; 3], Pipes), Error> {
-    let mut pipes = Pipes::default();
-    let stdin = match stdin {
-        Stdio::Piped => {
-            let (read, write) = new_pipe()?;
-            pipes.stdin = Some(write);
-            Stream::Owned(read.into())
-        }
-        other => stream(other, rustix::stdio::stdin())?,
-    };
-    let output = |stdio: &Stdio, inherited, ours: &mut Option<PipeReader>| match stdio {
-        Stdio::Piped => {
-            let (read, write) = new_pipe()?;
-            *ours = Some(read);
-            Ok(Stream::Owned(write.into()))
-        }
-        other => stream(other, inherited),
-    };
-    let stdout = output(stdout, rustix::stdio::stdout(), &mut pipes.stdout)?;
-    let stderr = output(stderr, rustix::stdio::stderr(), &mut pipes.stderr)?;
-    Ok(([stdin, stdout, stderr], pipes))
-}
-
-fn stream(stdio: &Stdio, inherited: BorrowedFd<'static>) -> Result<Stream, Error> {
-    match stdio {
-        Stdio::Inherit => Ok(Stream::Inherited(inherited)),
-        Stdio::File(file) => Ok(Stream::Shared(Arc::clone(file))),
-        Stdio::Null | Stdio::Piped => {
-            let null = OpenOptions::new().read(true).write(true).open("/dev/null");
-            let failed = |source| Error::Path { path: "/dev/null".into(), source };
-            Ok(Stream::Owned(null.map_err(failed)?.into()))
-        }
-    }
-}
-
-fn new_pipe() -> Result<(PipeReader, PipeWriter), Error> {
-    pipe().map_err(|source| Error::Host { action: "making a pipe for a standard stream".to_owned(), source })
 }

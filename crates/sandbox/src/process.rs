@@ -13,9 +13,9 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::cgroup::Cgroup;
 use crate::child::Child;
-use crate::command::Pipes;
 use crate::residue::Residue;
 use crate::sandbox::Host;
+use crate::streams::Pipes;
 use crate::{Error, ExecSpec, Network, Security, spawn, sys};
 
 /// A process in its sandbox. Dropping it kills everything in the sandbox, unless it may outlive us.

@@ -11,7 +11,7 @@ use crate::warden::Warden;
 use crate::{Error, Overlay, Process, Refusal, Rung, Spec, path, spawn};
 
 /// A process that has its own mount namespace (and user namespace, where it is not root), and so may
-/// mount and start sandboxes without being seen outside. Made by [`enter`](crate::enter); cheap to clone
+/// mount and start sandboxes without being seen outside. Made by [`enter`](crate::enter()); cheap to clone
 /// and to share between threads. When the last clone is gone, or the process, all its sandboxes end.
 #[derive(Debug, Clone)]
 pub struct Sandbox {

@@ -1,12 +1,13 @@
 //! What to run and in what surroundings: plain values, filled in by the caller.
 
+use std::fmt;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A process to start in a root file system of its own. Made by [`Spec::new`], then changed field by field.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Spec {
     /// What the process sees as `/`.
     pub root: Root,
@@ -77,6 +78,19 @@ impl Spec {
     }
 }
 
+/// Without the environment, which may hold secrets.
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spec")
+            .field("root", &self.root)
+            .field("args", &self.args)
+            .field("cwd", &self.cwd)
+            .field("user", &self.user)
+            .field("mounts", &self.mounts)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A root file system.
 #[derive(Debug, Clone)]
 pub enum Root {
@@ -121,7 +135,7 @@ pub struct User {
 /// Something mounted over the root. Targets are absolute paths in the root; symbolic links in them are
 /// followed inside the root only. What has to be created for a target is removed again when the process
 /// has ended, unless something was put into it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Mount {
     /// A file or directory of the host.
     Bind {
@@ -160,9 +174,24 @@ pub enum Mount {
 
 impl Mount {
     /// Where it appears in the root.
-    pub fn target(&self) -> &std::path::Path {
+    pub fn target(&self) -> &Path {
         match self {
             Self::Bind { target, .. } | Self::Tmpfs { target, .. } | Self::File { target, .. } => target,
+        }
+    }
+}
+
+/// Without the contents of files, which may be secret.
+impl fmt::Debug for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { source, target, .. } => {
+                write!(f, "Bind({} on {})", source.display(), target.display())
+            }
+            Self::Tmpfs { target, .. } => write!(f, "Tmpfs({})", target.display()),
+            Self::File { target, contents, .. } => {
+                write!(f, "File({}, {} bytes)", target.display(), contents.len())
+            }
         }
     }
 }
@@ -255,7 +284,7 @@ pub enum Resource {
 }
 
 /// A further command in the surroundings of a running process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ExecSpec {
     /// The command and its arguments, as in [`Spec::args`].
     pub args: Vec<String>,
@@ -285,5 +314,32 @@ impl ExecSpec {
             stdout: Stdio::Piped,
             stderr: Stdio::Piped,
         }
+    }
+}
+
+/// Without the environment, which may hold secrets.
+impl fmt::Debug for ExecSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecSpec")
+            .field("args", &self.args)
+            .field("cwd", &self.cwd)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let contents = b"hunter2".to_vec();
+        let file = Mount::File { target: "/run/secrets/x".into(), contents, mode: 0o400, uid: 0, gid: 0 };
+        let env = vec![("TOKEN".to_owned(), "hunter2".to_owned())];
+        let spec = Spec { mounts: vec![file], env: env.clone(), ..Spec::new(Root::Dir("/x".into()), vec![]) };
+        let shown = format!("{spec:?} {:?}", ExecSpec { env, ..ExecSpec::new(vec![]) });
+        assert!(shown.contains("File(/run/secrets/x, 7 bytes)"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
     }
 }
