@@ -155,21 +155,22 @@ impl Upload<'_> {
         }
         let Some(session) = &mut self.session else { return Ok(false) };
         let from = session.location.clone();
-        let response = match self.place.endpoint.dialect.patch {
-            Patch::Never => None,
-            Patch::Any | Patch::AtMost(_) => {
-                let ask = Ask::new(Method::GET, from.clone());
-                self.place.endpoint.send_if_found(ask, self.place.access()).await?
-            }
-        };
-        match response {
-            Some(response) => {
+        if self.place.endpoint.dialect.patch == Patch::Never {
+            self.forget();
+            return Ok(false);
+        }
+        let ask = Ask::new(Method::GET, from.clone());
+        match self.place.endpoint.send_ok(ask, self.place.access()).await {
+            Ok(response) => {
                 if let Ok(location) = self.place.endpoint.location(&from, response.headers()).await {
                     session.location = location;
                 }
                 self.arrived = arrived(response.headers()).unwrap_or(0).min(self.blob.size);
             }
-            None => self.forget(),
+            // Distribution keeps the offset in the location, and so knows an upload no more once part of a
+            // request has arrived; others have other words for having lost it.
+            Err(Cause::NotFound { .. } | Cause::Refused { status: 400..=499, .. }) => self.forget(),
+            Err(cause) => return Err(cause),
         }
         Ok(false)
     }

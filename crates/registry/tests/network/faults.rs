@@ -9,7 +9,7 @@ use wharf_registry::{
     Cause, Client, Credentials, Error, Layout, Login, Name, Outcome, Pulled, Result, Settings, Store, pull,
     push,
 };
-use wharf_testkit::{Fault, FaultyRegistry, TokenServer, When, fixture};
+use wharf_testkit::{Cutter, DebianRegistry, Doorman, Fault, FaultyRegistry, TokenServer, When, fixture};
 
 const MIB: u64 = 1 << 20;
 
@@ -311,4 +311,19 @@ async fn an_immutable_tag_stays_and_the_same_image_again_is_welcome() {
     let error = push(&scene.here, &other, &client(), &scene.to, &tags(&["v1"]), &|_| {}).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::Immutable { .. }), "{error:?}");
     scene.assert_arrived();
+}
+
+/// Distribution 2.8 keeps the offset of an upload in its location, so an upload of which part of a request has
+/// arrived is lost to it. There is nothing to resume, but the push must get over it.
+#[tokio::test]
+async fn a_push_to_debians_registry_gets_over_a_wire_that_is_cut() {
+    let Some(registry) = DebianRegistry::start(&Doorman::Nobody) else { return };
+    let (_here, here) = layout();
+    let image = fixture::bulky_image(&here, 24 * MIB);
+    let wire = Cutter::to(&registry.host(), 2, 6 * MIB);
+    let to = reference(&wire.host(), "org/model");
+    push(&here, &image, &client(), &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+    let direct = client().repository(&reference(&registry.host(), "org/model")).unwrap();
+    assert_eq!(direct.head(Name::Tag("v1")).await.unwrap().unwrap().digest, image.digest);
+    assert!(wire.carried() < 37 * MIB, "{}", wire.carried());
 }
