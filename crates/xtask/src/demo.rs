@@ -161,6 +161,8 @@ fn make_project(project: &Path) -> Result<()> {
     fs::create_dir_all(project)?;
     command("cp", &["-a".as_ref(), root().join("examples/churn-model/.").as_os_str(), project.as_os_str()])
         .run()?;
+    let advisories = root().join("crates/scan/testdata/osv");
+    command("cp", &["-a".as_ref(), advisories.as_os_str(), project.join("advisories").as_os_str()]).run()?;
     for args in [
         &["init", "--quiet", "--initial-branch", "main"][..],
         &["add", "--all"],

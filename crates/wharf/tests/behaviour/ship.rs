@@ -224,6 +224,7 @@ fn the_example_ships_runs_and_passes_its_own_tests() {
     world.mirror_hub(hub.address());
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/churn-model");
     copy(&example.join("."), &world.path("project"));
+    copy(&example.join("../../crates/scan/testdata/osv"), &world.path("project/advisories"));
     git(&world, &["init", "--quiet", "--initial-branch", "main"]);
     git(&world, &["add", "--all"]);
     git(&world, &["commit", "--quiet", "--message", "Churn model"]);
