@@ -10,6 +10,7 @@ use super::checks::Checks;
 use super::contexts::Contexts;
 use super::env::DEFAULT_PATH;
 use super::graph::Graph;
+use super::history;
 use super::{BaseImage, BaseRef, ContextKind, PinnedImage, PlanError, Problem, Request, Resolve, Source};
 
 /// What a draft starts from.
@@ -25,6 +26,8 @@ pub(super) struct Origin {
     pub(super) platform: Platform,
     /// How each of its layers came to be, lowest first.
     pub(super) layers: Vec<String>,
+    /// It is an image that the `FROM` itself names.
+    pub(super) is_pulled: bool,
 }
 
 /// Resolves bases until triggers bring in nothing new.
@@ -192,7 +195,8 @@ impl<'a> Bases<'a> {
         let draft = &graph.drafts[index];
         let (BaseRef::Image { platform, .. } | BaseRef::Context { platform, .. }) = reference;
         let actual = image.config.platform();
-        if matches!(reference, BaseRef::Image { .. }) && has_layers(&image.config) {
+        let is_pulled = matches!(reference, BaseRef::Image { .. }) && has_layers(&image.config);
+        if is_pulled {
             self.checks.report(found::base_platform(
                 &draft.base_name,
                 platform,
@@ -214,6 +218,7 @@ impl<'a> Bases<'a> {
             triggers,
             platform: if draft.replaced_by.is_some() { actual } else { platform.clone() },
             layers,
+            is_pulled,
         }
     }
 
@@ -285,6 +290,13 @@ impl Origin {
             Source::NamedContext(name) => vec![format!("local source for {name}")],
             _ => Vec::new(),
         };
-        Self { source, config, triggers: Vec::new(), platform: platform.clone(), layers }
+        Self { source, config, triggers: Vec::new(), platform: platform.clone(), layers, is_pulled: false }
+    }
+
+    /// The image that it is.
+    pub(super) fn to_image(&self) -> ImageConfig {
+        let mut image = self.config.clone();
+        history::complete(&mut image.history, &self.layers);
+        image
     }
 }

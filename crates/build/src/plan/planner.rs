@@ -126,14 +126,11 @@ impl<'a> Planned<'a> {
     /// Plans a draft. Images and contexts need no stage of their own, unless one of them is the result.
     fn add(&mut self, index: usize, is_target: bool) -> Result<(), PlanError> {
         let draft = &self.graph.drafts[index];
-        let (base, state, pulls_base) = match (&self.origins[index], draft.base) {
-            (Some(origin), _) => {
-                (base_of(&origin.source), State::at_origin(origin), origin.source != Source::Scratch)
-            }
+        let (base, state) = match (&self.origins[index], draft.base) {
+            (Some(origin), _) => (base_of(&origin.source), State::at_origin(origin)),
             (None, Some(below)) => {
                 let Some(state) = self.states.get(&below).map(State::below) else { return Ok(()) };
-                let base = self.sources[below].as_ref().map_or(Base::Scratch, base_of);
-                (base, state, false)
+                (self.sources[below].as_ref().map_or(Base::Scratch, base_of), state)
             }
             (None, None) => return Ok(()),
         };
@@ -145,7 +142,7 @@ impl<'a> Planned<'a> {
         let label = (!only).then_some(draft.label.as_str());
         let mut builder = StageBuilder::new(self.shared, state, label, &self.sources, self.graph);
         if draft.is_stage() {
-            builder.run_all(&draft.commands, pulls_base)?;
+            builder.run_all(&draft.commands, self.base_operations(index))?;
         }
         let (state, steps) = (builder.state, builder.steps);
         let scan = self.scanned(SCAN_STAGE, &state, label);
@@ -157,7 +154,7 @@ impl<'a> Planned<'a> {
             steps,
             // What stands in for a stage is the result as it is.
             config: match &self.origins[index] {
-                Some(origin) if !draft.is_stage() => origin.config.clone(),
+                Some(origin) if !draft.is_stage() => origin.to_image(),
                 _ => state.to_image(),
             },
             no_cache: self.no_cache(draft.name.as_deref()),
@@ -168,6 +165,15 @@ impl<'a> Planned<'a> {
         }
         self.keep(index, state);
         Ok(())
+    }
+
+    /// How many operations the base of a stage is shown as, and how many it counts as: a context counts as
+    /// one that is not shown.
+    fn base_operations(&self, index: usize) -> (usize, usize) {
+        let draft = &self.graph.drafts[index];
+        let is_pulled = self.origins[index].as_ref().is_some_and(|origin| origin.is_pulled);
+        let counts = draft.base.is_none() && draft.base_name != "scratch";
+        (usize::from(is_pulled), usize::from(counts))
     }
 
     fn keep(&mut self, index: usize, state: State) {

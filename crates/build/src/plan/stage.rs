@@ -67,11 +67,10 @@ impl<'a> StageBuilder<'a> {
         }
     }
 
-    /// Plans all commands. `pulls_base` counts the base image as the first operation.
-    pub(super) fn run_all(&mut self, commands: &[Command], pulls_base: bool) -> Result<(), PlanError> {
+    /// Plans all commands. `before` are the operations for the base: how many are shown, and how many count.
+    pub(super) fn run_all(&mut self, commands: &[Command], before: (usize, usize)) -> Result<(), PlanError> {
         let operations = commands.iter().filter(|command| command.is_trigger || command.has_operation());
-        let base = usize::from(pulls_base);
-        self.counted = (base, base + operations.count());
+        self.counted = (before.0, before.1 + operations.count());
         for command in commands {
             let Instruction { span, text, .. } = &command.instruction;
             self.is_trigger = command.is_trigger;

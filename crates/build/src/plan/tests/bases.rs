@@ -133,3 +133,15 @@ fn the_platform_asked_for_is_what_the_image_says() {
     assert!(refused("FROM --platform=a/b/c/d busybox").contains("failed to parse platform"));
     assert!(refused("ARG P\nFROM --platform=$P busybox").contains("empty platform value"));
 }
+
+#[test]
+fn every_layer_has_a_line_in_the_history() {
+    let text = "FROM files\nLABEL a=1\nRUN x y\nWORKDIR /w";
+    let plan = build(text).context("files", ContextKind::Files).plan();
+    let lines = &plan.target().config.history;
+    assert_eq!(lines.iter().filter(|line| !line.empty_layer).count(), 3);
+    assert_eq!(lines[3].created_by.as_deref(), Some("[2/3] WORKDIR /w"));
+    assert_eq!(lines[3].comment.as_deref(), Some("buildkit.exporter.image.v0"));
+    let plan = build("FROM files\nLABEL a=1").context("files", ContextKind::Files).plan();
+    assert_eq!(plan.created_by(), ["LABEL a=1", "local source for files"]);
+}
