@@ -128,7 +128,7 @@ impl<'a> Unpacker<'a> {
         match &entry.kind {
             Kind::Directory => self.make_directory(spot, entry.metadata.clone())?,
             Kind::File { .. } => self.make_file(spot, &entry.metadata, archive)?,
-            Kind::HardLink { target } => self.make_hard_link(spot, target)?,
+            Kind::HardLink { target } => self.make_hard_link(spot, target, &entry.metadata)?,
             _ => self.make_node(spot, &entry.kind, &entry.metadata)?,
         }
         if self.policy.form == Form::Plain && self.policy.whiteouts == Whiteouts::Interpreted {

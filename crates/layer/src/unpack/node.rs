@@ -13,7 +13,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Spot, Unpacker, file_type};
+use super::{Spot, Unpacker, Whiteouts, file_type};
 use crate::{
     Device, Error, Form, Kind, Metadata, attributes,
     inode::failed,
@@ -69,7 +69,14 @@ impl Unpacker<'_> {
         if ends_in_hole { file.set_len(end).map_err(failed("writing", path)) } else { Ok(()) }
     }
 
-    pub(super) fn make_hard_link(&mut self, spot: Spot<'_>, target: &Path) -> Result<(), Error> {
+    /// Gives a file another name. In an archive that `ADD` unpacks, as in docker's, owner, mode and time of
+    /// the last name are those of the file; a layer says the same for each.
+    pub(super) fn make_hard_link(
+        &mut self,
+        spot: Spot<'_>,
+        target: &Path,
+        metadata: &Metadata,
+    ) -> Result<(), Error> {
         let absent = || Error::AbsentLinkTarget { entry: spot.path(), target: target.to_owned() };
         let fail = |errno| match errno {
             Errno::NOENT => absent(),
@@ -77,7 +84,8 @@ impl Unpacker<'_> {
         };
         let parent = self.find(target.parent().unwrap_or(Path::new("")))?.ok_or_else(absent)?;
         let old = Spot { parent: &parent, name: target.file_name().ok_or_else(absent)? };
-        match old.stat()?.as_ref().map(|stat| (file_type(stat), stat.st_rdev)) {
+        let found = old.stat()?.as_ref().map(|stat| (file_type(stat), stat.st_rdev));
+        match found {
             None => return Err(absent()),
             Some((FileType::CharacterDevice, 0)) => return Err(absent()),
             Some((FileType::Directory, _)) => return Err(fail(Errno::ISDIR)),
@@ -87,7 +95,22 @@ impl Unpacker<'_> {
             let (from, to) = (&old.parent.directory, &spot.parent.directory);
             linkat(from, old.name, to, spot.name, AtFlags::empty())
         };
-        self.replace(spot, link).map_err(fail)
+        self.replace(spot, link).map_err(fail)?;
+        match found {
+            Some((FileType::RegularFile, _)) if self.policy.whiteouts == Whiteouts::Literal => {
+                self.set_attributes(spot, metadata)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn set_attributes(&self, spot: Spot<'_>, metadata: &Metadata) -> Result<(), Error> {
+        let path = spot.path();
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = openat(&spot.parent.directory, spot.name, flags, Mode::empty())
+            .map_err(Error::file("opening", &path))?;
+        attributes::set_owner(&file, metadata, self.policy.ownership, &path)?;
+        attributes::set_mode_and_time(&file, metadata, &path)
     }
 
     pub(super) fn make_node(
