@@ -1,3 +1,5 @@
+//! Models of every format, judged by what their own bytes say.
+
 use super::*;
 
 fn read(path: &str, head: &[u8], notes: &[(&str, &str)]) -> Model {

@@ -1,3 +1,5 @@
+//! Formats of moment.js, as the action writes them.
+
 use super::*;
 
 fn at(format_text: &str, zone: &str) -> String {

@@ -1,3 +1,5 @@
+//! Expressions, rendered as the action renders them.
+
 use super::*;
 
 fn host(call: &Call<'_>) -> Result<Value, TemplateError> {

@@ -10,7 +10,7 @@ use std::path::Path;
 use wharf_build::{BuildRequest, BuildResult, ContextSource, DockerfileSource, Engine};
 use wharf_oci::{Descriptor, Digest, Hashing};
 
-use crate::exit::Failure;
+use crate::exit::{Failure, OrFail};
 use crate::settings::host;
 use crate::settings::project::Project;
 use crate::ship::Plan;
@@ -44,6 +44,9 @@ pub(crate) fn of_plan(world: &World, plan: &Plan, project: &Project) -> Result<B
     request.options.target = plan.target.clone();
     request.options.build_args = project.build.args.clone();
     request.options.labels = plan.labels.clone();
+    if let Some(platform) = &project.build.platform {
+        request.platforms = vec![platform.parse().or_usage()?];
+    }
     if plan.no_cache {
         request.options.no_cache = wharf_build::plan::NoCache::All;
     }

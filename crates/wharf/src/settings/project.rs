@@ -28,6 +28,7 @@ pub(crate) struct Project {
     pub(crate) push: Vec<Push>,
     /// `[env.NAME]`: the places that run one release at a time.
     #[serde(default)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "part of the format, and no verb of today acts on it"))]
     pub(crate) env: BTreeMap<String, Environment>,
 }
 

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use anyhow::Context;
-use wharf_metadata::{Event, Fact, Metadata, Rules, Snapshot, resolve};
+use wharf_metadata::{Event, Fact, Metadata, Snapshot};
 
 use crate::building::file_digest;
+use crate::commands::meta;
 use crate::exit::{Failure, OrFail};
 use crate::settings::project::Project;
 
@@ -30,7 +31,7 @@ pub(crate) fn metadata(
     if snapshot.event.is_none() {
         snapshot.event = tagged(&snapshot);
     }
-    let mut metadata = resolve(&snapshot, &rules).or_usage()?;
+    let mut metadata = meta::of_project(project, &snapshot, directory)?;
     if let Some(model) = &project.model {
         let path = directory.join(&model.artifact);
         let digest = file_digest(&path)

@@ -108,12 +108,7 @@ impl Plan {
                 .or_else(|| tags.first().cloned())
                 .unwrap_or_else(|| "latest".into()),
             tags,
-            labels: metadata
-                .labels
-                .iter()
-                .chain(&project.image.labels)
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
+            labels: metadata.labels.clone(),
             dockerfile: asked
                 .dockerfile
                 .clone()
