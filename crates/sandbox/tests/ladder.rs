@@ -87,8 +87,9 @@ fn chroot_into(directory: &Path) {
 #[test]
 fn root_in_a_chroot() {
     let name = "root_in_a_chroot";
+    // Removed by this process, which stays outside.
+    let directory = tempfile::tempdir().unwrap();
     alone(Caller::Root, name, || {
-        let directory = tempfile::tempdir().unwrap();
         own_mounts();
         chroot_into(directory.path());
         enter_and_run(Rung::Root, name, |arena| {
@@ -101,8 +102,8 @@ fn root_in_a_chroot() {
 
 #[test]
 fn an_ordinary_user_in_a_chroot_has_no_rung() {
+    let directory = tempfile::tempdir().unwrap();
     alone(Caller::Root, "an_ordinary_user_in_a_chroot_has_no_rung", || {
-        let directory = tempfile::tempdir().unwrap();
         own_mounts();
         chroot_into(directory.path());
         become_ordinary();

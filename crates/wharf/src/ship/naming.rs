@@ -20,8 +20,6 @@ pub(crate) fn metadata(
     snapshot: &Snapshot,
     directory: &Path,
 ) -> Result<Metadata, Failure> {
-    let rules =
-        Rules { tags: project.image.tags.clone(), flavor: project.image.flavor.clone(), ..Rules::default() };
     let mut snapshot = snapshot.clone();
     if snapshot.clock.source_date_epoch.is_none()
         && let Some(git) = snapshot.git.as_ref().filter(|git| !git.dirty)
