@@ -1,5 +1,7 @@
 //! A log in a layout on disk: the same code that runs against a registry.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use bytes::Bytes;
 use wharf_ledger::{Actor, Kind, LogName, Record, Release, append, latest};
 use wharf_oci::{Descriptor, Manifest, MediaType};
