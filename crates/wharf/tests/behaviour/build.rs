@@ -61,7 +61,9 @@ fn a_build_that_was_killed_goes_on_where_it_was() {
 
     world.file("Dockerfile", &format!("{BUSYBOX}RUN echo done > /before\nRUN echo quick\n"));
     let resumed = world.wharf_ok(&["build", "--tag", "it:1", "."]);
-    assert_eq!(ran_steps(&resumed.stderr), 1, "{}", resumed.stderr);
+    // The layer of a step is written while the next one runs, so the last step before the kill may run again.
+    let again = ran_steps(&resumed.stderr);
+    assert!((1..=2).contains(&again), "{again} steps ran again: {}", resumed.stderr);
     assert_eq!(world.wharf_ok(&["run", "it:1", "cat", "/before"]).stdout, "done\n");
 }
 
