@@ -7,7 +7,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -18,6 +18,12 @@ use wharf_oci::{Digest, Hashing};
 use wharf_registry::Layout;
 
 use crate::problem::{Code, Problem};
+
+/// How long a request waits for another that is just letting go of its upload.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Uploads that nobody has touched for this long are abandoned.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -123,7 +129,13 @@ impl Uploads {
     fn lock(&self, id: Uuid) -> Result<File, Problem> {
         let path = self.path(id);
         let file = File::options().write(true).open(&path).map_err(|_| unknown(id))?;
-        if file.try_lock().is_err() {
+        let since = Instant::now();
+        while file.try_lock().is_err() {
+            // A process that is just being started holds a copy of every open file until it runs.
+            if since.elapsed() < PATIENCE {
+                std::thread::sleep(PAUSE);
+                continue;
+            }
             let message = "another request is writing to this upload";
             return Err(Problem::new(Code::BlobUploadInvalid, message).with_status(StatusCode::CONFLICT));
         }
