@@ -40,10 +40,10 @@ pub fn is_archive(file: &File) -> Result<bool, Error> {
     Ok(matches!(first, Ok(Some(_))))
 }
 
-/// Extracts the archive in `file`, from its start, below the directory `dest` of the tree `root`; `dest` must exist there
-/// and may pass symbolic links, which are followed inside `root`. Paths and links in the archive are
-/// taken as if `dest` were the root directory. Names that start with `.wh.` are ordinary. Gives the
-/// number of entries.
+/// Extracts the archive in `file`, from its start, below the directory `dest` of the tree `root`. `dest`
+/// must exist and may pass symbolic links, which are followed inside `root`. Paths and links in the
+/// archive are taken as if `dest` were the root directory; names that start with `.wh.` are ordinary.
+/// Gives the number of entries.
 pub fn extract(file: &File, root: &Path, dest: &Path, options: &ExtractOptions) -> Result<u64, Error> {
     rewind(file)?;
     let policy = Policy {

@@ -83,21 +83,30 @@ impl<W: Write + Send + 'static> Encoder<W> {
             to_output: Some(to_output),
             output: Some(output),
         };
-        if compression != Compression::None {
-            encoder.start_compressing(workers);
+        match compression {
+            Compression::None => {}
+            Compression::Gzip { level } => {
+                encoder.start_compressing(workers, move |job| encode_gzip(job, level))
+            }
+            Compression::Zstd { level } => {
+                encoder.start_compressing(workers, move |job| encode_zstd(job, level))
+            }
         }
         encoder
     }
 
-    fn start_compressing(&mut self, workers: usize) {
-        let compression = self.compression;
+    fn start_compressing(
+        &mut self,
+        workers: usize,
+        encode: impl Fn(&Job) -> io::Result<Encoded> + Copy + Send + 'static,
+    ) {
         let (to_workers, jobs) = bounded::<Job>(workers);
         for _ in 0..workers {
             let jobs = jobs.clone();
             thread::spawn(move || {
                 for job in jobs {
                     // Nobody waits any more where the output failed.
-                    let _ = job.done.send(encode_block(compression, &job));
+                    let _ = job.done.send(encode(&job));
                 }
             });
         }
@@ -201,16 +210,14 @@ fn block_size(compression: Compression) -> usize {
     }
 }
 
-fn encode_block(compression: Compression, job: &Job) -> io::Result<Encoded> {
-    match compression {
-        Compression::None => Ok(Encoded { bytes: job.block.to_vec(), crc: None }),
-        Compression::Gzip { level } => {
-            let previous = job.previous.as_ref().map(|previous| previous.as_slice());
-            let member = gzip::encode(previous, &job.block, level)?;
-            Ok(Encoded { bytes: member.bytes, crc: Some(member.crc) })
-        }
-        Compression::Zstd { level } => Ok(Encoded { bytes: zstd::encode(&job.block, level)?, crc: None }),
-    }
+fn encode_gzip(job: &Job, level: u32) -> io::Result<Encoded> {
+    let previous = job.previous.as_ref().map(|previous| previous.as_slice());
+    let member = gzip::encode(previous, &job.block, level)?;
+    Ok(Encoded { bytes: member.bytes, crc: Some(member.crc) })
+}
+
+fn encode_zstd(job: &Job, level: i32) -> io::Result<Encoded> {
+    Ok(Encoded { bytes: zstd::encode(&job.block, level)?, crc: None })
 }
 
 fn hash_blocks(blocks: Receiver<Block>) -> (Digest, u64) {

@@ -54,7 +54,7 @@ pub enum Error {
         entry: PathBuf,
         /// The limit.
         limit: u64,
-        /// What is counted: `entries`, `bytes` or `bytes per compressed byte`.
+        /// What is counted: `entries`, `bytes` or `bytes for every compressed byte`.
         unit: &'static str,
     },
     /// The tree has something that no layer can express.

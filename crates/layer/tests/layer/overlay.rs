@@ -71,8 +71,8 @@ fn run_step(dir: &Path, unshare: &[&str], mount_options: &str) -> Option<String>
 }
 
 /// Everything but the times of directories, which change with what is in them.
-const LIST: &str = r"find . -mindepth 1 \( -type d -printf '%P %y %m %U:%G\n' \) -o \
-                     -printf '%P %y %m %U:%G %s %l\n' | sort";
+const LIST: &str = r"find . -mindepth 1 \( -type d -printf '%P %y %m\n' \) -o \
+                     -printf '%P %y %m %s %l\n' | sort";
 
 fn list(dir: &Path) -> String {
     let output = Command::new("sh").args(["-c", LIST]).current_dir(dir).output().unwrap();
