@@ -13,6 +13,7 @@ mod javascript;
 mod label;
 mod model;
 mod moment;
+mod publish;
 mod resolve;
 mod rules;
 mod snapshot;
@@ -21,6 +22,7 @@ mod template;
 mod version;
 
 pub use model::{Artifact, Model};
+pub use publish::{Decision, Overrides, Present, Release, decide};
 pub use resolve::{Explained, Metadata, Motion, Tag, resolve};
 pub use rules::{Rules, RulesError};
 pub use snapshot::{Clock, Event, Fact, Git, Repository, Snapshot, Variables};

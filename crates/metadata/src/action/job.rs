@@ -185,7 +185,7 @@ fn is_falsy(value: &Value) -> bool {
 fn repository(variables: &Variables, payload: &Value) -> Result<Named, ActionError> {
     if let Some(full) = variables.get("GITHUB_REPOSITORY").filter(|full| !full.is_empty()) {
         let mut parts = full.split('/');
-        let mut part = || parts.next().unwrap_or("undefined").to_owned();
+        let mut part = || parts.next().unwrap_or_default().to_owned();
         return Ok(Named { owner: part(), name: part() });
     }
     let repository = &payload["repository"];

@@ -19,6 +19,8 @@ pub use motion::Motion;
 pub struct Metadata {
     /// The version: the tag of the rule with the highest priority that gave one.
     pub version: Option<String>,
+    /// The version that is released, where a rule read one: without prefix, suffix and pattern.
+    pub release: Option<String>,
     /// Image names without tags, lower case, in the order of the rules.
     pub images: Vec<String>,
     /// Tag names without images, each once, the version first.
@@ -61,12 +63,14 @@ pub fn resolve(snapshot: &Snapshot, rules: &Rules) -> Result<Metadata, RulesErro
     let ruleset = check::read(rules)?;
     let subject = situation::subject(snapshot);
     let evaluated = evaluate(&ruleset.tags, &ruleset.flavor, &subject)?;
-    let named = names::choose(&evaluated, &ruleset.flavor, &subject)?;
+    let mut named = names::choose(&evaluated, &ruleset.flavor, &subject)?;
+    named.warnings.extend(situation::ignored_tag(snapshot));
     let described = describe::describe(snapshot, &subject, named.version.as_deref());
     let labels = describe::with_lines(&described, &rules.labels, &subject)?;
     let annotations = describe::with_lines(&described, &rules.annotations, &subject)?;
     Ok(Metadata {
         version: named.version,
+        release: named.release,
         images: ruleset.images,
         tags: named.tags,
         labels,
@@ -75,3 +79,6 @@ pub fn resolve(snapshot: &Snapshot, rules: &Rules) -> Result<Metadata, RulesErro
         explain: named.explain,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ const LONGEST: usize = 128;
 #[derive(Default)]
 pub(super) struct Named {
     pub(super) version: Option<String>,
+    pub(super) release: Option<String>,
     pub(super) tags: Vec<Tag>,
     pub(super) warnings: Vec<String>,
     pub(super) explain: Vec<Explained>,
@@ -65,6 +66,9 @@ impl Named {
             return Ok(false);
         }
         let motion = motion::of(rule, produced, &name);
+        if self.release.is_none() {
+            self.release.clone_from(&produced.version);
+        }
         self.explain(&rule.text, Some(name.clone()), format!("from {}", produced.origin));
         self.push(Tag { name, motion });
         Ok(true)

@@ -1,7 +1,10 @@
 //! What is being built: CI's word over git's, and every fact with its origin.
 
+use std::cmp::Ordering;
+
 use crate::snapshot::{Fact, Git, Snapshot};
 use crate::subject::Subject;
+use crate::version::Version;
 
 /// What rules see of `snapshot`.
 pub(super) fn subject(snapshot: &Snapshot) -> Subject {
@@ -37,28 +40,37 @@ pub(super) fn built_at(snapshot: &Snapshot) -> i64 {
     snapshot.clock.source_date_epoch.unwrap_or(snapshot.clock.now).as_millisecond()
 }
 
-/// Git's ref: the branch that is checked out; else a tag of the commit; else the one remote branch that ends there.
+/// Git's ref: a version tag of the commit, where the tree is the commit's; else the branch that is checked out;
+/// else another tag; else the one remote branch that ends there.
 fn git_reference(git: &Git) -> Option<Fact> {
-    if let Some(branch) = &git.branch {
-        return Some(fact(format!("refs/heads/{branch}"), "git branch"));
-    }
-    if let Some(tag) = newest_tag(&git.tags) {
-        return Some(fact(format!("refs/tags/{tag}"), "git tag at HEAD"));
-    }
-    match git.remote_branches.as_slice() {
-        [branch] => Some(fact(format!("refs/heads/{branch}"), "remote branch at HEAD")),
-        _ => None,
+    let tag = |tag: &String| Some(fact(format!("refs/tags/{tag}"), "git tag at HEAD"));
+    let branch = |branch: &String, origin| Some(fact(format!("refs/heads/{branch}"), origin));
+    match (version_tag(git).filter(|_| !git.dirty), &git.branch) {
+        (Some(version), _) => tag(version),
+        (None, Some(name)) => branch(name, "git branch"),
+        (None, None) => match (git.tags.last().filter(|_| !git.dirty), git.remote_branches.as_slice()) {
+            (Some(name), _) => tag(name),
+            (None, [only]) => branch(only, "remote branch at HEAD"),
+            (None, _) => None,
+        },
     }
 }
 
-/// Of several tags on one commit the greatest version, else the last one.
-fn newest_tag(tags: &[String]) -> Option<&String> {
-    let version = |tag: &&String| crate::Version::parse(tag);
-    let versions = tags.iter().filter_map(|tag| Some((tag, version(&tag)?)));
-    let newest = versions.reduce(|best, next| {
-        if best.1.compare(&next.1).is_some_and(std::cmp::Ordering::is_lt) { next } else { best }
+/// Why a version tag of the commit does not count, where it would without local changes.
+pub(super) fn ignored_tag(snapshot: &Snapshot) -> Option<String> {
+    let git = snapshot.git.as_ref().filter(|git| git.dirty && snapshot.event.is_none())?;
+    let tag = version_tag(git)?;
+    Some(format!("the git tag `{tag}` does not count: tracked files differ from its commit"))
+}
+
+/// Of the commit's tags the one that names the greatest version.
+fn version_tag(git: &Git) -> Option<&String> {
+    let versions = git.tags.iter().filter_map(|tag| Some((tag, Version::parse(tag)?)));
+    let greatest = versions.reduce(|best, next| {
+        let newer = best.1.compare(&next.1).is_some_and(Ordering::is_lt);
+        if newer { next } else { best }
     });
-    newest.map(|(tag, _)| tag).or_else(|| tags.last())
+    greatest.map(|(tag, _)| tag)
 }
 
 /// The default branch: as CI says, as the remote says, or the one of the two usual names that is checked out.

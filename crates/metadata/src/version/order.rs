@@ -24,6 +24,12 @@ impl Version {
         (semantic.is_some() || pep440.is_some()).then(|| Self { text: text.to_owned(), semantic, pep440 })
     }
 
+    /// Reads the version that `text` is or ends in: `app-1.2.3` holds `1.2.3`.
+    pub fn within(text: &str) -> Option<Self> {
+        let start = text.find(|c: char| c.is_ascii_digit())?;
+        Self::parse(text).or_else(|| Self::parse(&text[start..]))
+    }
+
     /// Whether it is less than a release: a candidate, a preview, a development state.
     pub fn is_prerelease(&self) -> bool {
         match (&self.semantic, &self.pep440) {
@@ -75,5 +81,13 @@ mod tests {
         assert_eq!(compare("2024.8", "2024.10"), Some(Ordering::Less));
         assert_eq!(compare("1.2.3rc1", "1.2.3"), Some(Ordering::Less));
         assert_eq!(compare("main", "1.2.3"), None);
+    }
+
+    #[test]
+    fn a_version_may_have_a_name_before_it() {
+        let within = |text: &str| Version::within(text).map(|version| version.as_str().to_owned());
+        assert_eq!(within("app-1.2.3").as_deref(), Some("1.2.3"));
+        assert_eq!(within("v1.2.3-rc.1").as_deref(), Some("v1.2.3-rc.1"));
+        assert_eq!(within("main"), None);
     }
 }
