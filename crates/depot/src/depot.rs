@@ -15,6 +15,7 @@ use crate::access::Access;
 use crate::problem::{Code, Problem};
 use crate::repositories::Repositories;
 use crate::route::Route;
+use crate::tls::Tls;
 use crate::uploads::{Hashes, Uploads};
 use crate::{blobs, lists, manifests};
 
@@ -29,12 +30,14 @@ pub struct Options {
     pub immutable_tags: bool,
     /// Manifests, tags and blobs may be deleted.
     pub allow_delete: bool,
+    /// Serve with TLS, by this certificate.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
     /// Open to everybody, everything allowed: right for loopback only.
     fn default() -> Self {
-        Self { access: Access::Open, read_only: false, immutable_tags: false, allow_delete: true }
+        Self { access: Access::Open, read_only: false, immutable_tags: false, allow_delete: true, tls: None }
     }
 }
 

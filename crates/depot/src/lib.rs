@@ -21,8 +21,10 @@ mod range;
 mod repositories;
 mod route;
 mod running;
+mod tls;
 mod uploads;
 
 pub use access::{Access, AccessError, Users};
 pub use depot::{Depot, DepotError, Options};
 pub use running::Running;
+pub use tls::{Tls, TlsError};

@@ -8,6 +8,7 @@ use axum::Router;
 use tokio::sync::oneshot;
 
 use crate::depot::{Depot, DepotError};
+use crate::tls::TlsListener;
 
 impl Depot {
     /// Serves on `listener` until `shutdown` is done; requests that are under way are finished first.
@@ -17,14 +18,19 @@ impl Depot {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), DepotError> {
         let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+        let tls = self.options.tls.clone();
         let router = Router::new().fallback(move |request| {
             let depot = self.clone();
             async move { depot.handle(request).await }
         });
-        axum::serve(listener, router)
-            .with_graceful_shutdown(shutdown)
-            .await
-            .map_err(|source| DepotError::Serve { address, source })
+        let served = match tls {
+            None => axum::serve(listener, router).with_graceful_shutdown(shutdown).await,
+            Some(tls) => match TlsListener::new(listener, &tls) {
+                Ok(listener) => axum::serve(listener, router).with_graceful_shutdown(shutdown).await,
+                Err(error) => Err(error),
+            },
+        };
+        served.map_err(|source| DepotError::Serve { address, source })
     }
 
     /// Serves on `address` from a thread of its own until the result is dropped. Port 0 takes any free port.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use wharf_oci::{Descriptor, Digest, Reference, media};
 
 use crate::store::{Condition, Document, Name, Parsed, Store};
@@ -47,13 +47,26 @@ pub async fn push(
     let work = async {
         let repository = client.repository(to)?;
         let plan = Plan::of(layout, image).map_err(|cause| Error::new(task(), cause))?;
-        let mut content: Vec<_> = stream::iter(&plan.blobs)
+        let blobs = stream::iter(&plan.blobs)
             .map(|blob| push_one(layout, blob, &repository, progress))
             .buffer_unordered(QUESTIONS)
-            .try_collect()
-            .await?;
+            .try_collect::<Vec<_>>();
+        // What is there already is asked side by side, so that a push with nothing new takes one round trip.
+        let (mut content, documents, tags) = future::try_join3(
+            blobs,
+            missing(&repository, plan.manifests.iter().map(|d| (Name::Digest(&d.descriptor.digest), d))),
+            missing(&repository, tags.iter().map(|tag| (Name::Tag(tag), plan.root()))),
+        )
+        .await?;
         for document in &plan.manifests {
-            content.push(push_manifest(&repository, document).await?);
+            let Descriptor { digest, size, .. } = &document.descriptor;
+            let outcome = if documents.contains(&Name::Digest(digest)) {
+                repository.put_manifest(Name::Digest(digest), document, Condition::Always).await?;
+                Outcome::Transferred
+            } else {
+                Outcome::Existing
+            };
+            content.push((digest.clone(), *size, outcome));
         }
         for tag in tags {
             push_tag(&repository, tag, plan.root()).await?;
@@ -150,33 +163,28 @@ async fn push_one(
     Ok((blob.digest.clone(), blob.size, outcome))
 }
 
-async fn push_manifest(repository: &Repository, document: &Document) -> Result<(Digest, u64, Outcome)> {
-    let Descriptor { digest, size, .. } = &document.descriptor;
-    let name = Name::Digest(digest);
-    let outcome = match repository.head(name).await? {
-        Some(_) => Outcome::Existing,
-        None => {
-            repository.put_manifest(name, document, Condition::Always).await?;
-            Outcome::Transferred
-        }
+/// The names that do not name their documents yet, in the order given.
+async fn missing<'a>(
+    repository: &Repository,
+    wanted: impl Iterator<Item = (Name<'a>, &'a Document)>,
+) -> Result<Vec<Name<'a>>> {
+    let look = |(name, document): (Name<'a>, &'a Document)| async move {
+        let found = repository.head(name).await?;
+        let is_there = found.is_some_and(|found| found.digest == document.descriptor.digest);
+        Ok((!is_there).then_some(name))
     };
-    Ok((digest.clone(), *size, outcome))
+    let found: Vec<_> = stream::iter(wanted).map(look).buffered(QUESTIONS).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Lets a tag name the image. Where that is refused, what the tag says decides, not the words of the refusal:
 /// some registries refuse even the same digest again.
-async fn push_tag(repository: &Repository, tag: &str, document: &Document) -> Result<()> {
-    let name = Name::Tag(tag);
-    let is_ours =
-        |found: Option<Descriptor>| found.is_some_and(|found| found.digest == document.descriptor.digest);
-    if is_ours(repository.head(name).await?) {
-        return Ok(());
-    }
+async fn push_tag(repository: &Repository, name: Name<'_>, document: &Document) -> Result<()> {
     match repository.put_manifest(name, document, Condition::Always).await {
-        Err(error)
-            if matches!(error.cause(), Cause::Immutable { .. }) && is_ours(repository.head(name).await?) =>
-        {
-            Ok(())
+        Err(error) if matches!(error.cause(), Cause::Immutable { .. }) => {
+            let found = repository.head(name).await?;
+            let is_ours = found.is_some_and(|found| found.digest == document.descriptor.digest);
+            if is_ours { Ok(()) } else { Err(error) }
         }
         result => result,
     }

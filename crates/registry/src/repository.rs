@@ -103,7 +103,8 @@ impl Repository {
 
     /// Whether the blob is here, asked with a token for `actions`.
     async fn has(&self, digest: &Digest, actions: &[&str]) -> Result<bool> {
-        let task = || self.from("looking for", format!("blob {digest}"));
+        let task =
+            || Task::new("looking for", format!("blob {digest}"), format!("in {}", self.reference.name()));
         let found = self.anywhere(task, actions, |place| {
             async move {
                 let ask = place.ask(Method::HEAD, &format!("blobs/{digest}")).await?;

@@ -8,7 +8,7 @@ use wharf_oci::{Descriptor, Digest, Index, MediaType, digest, media};
 
 use super::{Place, Repository, content_length};
 use crate::store::{Condition, Document, Name, Parsed, Store};
-use crate::{Cause, DOCUMENT_MAX, Error, Result, answer, media_type};
+use crate::{Cause, DOCUMENT_MAX, Error, Result, Task, answer, media_type};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 /// The registry's word that it keeps the list of referrers itself.
@@ -21,7 +21,8 @@ impl Repository {
     }
 
     pub(super) async fn look_up_manifest(&self, name: Name<'_>) -> Result<Option<Descriptor>> {
-        let task = || self.from("looking up", format!("manifest {name}"));
+        let task =
+            || Task::new("looking up", format!("manifest {name}"), format!("in {}", self.reference.name()));
         self.anywhere(task, &["pull"], |place| async move { look_up(&place, name).await }.boxed()).await
     }
 

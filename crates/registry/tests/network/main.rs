@@ -4,4 +4,5 @@
 
 mod faults;
 mod support;
+mod tls;
 mod transfer;
