@@ -52,6 +52,22 @@ impl Blob {
         Self { data: self.data.clone(), start: self.start + offset, length: length.min(self.length - offset) }
     }
 
+    /// The same bytes with a length of `length`: of what is missing nothing can be read.
+    pub(crate) fn with_length(mut self, length: u64) -> Self {
+        self.length = length;
+        self
+    }
+
+    /// Whether both are the same part of the same bytes in memory or of the same file.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let data = match (&self.data, &other.data) {
+            (Data::Memory(a), Data::Memory(b)) => Arc::ptr_eq(a, b),
+            (Data::File(a), Data::File(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        data && self.start == other.start && self.length == other.length
+    }
+
     /// Reads at `offset` until `buffer` is full or the bytes end; gives how many were read.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = (buffer.len() as u64).min(self.length.saturating_sub(offset)) as usize;

@@ -16,8 +16,6 @@ use crate::secrets;
 const HEAD: usize = 4096;
 /// The largest file that the inventory reads: a program, or a jar.
 const MAX_METADATA: u64 = 4 << 30;
-/// The largest model file that is taken apart.
-const MAX_MODEL: u64 = 64 << 30;
 
 /// Looks at files and keeps what it learns.
 #[derive(Debug)]
@@ -72,7 +70,7 @@ impl<'a> Examiner<'a> {
         if let Some(error) = spooled.error {
             return Err(error);
         }
-        self.whole(path, &spooled.blob);
+        self.whole(path, &spooled.blob.with_length(size));
         Ok(())
     }
 
@@ -88,12 +86,22 @@ impl<'a> Examiner<'a> {
         Ok(())
     }
 
+    /// Looks at a file that is in memory.
+    pub(crate) fn bytes(&mut self, path: &str, content: Vec<u8>) {
+        let size = content.len() as u64;
+        self.files.push(FileRecord { path: path.to_owned(), size });
+        if self.wanted(path, size, &content[..content.len().min(HEAD)]).is_some() {
+            self.whole(path, &content.into());
+        }
+    }
+
     /// How many bytes somebody wants to see of a file that begins like this.
     fn wanted(&self, path: &str, size: u64, head: &[u8]) -> Option<u64> {
         let checks = &self.options.checks;
         let metadata =
             (checks.vulnerabilities && Catalog::wants(path, size, head).is_some()).then_some(MAX_METADATA);
-        let model = (checks.models && model::wants(path, size, head)).then_some(MAX_MODEL);
+        let model =
+            (checks.models && model::wants(path, size, head)).then(|| model::needed(path, size, head));
         let secret = (checks.secrets && secrets::wants(path, size, head)).then_some(secrets::MAX_SIZE);
         metadata.max(model).max(secret)
     }

@@ -38,4 +38,4 @@ pub use image::{DockerfileSource, Image, LayerReport, OpenBlob};
 pub use inventory::{Distribution, Found, Inventory, Package, PackageFile, SourcePackage, System};
 pub use osv::{Database, DatabaseError};
 pub use saved::SavedImage;
-pub use scan::{Checks, Options, assemble, directory, file, image, read_layer};
+pub use scan::{Checks, Options, assemble, bytes, directory, file, image, read_layer};

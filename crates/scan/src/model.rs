@@ -21,5 +21,5 @@ mod walk;
 mod yaml;
 
 pub(crate) use issue::Issue;
-pub(crate) use kind::wants;
+pub(crate) use kind::{needed, wants};
 pub(crate) use walk::scan;

@@ -191,6 +191,13 @@ pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
     Ok(finish(path, &[examiner.finish()], options, &Database::default()))
 }
 
+/// Looks at one file that is in memory, as if it lay at `name`: a model, or a document that may hold secrets.
+pub fn bytes(name: &str, content: Vec<u8>, options: &Options) -> Vec<Finding> {
+    let mut examiner = Examiner::new(options);
+    examiner.bytes(name, content);
+    examiner.finish().findings
+}
+
 fn examine(examiner: &mut Examiner<'_>, file: &Path, name: &str) -> Result<(), Error> {
     let examined = File::open(file).and_then(|file| examiner.file(name, file));
     examined.map_err(|source| Error::Path { path: file.to_owned(), source })

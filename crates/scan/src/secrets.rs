@@ -7,6 +7,8 @@
 mod config;
 mod rules;
 
+use std::ops::Range;
+
 use crate::findings::{Finding, Kind};
 
 pub(crate) use config::scan_config;
@@ -16,7 +18,9 @@ use rules::{RULES, Rule};
 pub(crate) const MAX_SIZE: u64 = 4 << 20;
 /// How far from its keyword a credential may begin, and how long it may be.
 const BEFORE: usize = 128;
-const AFTER: usize = 8 << 10;
+const AFTER: usize = 1 << 10;
+/// How often a pattern is tried in one file.
+const MAX_TRIES: usize = 5000;
 /// Findings of one rule in one file after which more say nothing new.
 const MAX_REPEATS: usize = 10;
 
@@ -63,23 +67,25 @@ fn finding(rule: &Rule, path: &str, place: Option<String>, secret: &str) -> Find
 }
 
 /// Where which rule finds something in a text, in order.
-fn matches<'r>(text: &str, path: &str) -> Vec<(&'r Rule, std::ops::Range<usize>)> {
-    let mut found: Vec<(&Rule, std::ops::Range<usize>)> = Vec::new();
-    for hit in RULES.keywords.find_overlapping_iter(text) {
+fn matches<'r>(text: &str, path: &str) -> Vec<(&'r Rule, Range<usize>)> {
+    let mut found: Vec<(&Rule, Range<usize>)> = Vec::new();
+    for hit in RULES.keywords.find_overlapping_iter(text).take(MAX_TRIES) {
+        let start = floor(text, hit.start().saturating_sub(BEFORE));
+        let end = floor(text, (hit.end() + AFTER).min(text.len()));
         for &index in &RULES.by_keyword[hit.pattern().as_usize()] {
             let rule = &RULES.rules[index];
             let repeats = found.iter().filter(|(other, _)| std::ptr::eq(*other, rule)).count();
             if repeats >= MAX_REPEATS || rule.path.as_ref().is_some_and(|pattern| !pattern.is_match(path)) {
                 continue;
             }
-            let start = floor(text, hit.start().saturating_sub(BEFORE));
-            let end = floor(text, (hit.end() + AFTER).min(text.len()));
-            let Some(captures) = rule.pattern.captures(&text[start..end]) else { continue };
-            let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
-            let range = start + secret.start()..start + secret.end();
-            let overlaps = found.iter().any(|(_, other)| other.start < range.end && range.start < other.end);
-            if !overlaps && rule.accepts(secret.as_str()) {
-                found.push((rule, range));
+            for captures in rule.pattern.captures_iter(&text[start..end]) {
+                let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
+                let range = start + secret.start()..start + secret.end();
+                let overlaps =
+                    found.iter().any(|(_, other)| other.start < range.end && range.start < other.end);
+                if !overlaps && rule.accepts(secret.as_str()) {
+                    found.push((rule, range));
+                }
             }
         }
     }

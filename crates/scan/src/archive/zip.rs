@@ -4,6 +4,7 @@
 //! file. So a member counts if either names it, and where they disagree that is said. Checksums and flags
 //! never hide a member.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 
 use crate::blob::Blob;
@@ -45,6 +46,8 @@ pub(crate) struct Archive {
     pub(crate) has_directory: bool,
     /// Where directory and local headers disagree, in words.
     pub(crate) disagreements: Vec<String>,
+    /// Where the data of each name begins.
+    places: HashMap<String, u64>,
 }
 
 /// What a central or a local header says.
@@ -94,9 +97,7 @@ impl Archive {
                 listed.name, listed.method, local.method
             ));
         }
-        if self.members.iter().any(|m| m.name == listed.name && m.data != local.offset)
-            && self.members.len() < 4096
-        {
+        if self.places.insert(listed.name.clone(), local.offset).is_some_and(|other| other != local.offset) {
             self.disagreements.push(format!("`{}` is there twice", listed.name));
         }
         self.members.push(Member {
@@ -120,7 +121,7 @@ impl Archive {
             self.members.iter().map(|m| (m.data, m.data.saturating_add(m.compressed))).collect();
         known.sort_unstable();
         let mut known = known.into_iter().peekable();
-        let starts: std::collections::HashSet<u64> = self.members.iter().map(|m| m.data).collect();
+        let starts: HashSet<u64> = self.members.iter().map(|m| m.data).collect();
         let mut at = 0;
         while let Some(found) = blob.find(LOCAL, at, blob.len())? {
             at = found + 4;

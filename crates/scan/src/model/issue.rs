@@ -39,8 +39,8 @@ fn help(rule: &str) -> &'static str {
         "pickle" => {
             "Loading a pickle runs the program in it. Do not load this file unless you made it yourself.\n\n\
              Weights need no pickle: save them as safetensors, and load other people's with \
-             `torch.load(path, weights_only=True)`. For scikit-learn use skops or ONNX. If the name is a class of your own, allow \
-             it in `wharf.toml`:\n\n```toml\n[scan]\nallow = [\"yourpackage.module.Class\"]\n```"
+             `torch.load(path, weights_only=True)`. For scikit-learn use skops or ONNX. If the name is a class of your own, \
+             allow it: `wharf scan --allow yourpackage.module.Class`."
         }
         "archive" => {
             "Readers of this archive disagree about what is in it, which is how a payload is hidden from one that \

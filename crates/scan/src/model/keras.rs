@@ -13,6 +13,8 @@ use crate::findings::Severity;
 const MAX_CONFIG: u64 = 64 << 20;
 /// How many configurations one file may have.
 const MAX_CONFIGS: usize = 64;
+/// How much is read in all to find where configurations begin.
+const MAX_READ: u64 = 512 << 20;
 
 /// Modules whose layers Keras itself brings.
 const MODULES: [&str; 10] = [
@@ -34,10 +36,15 @@ const FUNCTION_MODULES: [&str; 8] =
 /// What is wrong with the configurations that stand as text inside a file of another format.
 pub(super) fn check_embedded(blob: &Blob) -> Vec<Issue> {
     let mut issues = Vec::new();
-    let mut at = 0;
+    let (mut at, mut read) = (0, 0);
     for _ in 0..MAX_CONFIGS {
+        if read > MAX_READ {
+            let title = "it has configurations that do not end, and was not read to its end";
+            push(&mut issues, Issue::new("keras-limit", Severity::High, title));
+            break;
+        }
         let Ok(Some(found)) = blob.find(b"\"class_name\"", at, blob.len()) else { break };
-        let (start, document) = enclosing(blob, found);
+        let (start, document) = enclosing(blob, found, &mut read);
         match document {
             Some((document, length)) => {
                 check(&document, &mut issues);
@@ -58,7 +65,8 @@ pub(super) fn check_embedded(blob: &Blob) -> Vec<Issue> {
 }
 
 /// The outermost JSON object around a place, as far back as text goes: where it begins, itself, its length.
-fn enclosing(blob: &Blob, found: u64) -> (u64, Option<(Value, u64)>) {
+/// Counts what it had to read.
+fn enclosing(blob: &Blob, found: u64, read: &mut u64) -> (u64, Option<(Value, u64)>) {
     const BACK: u64 = 4096;
     let from = found.saturating_sub(BACK);
     let before = blob.bytes(from, (found - from) as usize).unwrap_or_default();
@@ -68,12 +76,15 @@ fn enclosing(blob: &Blob, found: u64) -> (u64, Option<(Value, u64)>) {
         before[text_start..].iter().enumerate().filter(|(_, b)| **b == b'{').map(|(i, _)| text_start + i);
     for brace in braces.take(32) {
         let start = from + brace as u64;
-        let text = blob.bytes(start, MAX_CONFIG as usize).unwrap_or_default();
-        let mut stream = serde_json::Deserializer::from_slice(&text).into_iter::<Value>();
-        if let Some(Ok(document)) = stream.next()
-            && start + stream.byte_offset() as u64 > found
+        let mut reader = blob.slice(start, MAX_CONFIG).reader(0);
+        let mut stream = serde_json::Deserializer::from_reader(&mut reader).into_iter::<Value>();
+        let document = stream.next();
+        let length = stream.byte_offset() as u64;
+        *read += reader.position();
+        if let Some(Ok(document)) = document
+            && start + length > found
         {
-            return (start, Some((document, stream.byte_offset() as u64)));
+            return (start, Some((document, length)));
         }
     }
     (found, None)

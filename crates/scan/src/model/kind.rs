@@ -1,5 +1,6 @@
 //! What a file is, told by its first bytes; names only where bytes do not tell.
 
+use super::npy;
 use crate::archive::{Codec, TarReader};
 use crate::pickle::looks_like_pickle;
 
@@ -70,6 +71,18 @@ pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> bool {
         // Documentation and logs are compressed too; what a stream holds is seen only by opening it.
         Some(_) => true,
         None => is_model_name(path),
+    }
+}
+
+/// How much of such a file is looked at, where that is not all of it: the weights of formats that hold nothing
+/// but a header and numbers are not.
+pub(crate) fn needed(path: &str, size: u64, head: &[u8]) -> u64 {
+    /// Longer than the header of any model of these formats.
+    const HEADER: u64 = 128 << 20;
+    match of(path, size, head) {
+        Some(Format::SafeTensors | Format::Gguf) => size.min(HEADER),
+        Some(Format::Npy) if npy::is_numbers(head) => size.min(head.len() as u64),
+        _ => size,
     }
 }
 

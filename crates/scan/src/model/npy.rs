@@ -10,6 +10,11 @@ pub(super) enum Content {
     Broken,
 }
 
+/// Whether a file that begins like this holds numbers only.
+pub(super) fn is_numbers(head: &[u8]) -> bool {
+    matches!(objects_at(&Blob::from(head.to_vec())), Content::Numbers)
+}
+
 /// Where the pickle of an array of objects begins.
 pub(super) fn objects_at(blob: &Blob) -> Content {
     let start = blob.bytes(0, 12).unwrap_or_default();

@@ -11,9 +11,8 @@ use crate::pickle::{self, Policy};
 
 /// How deep archives may be nested.
 const MAX_DEPTH: usize = 6;
-/// Bytes that one file may unpack to in all.
-const MAX_UNPACKED: u64 = 16 << 30;
-/// Above this much, a stream must not be this many times its compressed size.
+/// Above this much, a stream must not be this many times its compressed size, nor all streams of a file together
+/// that many times the file.
 const FREE: u64 = 64 << 20;
 const MAX_RATIO: u64 = 200;
 /// Members of one archive that are looked at.
@@ -22,7 +21,8 @@ const HEAD: usize = 4096;
 
 /// What is wrong with the file at `path`.
 pub(crate) fn scan(path: &str, blob: &Blob, allow: &[String]) -> Vec<Finding> {
-    let mut walk = Walk { policy: Policy::new(allow), unpacked: 0, inside: Vec::new(), found: Vec::new() };
+    let left = blob.len().saturating_mul(MAX_RATIO).max(4 * FREE);
+    let mut walk = Walk { policy: Policy::new(allow), left, inside: Vec::new(), found: Vec::new() };
     walk.file(path, blob);
     let findings = walk.found.into_iter();
     findings.map(|(member, issue)| issue.into_finding(path, member)).collect()
@@ -31,7 +31,8 @@ pub(crate) fn scan(path: &str, blob: &Blob, allow: &[String]) -> Vec<Finding> {
 /// A way down, and what was found on it.
 struct Walk {
     policy: Policy,
-    unpacked: u64,
+    /// Bytes that may still be unpacked.
+    left: u64,
     /// The names of the members that lead to where we are.
     inside: Vec<String>,
     found: Vec<(Option<String>, Issue)>,
@@ -95,8 +96,8 @@ impl Walk {
         if scanned.is_pickle && !scanned.complete && !suspicious && kind::is_pickle_name(name) {
             self.report(Issue::new("pickle-broken", Severity::Low, "it is a pickle that breaks off"));
         }
-        for (number, bytes) in scanned.nested.into_iter().enumerate() {
-            self.descend(&format!("bytes {}", number + 1), &Blob::from(bytes));
+        for (number, bytes) in scanned.nested.iter().enumerate() {
+            self.descend(&format!("bytes {}", number + 1), bytes);
         }
     }
 
@@ -161,10 +162,9 @@ impl Walk {
         if broken {
             return Some(head.into());
         }
-        let allowed =
-            compressed.saturating_mul(MAX_RATIO).max(FREE).min(MAX_UNPACKED.saturating_sub(self.unpacked));
+        let allowed = compressed.saturating_mul(MAX_RATIO).max(FREE).min(self.left);
         let spooled = blob::spool(head.as_slice().chain(stream), allowed).ok()?;
-        self.unpacked += spooled.blob.len();
+        self.left -= spooled.blob.len();
         if spooled.cut {
             self.limit("unpacks to far more than its size");
         }

@@ -3,7 +3,13 @@
 use super::machine::Machine;
 use super::policy::{Judgement, Special};
 use super::value::{Object, Value};
+use crate::blob::Blob;
 use crate::findings::Severity;
+
+/// Pickles within one pickle that are looked at.
+const MAX_NESTED: usize = 256;
+/// The longest text that is taken for bytes.
+const MAX_ENCODED: u64 = 16 << 20;
 
 impl Machine<'_> {
     /// Calls `callee`, or makes an object of that class.
@@ -145,6 +151,10 @@ impl Machine<'_> {
     /// Functions that load a pickle from bytes: the bytes are looked at like a file of their own.
     fn load(&mut self, function: &str, arguments: &[Value]) {
         match arguments.first().and_then(|value| self.bytes_of(*value)) {
+            Some(_) if self.nested.len() >= MAX_NESTED => {
+                self.report("pickle-limit", Severity::High, "it loads more pickles than any real model");
+            }
+            Some(bytes) if self.nested.iter().any(|known| known.is_same(&bytes)) => {}
             Some(bytes) => self.nested.push(bytes),
             None => self.report(
                 "pickle-nested",
@@ -169,47 +179,42 @@ impl Machine<'_> {
     }
 
     /// The bytes that a value is, as far as the file says them.
-    fn bytes_of(&self, value: Value) -> Option<Vec<u8>> {
-        /// Nested pickles are storages of single tensors at most.
-        const MAX_NESTED: u32 = 256 << 20;
-        match value {
-            Value::Bytes { at, length } if length <= MAX_NESTED => self.blob.bytes(at, length as usize).ok(),
-            Value::Text { at, length } if length <= MAX_NESTED => self.blob.bytes(at, length as usize).ok(),
-            Value::Written(_) => Some(latin1(&self.heap.text(self.blob, value)?)),
-            Value::Object(_) => {
-                let Some(Object::Made { callee: Value::Global(index), arguments: Some(arguments), .. }) =
-                    self.heap.get(value)
-                else {
-                    return None;
-                };
-                match self.full_name(*index).as_str() {
-                    "_codecs.encode" => {
-                        let text = arguments.first()?;
-                        match self.heap.text(self.blob, *text) {
-                            Some(text) => Some(latin1(&text)),
-                            None => {
-                                let raw = self.bytes_of(*text)?;
-                                Some(latin1(&String::from_utf8(raw).ok()?))
-                            }
-                        }
-                    }
-                    "builtins.bytes"
-                    | "builtins.bytearray"
-                    | "__builtin__.bytes"
-                    | "__builtin__.bytearray" => {
-                        let inner = *arguments.first()?;
-                        (inner != value).then(|| self.bytes_of_flat(inner)).flatten()
-                    }
-                    _ => None,
+    fn bytes_of(&self, value: Value) -> Option<Blob> {
+        if let Some(bytes) = self.plain_bytes(value) {
+            return Some(bytes);
+        }
+        let Some(Object::Made { callee: Value::Global(index), arguments: Some(arguments), .. }) =
+            self.heap.get(value)
+        else {
+            return None;
+        };
+        let argument = *arguments.first()?;
+        match self.full_name(*index).as_str() {
+            "_codecs.encode" => {
+                // Text of which every character stands for one byte.
+                let text = self.plain_bytes(argument).filter(|text| text.len() <= MAX_ENCODED)?;
+                let text = text.bytes(0, text.len() as usize).ok()?;
+                match self.heap.written(argument) {
+                    Some(_) => Some(text.into()),
+                    None => Some(latin1(&String::from_utf8(text).ok()?).into()),
                 }
+            }
+            "builtins.bytes" | "builtins.bytearray" | "__builtin__.bytes" | "__builtin__.bytearray" => {
+                self.plain_bytes(argument)
             }
             _ => None,
         }
     }
 
-    /// The bytes of a value that is not itself made by a call.
-    fn bytes_of_flat(&self, value: Value) -> Option<Vec<u8>> {
-        if matches!(value, Value::Object(_)) { None } else { self.bytes_of(value) }
+    /// The bytes of a text or of bytes.
+    fn plain_bytes(&self, value: Value) -> Option<Blob> {
+        match value {
+            Value::Bytes { at, length } | Value::Text { at, length } => {
+                Some(self.blob.slice(at, u64::from(length)))
+            }
+            Value::Written(_) => Some(latin1(self.heap.written(value)?).into()),
+            _ => None,
+        }
     }
 
     /// Gives `target` its state.
@@ -248,7 +253,8 @@ impl Machine<'_> {
             if !suspicious.contains(&key.as_str()) || value == Value::Scalar {
                 continue;
             }
-            let harmless = self.heap.text(self.blob, value).is_some_and(|text| is_argument_template(&text));
+            let harmless =
+                self.heap.long_text(self.blob, value).is_some_and(|text| is_argument_template(&text));
             if !harmless {
                 let name = self.full_name(class);
                 self.report(

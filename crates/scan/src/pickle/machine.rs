@@ -13,10 +13,10 @@ use crate::findings::Severity;
 use crate::model::Issue;
 
 /// Steps after which a program is given up on. Real models stay far below.
-const MAX_STEPS: u64 = 200_000_000;
+const MAX_STEPS: u64 = 100_000_000;
 const MAX_STACK: usize = 4 << 20;
 const MAX_MEMO: usize = 8 << 20;
-const MAX_GLOBALS: usize = 100_000;
+const MAX_GLOBALS: usize = 10_000;
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +60,11 @@ pub(super) struct Machine<'a> {
     pub(super) heap: Heap,
     pub(super) imports: Vec<Import>,
     import_index: HashMap<(String, String), u32>,
+    /// Names that were resolved once are not read again.
+    resolved: HashMap<(Value, Value), Value>,
     pub(super) issues: Vec<Issue>,
     /// Bytes that the program hands to another loader.
-    pub(super) nested: Vec<Vec<u8>>,
+    pub(super) nested: Vec<Blob>,
     /// Arrays that were passed over.
     pub(super) arrays_seen: usize,
     pub(super) calls: usize,
@@ -115,6 +117,7 @@ impl<'a> Machine<'a> {
             heap: Heap::default(),
             imports: Vec::new(),
             import_index: HashMap::new(),
+            resolved: HashMap::new(),
             issues: Vec::new(),
             nested: Vec::new(),
             arrays_seen: 0,
@@ -356,6 +359,10 @@ impl<'a> Machine<'a> {
     fn stack_global(&mut self) -> Option<()> {
         let name = self.pop()?;
         let module = self.pop()?;
+        if let Some(known) = self.resolved.get(&(module, name)) {
+            self.push(*known);
+            return Some(());
+        }
         let text = |value| self.heap.text(self.blob, value);
         let value = match (text(module), text(name)) {
             (Some(module), Some(name)) => self.import(&module, &name),
@@ -368,6 +375,9 @@ impl<'a> Machine<'a> {
                 Value::Opaque
             }
         };
+        if self.resolved.len() < MAX_GLOBALS {
+            self.resolved.insert((module, name), value);
+        }
         self.push(value);
         Some(())
     }
@@ -393,7 +403,7 @@ impl<'a> Machine<'a> {
     pub(super) fn report(&mut self, rule: &'static str, severity: Severity, title: impl Into<String>) {
         let issue = Issue::new(rule, severity, title);
         // A loop of the same trick says nothing new.
-        if self.issues.len() < 1000 && !self.issues.contains(&issue) {
+        if self.issues.len() < 100 && !self.issues.contains(&issue) {
             self.issues.push(issue);
         }
     }

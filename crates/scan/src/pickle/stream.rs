@@ -21,7 +21,7 @@ pub(crate) struct Scanned {
     pub(crate) complete: bool,
     pub(crate) issues: Vec<Issue>,
     /// Bytes that it hands to another loader, to be looked at like files.
-    pub(crate) nested: Vec<Vec<u8>>,
+    pub(crate) nested: Vec<Blob>,
     /// Where the last pickle ends.
     pub(crate) end: u64,
 }

@@ -3,7 +3,7 @@
 use crate::blob::Blob;
 
 /// A value on the stack or in the memo. Texts and bytes stay where they are in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Value {
     /// Nothing that matters: `None`, a truth value, a float, a very large number.
     Scalar,
@@ -46,14 +46,18 @@ pub(super) enum Object {
 /// How many items of a container are kept: arguments and states that rules look at are short.
 pub(super) const KEPT_ITEMS: usize = 64;
 
-/// The longest text that is read back: names and codecs are short.
+/// The longest text that is read back as a name; and as anything else.
+const MAX_NAME: usize = 1024;
 const MAX_TEXT: usize = 64 << 10;
+/// How much text with escapes is kept in all.
+const MAX_WRITTEN: usize = 64 << 20;
 
 /// Values that do not fit on the stack.
 #[derive(Debug, Default)]
 pub(super) struct Heap {
     objects: Vec<Object>,
     written: Vec<Box<str>>,
+    written_bytes: usize,
 }
 
 impl Heap {
@@ -69,7 +73,8 @@ impl Heap {
     }
 
     pub(super) fn write(&mut self, text: String) -> Value {
-        if self.written.len() >= Self::MAX_OBJECTS || text.len() > MAX_TEXT {
+        self.written_bytes += text.len();
+        if self.written.len() >= Self::MAX_OBJECTS || self.written_bytes > MAX_WRITTEN {
             return Value::Opaque;
         }
         self.written.push(text.into());
@@ -90,13 +95,30 @@ impl Heap {
         }
     }
 
-    /// The text that a value is.
+    /// The text that a value is, if it is short enough for a name.
     pub(super) fn text(&self, blob: &Blob, value: Value) -> Option<String> {
+        self.text_up_to(MAX_NAME, blob, value)
+    }
+
+    /// The text that a value is, if it is not data.
+    pub(super) fn long_text(&self, blob: &Blob, value: Value) -> Option<String> {
+        self.text_up_to(MAX_TEXT, blob, value)
+    }
+
+    fn text_up_to(&self, most: usize, blob: &Blob, value: Value) -> Option<String> {
         match value {
-            Value::Text { at, length } if length as usize <= MAX_TEXT => {
+            Value::Text { at, length } if length as usize <= most => {
                 String::from_utf8(blob.bytes(at, length as usize).ok()?).ok()
             }
-            Value::Written(index) => self.written.get(index as usize).map(|text| text.to_string()),
+            Value::Written(_) => self.written(value).filter(|text| text.len() <= most).map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    /// Text that had escapes.
+    pub(super) fn written(&self, value: Value) -> Option<&str> {
+        match value {
+            Value::Written(index) => self.written.get(index as usize).map(AsRef::as_ref),
             _ => None,
         }
     }

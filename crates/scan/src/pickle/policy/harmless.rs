@@ -209,6 +209,19 @@ const TABLE: &[(&str, &str)] = &[
          EuclideanDistance64 ManhattanDistance ManhattanDistance32 ManhattanDistance64 MinkowskiDistance \
          MinkowskiDistance32 MinkowskiDistance64 ChebyshevDistance64 HaversineDistance64 HammingDistance64",
     ),
+    // The extension's name in the builds of scikit-learn 1.4 to 1.6.
+    (
+        "_loss",
+        "__pyx_unpickle_CyHalfBinomialLoss __pyx_unpickle_CyHalfSquaredError __pyx_unpickle_CyHalfMultinomialLoss \
+         CyHalfBinomialLoss CyHalfMultinomialLoss CyHalfSquaredError CyAbsoluteError CyPinballLoss CyHuberLoss \
+         CyHalfPoissonLoss CyHalfGammaLoss CyHalfTweedieLoss CyHalfTweedieLossIdentity CyExponentialLoss",
+    ),
+    ("sklearn.cluster._kmeans", "_kmeans_single_lloyd _kmeans_single_elkan"),
+    (
+        "sklearn.ensemble._gb_losses",
+        "BinomialDeviance MultinomialDeviance ExponentialLoss LeastSquaresError LeastAbsoluteError HuberLossFunction \
+         QuantileLossFunction",
+    ),
     (
         "sklearn._loss._loss",
         "__pyx_unpickle_CyHalfBinomialLoss __pyx_unpickle_CyHalfSquaredError __pyx_unpickle_CyHalfMultinomialLoss \

@@ -1,0 +1,10 @@
+//! Any bytes as a layer: no panic, no hang, bounded memory.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wharf_scan::Options;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = wharf_scan::read_layer(data, &Options::default());
+});

@@ -1,0 +1,11 @@
+//! Any bytes as a pickle: no panic, no hang, bounded memory.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wharf_scan::Options;
+
+fuzz_target!(|data: &[u8]| {
+    wharf_scan::bytes("model.pkl", data.to_vec(), &Options::default());
+    wharf_scan::bytes("model.joblib", data.to_vec(), &Options::default());
+});
