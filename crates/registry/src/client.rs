@@ -43,6 +43,10 @@ impl Client {
                 urls.iter().map(|url| Endpoint::mirror(url, &settings, &http).map(Arc::new)).collect();
             mirrors.insert(registry.clone(), endpoints?);
         }
+        for host in settings.locations.keys() {
+            // One that makes no sense is an error here, not when it is first needed.
+            Endpoint::origin(host, &settings, &http)?;
+        }
         let (origins, whereabouts) = (Mutex::default(), Mutex::default());
         Ok(Self { shared: Arc::new(Shared { settings, http, mirrors, origins, whereabouts }) })
     }

@@ -82,23 +82,25 @@ pub(crate) enum Streamed {
 }
 
 impl Endpoint {
-    /// The registry `host` itself.
+    /// The registry `host` itself, at its own address or where the settings say that it is.
     pub(crate) fn origin(
         host: &str,
         settings: &Settings,
         http: &reqwest::Client,
     ) -> Result<Self, SettingsError> {
-        let server = if host == "docker.io" { "registry-1.docker.io" } else { host };
-        let plain_allowed = is_loopback(server) || settings.plain_http.contains(host) || {
-            let bare = server.rsplit_once(':').map_or(server, |(name, _)| name);
-            settings.plain_http.contains(bare)
+        let place = match settings.locations.get(host) {
+            Some(location) => Place::read(location, "location")?,
+            None if host == "docker.io" => Place::of_server("registry-1.docker.io"),
+            None => Place::of_server(host),
         };
-        let address = if plain_allowed {
-            Address::Either(server.into())
-        } else {
-            Address::Known(parse(&format!("https://{server}"))?)
+        let address = match place.scheme {
+            Some(scheme) => Address::Known(parse(&format!("{scheme}://{}", place.server))?),
+            None if is_loopback(&place.server) || is_allowed_plain(host, settings) => {
+                Address::Either(place.server)
+            }
+            None => Address::Known(parse(&format!("https://{}", place.server))?),
         };
-        Ok(Self::new(host.into(), String::new(), address, settings, http))
+        Ok(Self::new(host.into(), place.prefix, address, settings, http))
     }
 
     /// The mirror at `url`: `http://host:port/prefix`, or without a scheme for TLS.
@@ -107,24 +109,9 @@ impl Endpoint {
         settings: &Settings,
         http: &reqwest::Client,
     ) -> Result<Self, SettingsError> {
-        let full = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
-        let mut base = parse(&full)?;
-        let bad = || SettingsError::Url { what: "mirror", url: url.into() };
-        if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.query().is_some()
-        {
-            return Err(bad());
-        }
-        let host = match (base.host_str(), base.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => return Err(bad()),
-        };
-        let prefix = match base.path().trim_matches('/') {
-            "" => String::new(),
-            path => format!("{path}/"),
-        };
-        base.set_path("/");
-        Ok(Self::new(host, prefix, Address::Known(base), settings, http))
+        let place = Place::read(url, "mirror")?;
+        let base = parse(&format!("{}://{}", place.scheme.unwrap_or("https"), place.server))?;
+        Ok(Self::new(place.server, place.prefix, Address::Known(base), settings, http))
     }
 
     fn new(
@@ -343,6 +330,45 @@ impl Endpoint {
     }
 }
 
+/// A place that the settings name: `host[:port][/path]`, with or without a scheme.
+struct Place {
+    scheme: Option<&'static str>,
+    server: String,
+    prefix: String,
+}
+
+impl Place {
+    fn of_server(server: &str) -> Self {
+        Self { scheme: None, server: server.into(), prefix: String::new() }
+    }
+
+    fn read(text: &str, what: &'static str) -> Result<Self, SettingsError> {
+        let bad = || SettingsError::Url { what, url: crate::http_client::without_userinfo(text) };
+        let (scheme, rest) = match text.split_once("://") {
+            None => (None, text),
+            Some(("https", rest)) => (Some("https"), rest),
+            Some(("http", rest)) => (Some("http"), rest),
+            Some(_) => return Err(bad()),
+        };
+        let url = Url::parse(&format!("https://{rest}")).map_err(|_| bad())?;
+        if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
+            return Err(bad());
+        }
+        let (server, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let prefix = match path.trim_matches('/') {
+            "" => String::new(),
+            path => format!("{path}/"),
+        };
+        Ok(Self { scheme, server: server.into(), prefix })
+    }
+}
+
+/// Whether the settings let `host[:port]` be spoken to without TLS.
+fn is_allowed_plain(host: &str, settings: &Settings) -> bool {
+    let bare = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    settings.plain_http.contains(host) || settings.plain_http.contains(bare)
+}
+
 fn parse(url: &str) -> Result<Url, SettingsError> {
     Url::parse(url).map_err(|_| SettingsError::Url { what: "registry", url: url.into() })
 }
@@ -395,6 +421,39 @@ mod tests {
         for host in ["localhost.example.com", "10.0.0.1:5000", "docker.io", "127.0.0.1.example.com", ""] {
             assert!(!is_loopback(host), "{host}");
         }
+    }
+
+    #[test]
+    fn a_location_is_where_a_registry_is_and_no_new_name() {
+        let mut settings = Settings::default();
+        let locations = [
+            ("docker.io", "127.0.0.1:5001"),
+            ("ghcr.io", "cache.example.com/ghcr/"),
+            ("r.example.com", "http://10.0.0.1:5000"),
+            ("localhost:5000", "far.example.com"),
+        ];
+        settings.locations = locations.map(|(host, at)| (host.into(), at.into())).into();
+        settings.plain_http.insert("plain.example.com".into());
+        let http = crate::http_client::build(&settings).unwrap();
+        let origin = |host| Endpoint::origin(host, &settings, &http).unwrap();
+        let known = |url: &str| format!("Known({:?})", Url::parse(url).unwrap());
+        let either = |server: &str| format!("Either({server:?})");
+        for (host, address, path) in [
+            ("docker.io", either("127.0.0.1:5001"), "a"),
+            ("ghcr.io", known("https://cache.example.com"), "ghcr/a"),
+            ("r.example.com", known("http://10.0.0.1:5000"), "a"),
+            ("localhost:5000", known("https://far.example.com"), "a"),
+            ("quay.io", known("https://quay.io"), "a"),
+            ("plain.example.com:80", either("plain.example.com:80"), "a"),
+        ] {
+            let endpoint = origin(host);
+            assert_eq!(endpoint.host, host);
+            assert_eq!(format!("{:?}", endpoint.address), address, "{host}");
+            assert_eq!(endpoint.path_of("a"), path, "{host}");
+        }
+        settings.locations.insert("bad.example.com".into(), "https://ann:hunter2@x".into());
+        let error = Endpoint::origin("bad.example.com", &settings, &http).unwrap_err().to_string();
+        assert_eq!(error, "`…@x` is not a location URL");
     }
 
     #[test]

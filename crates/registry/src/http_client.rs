@@ -67,7 +67,7 @@ fn proxies(settings: &Proxies) -> Result<Vec<Proxy>, SettingsError> {
 }
 
 /// A URL as it may be shown: what stands before `@` may hold a password.
-fn without_userinfo(url: &str) -> String {
+pub(crate) fn without_userinfo(url: &str) -> String {
     match url.rsplit_once('@') {
         Some((_, host)) => format!("…@{host}"),
         None => url.into(),

@@ -12,6 +12,10 @@ pub struct Settings {
     /// last. `http://host:port` or `https://host[:port]`, with an optional path that goes before the
     /// repository. Plain HTTP written here is allowed for that mirror.
     pub mirrors: BTreeMap<String, Vec<String>>,
+    /// For a registry host (`docker.io`) where it really is, for reads and writes alike, as a line in
+    /// `/etc/hosts` would say it: `host[:port]` or a URL, with an optional path that goes before the repository.
+    /// Credentials and errors keep to the registry's own name.
+    pub locations: BTreeMap<String, String>,
     /// Hosts (`host` or `host:port`) that may be spoken to without TLS when they do not offer it. Loopback
     /// always may.
     pub plain_http: BTreeSet<String>,
@@ -39,6 +43,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             mirrors: BTreeMap::new(),
+            locations: BTreeMap::new(),
             plain_http: BTreeSet::new(),
             extra_ca: Vec::new(),
             proxies: Proxies::default(),
@@ -70,7 +75,7 @@ pub enum SettingsError {
     /// The text is not a URL of the form asked for.
     #[error("`{url}` is not a {what} URL")]
     Url {
-        /// `mirror` or `proxy`.
+        /// `mirror`, `location` or `proxy`.
         what: &'static str,
         /// What was given, without a password.
         url: String,

@@ -92,6 +92,9 @@ fn client_settings(host: &host::Host) -> Result<wharf_registry::Settings, Failur
     for (name, registry) in &host.registries {
         let mirrors = registry.mirrors.iter().map(|mirror| as_url(mirror)).collect();
         settings.mirrors.insert(name.clone(), mirrors);
+        if let Some(location) = &registry.location {
+            settings.locations.insert(name.clone(), location.clone());
+        }
         if registry.plain_http {
             settings.plain_http.insert(name.clone());
         }

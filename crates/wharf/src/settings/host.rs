@@ -22,6 +22,8 @@ pub(crate) struct Host {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Registry {
+    /// Where the registry really is, for reads and writes: `host[:port]` or a URL.
+    pub(crate) location: Option<String>,
     /// Tried in order before the registry itself when pulling: `host[:port]` or a URL.
     #[serde(default)]
     pub(crate) mirrors: Vec<String>,

@@ -9,5 +9,6 @@ mod bad_input;
 mod build;
 mod command_line;
 mod container;
+mod registries;
 mod ship;
 mod world;

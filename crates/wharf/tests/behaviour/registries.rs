@@ -1,0 +1,72 @@
+//! Images between this machine, registries, directories and archives.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use wharf_oci::Descriptor;
+use wharf_oci::digest::sha256;
+use wharf_registry::Layout;
+use wharf_testkit::fixture;
+
+use crate::skip;
+use crate::world::{Ran, Registry, World};
+
+/// The store of the world.
+fn store(world: &World) -> Layout {
+    Layout::open(world.path("data/store")).unwrap()
+}
+
+/// An image of two layers in the world's store, by this name.
+fn image(world: &World, name: &str) -> Descriptor {
+    let store = store(world);
+    let image = fixture::image(&store, &[&[("etc/one", b"1")], &[("etc/two", b"2")]]);
+    store.tag(name, &image).unwrap();
+    image
+}
+
+fn with_input(world: &World, args: &[&str], input: &str) -> Ran {
+    let mut child = world
+        .command(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn a_registry_that_is_elsewhere_keeps_its_name() {
+    let world = World::new();
+    let Some(hub) = Registry::distribution(&world.path("hub")) else {
+        skip!("docker-registry is not installed")
+    };
+    let settings = format!("[registries.\"docker.io\"]\nlocation = \"{}\"\n", hub.address());
+    fs::write(world.path("config.toml"), settings).unwrap();
+    let image = image(&world, "docker.io/myorg/app:1");
+
+    let refused = world.wharf(&["push", "myorg/app:1"]);
+    assert_eq!(refused.code, 3);
+    assert!(refused.stderr.contains("docker.io asks for credentials"), "{}", refused.stderr);
+    let login = with_input(&world, &["login", "--username", "demo", "--password-stdin"], "secret\n");
+    assert_eq!(login.code, 0, "{}", login.stderr);
+    assert!(fs::read_to_string(world.path("home/config.json")).unwrap().contains("index.docker.io"));
+    world.wharf_ok(&["push", "myorg/app:1"]);
+
+    let raw = world.wharf_ok(&["inspect", "--remote", "--raw", "docker.io/myorg/app:1"]);
+    assert_eq!(sha256(raw.stdout.as_bytes()), image.digest);
+    world.wharf_ok(&["rm", "myorg/app:1"]);
+    let pulled = world.wharf_ok(&["pull", "myorg/app:1"]);
+    assert_eq!(pulled.stdout, format!("myorg/app@{}\n", image.digest));
+}
+
+#[test]
+fn a_location_that_is_none_is_an_error_of_the_settings() {
+    let world = World::new();
+    fs::write(world.path("config.toml"), "[registries.\"docker.io\"]\nlocation = \"ftp://x\"\n").unwrap();
+    let ran = world.wharf(&["images"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("`ftp://x` is not a location URL"), "{}", ran.stderr);
+}
