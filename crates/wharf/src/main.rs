@@ -3,6 +3,7 @@
 //! Arguments pass three stages: what was typed ([`cli`]), what it means here ([`settings`]), and what
 //! will be done (a plan that each command makes and then carries out).
 
+mod actor;
 mod building;
 mod cli;
 mod commands;

@@ -1,6 +1,6 @@
 //! What a build tells, shown as tasks: one for each step, one for each blob on its way in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use wharf_build::{Event, StepNumber};
@@ -23,6 +23,8 @@ pub(super) struct View {
 struct Open {
     steps: HashMap<StepNumber, Task>,
     blobs: HashMap<Digest, Task>,
+    /// Blobs whose last byte has been told; their end is told once more when they are verified.
+    arrived: HashSet<Digest>,
 }
 
 impl View {
@@ -67,13 +69,17 @@ impl View {
     }
 
     fn transfer(&self, open: &mut Open, what: String, blob: Digest, done: u64, total: u64) {
+        if open.arrived.contains(&blob) {
+            return;
+        }
         let name = || format!("{what} {} {}", digest::short(&blob, 12), size::bytes(total));
-        let task = open.blobs.entry(blob.clone()).or_insert_with(|| self.progress.task(name()));
+        let task = open.blobs.entry(blob.clone()).or_insert_with(|| self.progress.transfer(name()));
         task.bytes(done, total);
         if done >= total
             && let Some(task) = open.blobs.remove(&blob)
         {
             task.done("pulled");
+            open.arrived.insert(blob);
         }
     }
 }

@@ -38,7 +38,14 @@ struct Open {
     name: String,
     since: Instant,
     bar: Option<ProgressBar>,
+    /// When bytes were last told in a line.
+    told: Instant,
 }
+
+/// How often a transfer says how far it is where every word is a line for good.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// The same for machines, which read quicker.
+const EVENT_EVERY: Duration = Duration::from_millis(500);
 
 /// One thing that is going on. It ends with [`Task::done`], [`Task::fail`], or when it is dropped.
 pub(crate) struct Task {
@@ -68,12 +75,22 @@ impl Progress {
 
     /// Starts something.
     pub(crate) fn task(&self, name: impl Into<String>) -> Task {
-        let name = name.into();
+        self.start(name.into(), true)
+    }
+
+    /// Starts the transfer of one blob. There are many, and most are small: a log has a line when it is done.
+    pub(crate) fn transfer(&self, name: impl Into<String>) -> Task {
+        self.start(name.into(), self.shared.style != Style::Plain)
+    }
+
+    fn start(&self, name: String, announced: bool) -> Task {
         let bar = (self.shared.style == Style::Live).then(|| self.live_bar(&name));
         let mut open = self.open();
         let id = open.keys().max().map_or(1, |last| last + 1);
-        self.line(&name, "started", None);
-        open.insert(id, Open { name, since: Instant::now(), bar });
+        if announced {
+            self.line(id, &name, "started", None);
+        }
+        open.insert(id, Open { name, since: Instant::now(), bar, told: Instant::now() });
         drop(open);
         Task { progress: self.clone(), id }
     }
@@ -105,7 +122,7 @@ impl Progress {
     }
 
     /// A change of one task, as a line where lines are shown.
-    fn line(&self, name: &str, what: &str, since: Option<Duration>) {
+    fn line(&self, id: u64, name: &str, what: &str, since: Option<Duration>) {
         match self.shared.style {
             Style::Plain if since.is_some() || what != "started" => {
                 self.plain(&format!("{name}: {what}{}", took(since)))
@@ -113,6 +130,7 @@ impl Progress {
             Style::Plain => self.plain(name),
             Style::Json => self.json(json!({
                 "event": if since.is_some() { "end" } else { "start" },
+                "id": id,
                 "task": name,
                 "result": since.map(|_| what),
                 "seconds": since.map(|t| t.as_secs_f64()),
@@ -142,22 +160,32 @@ impl Task {
                 entry.bar.iter().for_each(|bar| bar.set_message(format!("{}  {text}", entry.name)))
             }
             Style::Plain => self.progress.plain(&format!("{} | {text}", entry.name)),
-            Style::Json => self.progress.json(json!({ "event": "log", "task": entry.name, "text": text })),
+            Style::Json => {
+                self.progress.json(json!({ "event": "log", "id": self.id, "task": entry.name, "text": text }))
+            }
             Style::Quiet => {}
         }
     }
 
-    /// How far a transfer is; shown in the live view only, as lines would drown the rest.
+    /// How far a transfer is: at once in the live view, now and then where each word is a line.
     pub(crate) fn bytes(&self, done: u64, total: u64) {
-        let open = self.progress.open();
-        let Some(Open { name, bar: Some(bar), since }) = open.get(&self.id) else { return };
-        let rate = done as f64 / since.elapsed().as_secs_f64().max(0.001);
-        bar.set_message(format!(
-            "{name}  {} of {} ({}/s)",
-            size::bytes(done),
-            size::bytes(total),
-            size::bytes(rate as u64)
-        ));
+        let mut open = self.progress.open();
+        let Some(entry) = open.get_mut(&self.id) else { return };
+        let rate = (done as f64 / entry.since.elapsed().as_secs_f64().max(0.001)) as u64;
+        let far = || format!("{} of {} ({}/s)", size::bytes(done), size::bytes(total), size::bytes(rate));
+        match self.progress.shared.style {
+            Style::Live => {
+                entry.bar.iter().for_each(|bar| bar.set_message(format!("{}  {}", entry.name, far())));
+            }
+            Style::Plain if entry.is_due(LINE_EVERY) => {
+                self.progress.plain(&format!("{}: {}", entry.name, far()))
+            }
+            Style::Json if entry.is_due(EVENT_EVERY) => self.progress.json(json!({
+                "event": "progress", "id": self.id, "task": entry.name,
+                "bytes": done, "total": total, "bytesPerSecond": rate,
+            })),
+            Style::Plain | Style::Json | Style::Quiet => {}
+        }
     }
 
     /// It ended well; `result` says how, such as `cached` or `3.1GB`.
@@ -177,8 +205,19 @@ impl Task {
             bar.finish_and_clear();
             self.progress.note(&format!("{mark} {}  {result} {}", entry.name, size::duration(took)));
         } else {
-            self.progress.line(&entry.name, result, Some(took));
+            self.progress.line(self.id, &entry.name, result, Some(took));
         }
+    }
+}
+
+impl Open {
+    /// Whether it is time for a line about bytes again.
+    fn is_due(&mut self, every: Duration) -> bool {
+        let due = self.told.elapsed() >= every;
+        if due {
+            self.told = Instant::now();
+        }
+        due
     }
 }
 

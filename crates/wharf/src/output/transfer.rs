@@ -35,7 +35,7 @@ impl Transfers {
             Event::Advanced { digest, done, total } => blobs
                 .entry(digest.clone())
                 .or_insert_with(|| {
-                    self.progress.task(format!("{} {}", digest::short(&digest, 12), size::bytes(total)))
+                    self.progress.transfer(format!("{} {}", digest::short(&digest, 12), size::bytes(total)))
                 })
                 .bytes(done, total),
             Event::Finished { digest, total, outcome } => {

@@ -1,11 +1,11 @@
 //! The ledger record of a ship.
 
-use wharf_ledger::{Actor, Commit, Gate, Kind, LogName, Model, Record, Release};
+use wharf_ledger::{Commit, Gate, Kind, LogName, Model, Record, Release};
 use wharf_metadata::Snapshot;
 use wharf_oci::Digest;
 
 use super::plan::{Plan, Target};
-use crate::settings::host::variable;
+use crate::actor;
 
 /// What the record says beside the plan.
 pub(super) struct Facts<'a> {
@@ -37,7 +37,7 @@ pub(super) fn record(plan: &Plan, target: &Target, snapshot: &Snapshot, facts: &
         commit: commit(snapshot),
         model: facts.model.cloned(),
         gates: facts.gates.to_vec(),
-        actor: actor(),
+        actor: actor::current(),
         time: snapshot.clock.now.to_string(),
         other: Default::default(),
     }
@@ -57,18 +57,4 @@ pub(super) fn commit(snapshot: &Snapshot) -> Option<Commit> {
         dirty: git.is_some_and(|git| git.dirty),
         source: git.and_then(|git| git.remote.clone()),
     })
-}
-
-/// Who: CI's actor with the address of its run, else whoever is logged in.
-fn actor() -> Actor {
-    let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
-    let run = match (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID"))
-    {
-        (Some(server), Some(repository), Some(run)) => {
-            Some(format!("{server}/{repository}/actions/runs/{run}"))
-        }
-        _ => first(&["CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL"]),
-    };
-    let name = first(&["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CIRCLE_USERNAME", "USER", "LOGNAME"]);
-    Actor { name: name.unwrap_or_else(|| "unknown".into()), run }
 }
