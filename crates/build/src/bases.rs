@@ -70,6 +70,20 @@ impl<'a> Bases<'a> {
         chains.get(&image.digest).cloned().ok_or_else(missing)
     }
 
+    /// Whether the disk can take the layers that have to be fetched.
+    pub(crate) fn preflight(&self) -> Result<(), StepError> {
+        let store = &self.engine.store;
+        let chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = HashMap::new();
+        for layer in chains.values().flat_map(|chain| &chain.layers) {
+            let blob = &layer.record()?.blob;
+            if store.size(&blob.digest) != Some(blob.size) {
+                missing.insert(blob.digest.clone(), blob.size);
+            }
+        }
+        crate::space::require(store.root(), missing.values().sum(), "fetching the base images")
+    }
+
     /// Finds an image in the store, or else at its registry.
     fn find(&self, reference: &Reference, platform: &Platform) -> Result<Found, StepError> {
         let origin = Some(Origin::Registry(reference.clone()));

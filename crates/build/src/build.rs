@@ -71,6 +71,7 @@ fn attempt_build(
     let parsed = wharf_dockerfile::parse(&text);
     let dockerfile = parsed.map_err(|source| BuildError::Parse { name: name.clone(), source })?;
     let plans = plans(request, &name, &dockerfile, &contexts, &bases)?;
+    bases.preflight().map_err(BuildError::Export)?;
     events(Event::Planned { steps: plans.iter().map(task_count).sum() });
     let planned = Instant::now();
 
@@ -113,6 +114,21 @@ fn plans(
     contexts: &Contexts<'_>,
     bases: &Bases<'_>,
 ) -> Result<Vec<Plan>, BuildError> {
+    let options = options(request, contexts)?;
+    let platforms: Vec<Option<Platform>> = match request.platforms.as_slice() {
+        [] => vec![options.platform.clone()],
+        platforms => platforms.iter().cloned().map(Some).collect(),
+    };
+    let plan = |platform: Option<Platform>| {
+        let options = plan::Request { platform, ..options.clone() };
+        plan::plan(dockerfile, &options, &|references| bases.resolve(references))
+            .map_err(|source| BuildError::Plan { name: name.to_owned(), source })
+    };
+    platforms.into_iter().map(plan).collect()
+}
+
+/// The options of the plan, with what the request says elsewhere.
+pub(crate) fn options(request: &BuildRequest, contexts: &Contexts<'_>) -> Result<plan::Request, BuildError> {
     let kind = |context: &NamedContext| match context {
         NamedContext::Files(_) => ContextKind::Files,
         NamedContext::Image(_) | NamedContext::Layout { .. } => ContextKind::Image,
@@ -124,16 +140,7 @@ fn plans(
         .ignore_text()
         .map_err(|source| BuildError::Context { name: "of the build".into(), source })?;
     options.multi_platform = request.platforms.len() > 1;
-    let platforms: Vec<Option<Platform>> = match request.platforms.as_slice() {
-        [] => vec![options.platform.clone()],
-        platforms => platforms.iter().cloned().map(Some).collect(),
-    };
-    let plan = |platform: Option<Platform>| {
-        let options = plan::Request { platform, ..options.clone() };
-        plan::plan(dockerfile, &options, &|references| bases.resolve(references))
-            .map_err(|source| BuildError::Plan { name: name.to_owned(), source })
-    };
-    platforms.into_iter().map(plan).collect()
+    Ok(options)
 }
 
 /// Writes the image into the store under its names, and the outputs.

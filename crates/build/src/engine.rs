@@ -1,11 +1,14 @@
 //! The engine: the data directory and the handles that builds share.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 use wharf_registry::{Client, Layout};
 use wharf_sandbox::Sandbox;
 
+use crate::check::Checked;
 use crate::error::BuildError;
 use crate::event::Events;
 use crate::request::BuildRequest;
@@ -21,6 +24,7 @@ pub struct Engine {
     pub(crate) sandbox: Sandbox,
     pub(crate) client: Client,
     pub(crate) runtime: Handle,
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -40,7 +44,18 @@ impl Engine {
         crate::work::sweep(&data.join("work"))?;
         let store = Layout::open(data.join("store"))?;
         let state = State::open(&data.join("state.db"))?;
-        Ok(Self { data: data.to_owned(), store, state, sandbox, client, runtime })
+        let interrupted = Arc::default();
+        Ok(Self { data: data.to_owned(), store, state, sandbox, client, runtime, interrupted })
+    }
+
+    /// What stops every build of this engine: their processes are killed, and each ends with an error.
+    pub fn interrupter(&self) -> impl Fn() + Send + Sync + 'static {
+        let interrupted = Arc::clone(&self.interrupted);
+        move || interrupted.store(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// The store that images are built into.
@@ -54,5 +69,13 @@ impl Engine {
     /// The first failure; what was finished before it stays in the cache.
     pub fn build(&self, request: &BuildRequest, events: Events<'_>) -> Result<BuildResult, BuildError> {
         crate::build::build(self, request, events)
+    }
+
+    /// Runs BuildKit's checks over what `request` would build. Base images that cannot be had are passed over.
+    ///
+    /// # Errors
+    /// Fails when the Dockerfile cannot be had or read.
+    pub fn check(&self, request: &BuildRequest, events: Events<'_>) -> Result<Checked, BuildError> {
+        crate::check::check(self, request, events)
     }
 }

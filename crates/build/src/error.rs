@@ -197,6 +197,18 @@ pub enum Cause {
     /// The database failed.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The disk is too small for what is to be written.
+    #[error("{what} needs {} on `{}`, and {} are free", size(*needed), path.display(), size(*free))]
+    NoSpace {
+        /// What needs it.
+        what: String,
+        /// Where.
+        path: PathBuf,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// Something that is refused, in a sentence.
     #[error("{0}")]
     Refused(String),
@@ -211,6 +223,17 @@ impl Cause {
         let path = path.to_owned();
         move |source| Self::File { action, path, source: source.into() }.into()
     }
+}
+
+/// Bytes as people read them.
+fn size(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1_000_000 => (1e3, "kB"),
+        1_000_000..1_000_000_000 => (1e6, "MB"),
+        1_000_000_000..1_000_000_000_000 => (1e9, "GB"),
+        _ => (1e12, "TB"),
+    };
+    format!("{:.1} {name}", bytes as f64 / unit)
 }
 
 /// How a process ended badly.

@@ -12,6 +12,7 @@
 
 mod bases;
 mod build;
+mod check;
 mod contexts;
 mod copy;
 mod download;
@@ -29,13 +30,16 @@ mod result;
 mod schedule;
 mod session;
 mod snapshot;
+mod space;
 mod state;
 mod step;
 mod tree;
 mod trust;
 mod unpack;
+mod usage;
 mod work;
 
+pub use check::{Checked, check_alone};
 pub use engine::Engine;
 pub use error::{BuildError, Cause, End, StepError};
 pub use event::{Event, Events, Reason, StepNumber};
@@ -45,3 +49,4 @@ pub use request::{
 };
 pub use result::{BuildResult, Image, ImageLayer, Timings};
 pub use state::StateError;
+pub use usage::{Item, ItemKind, PruneError, PruneRequest, Share, Usage};

@@ -150,6 +150,11 @@ impl<'a> Session<'a> {
         self.stage_result(self.plan.target).map_err(BuildError::Export)
     }
 
+    /// Whether what still runs is to be stopped.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed) || self.engine.is_interrupted()
+    }
+
     /// Ends the looking at stages and images.
     pub(crate) fn close_views(&mut self) {
         self.known = Once::default();

@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Smoke(commands::smoke::Args),
     /// Look for vulnerable packages, unsafe model files and secrets
     Scan(commands::scan::Args),
+    /// Run BuildKit's checks over Dockerfiles, without a build
+    Lint(commands::lint::Args),
     /// Say what was shipped last, from which commit, with which model
     Status(commands::status::Args),
     /// List the images on this machine
@@ -89,6 +91,10 @@ pub(crate) enum Command {
     Logs(commands::logs::Args),
     /// Ask containers to stop, and forget them
     Stop(commands::stop::Args),
+    /// Remove what builds have left, least recently used first
+    Prune(commands::prune::Args),
+    /// What wharf keeps on this machine
+    System(commands::system::Args),
     /// The embedded registry
     Registry(commands::registry::Args),
     /// Say what this host allows, and what would change it

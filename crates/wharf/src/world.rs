@@ -3,9 +3,11 @@
 //! Made once per process. Entering the sandbox comes first, while the process has one thread.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use jiff::Timestamp;
+use wharf_build::Share;
 use wharf_registry::{Client, Credentials, Layout, Login, Proxies};
 use wharf_sandbox::Sandbox;
 
@@ -29,6 +31,8 @@ pub(crate) struct World {
     /// Where async work runs.
     pub(crate) runtime: tokio::runtime::Runtime,
     sandbox: Option<Sandbox>,
+    /// Nobody prunes the data directory meanwhile.
+    share: Mutex<Option<Share>>,
 }
 
 impl World {
@@ -53,6 +57,8 @@ impl World {
         let settings = client_settings(&host::read(globals)?)?;
         let store = Layout::open(data_dir.join("store"))
             .with_context(|| format!("opening the image store in {}", data_dir.display()))?;
+        let share = wharf_build::Engine::share(&data_dir)
+            .with_context(|| format!("locking the data directory {}", data_dir.display()))?;
         Ok(Self {
             globals: globals.clone(),
             progress: Progress::new(globals),
@@ -61,6 +67,7 @@ impl World {
             runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
             data_dir,
             sandbox,
+            share: Mutex::new(Some(share)),
         })
     }
 
@@ -69,6 +76,11 @@ impl World {
         let mut settings = client_settings(&host::read(&self.globals)?)?;
         settings.credentials = Credentials::default().with(registry, login);
         Client::new(settings).map_err(|error| Failure::new(Exit::Usage, error))
+    }
+
+    /// From here on nothing in the data directory is used that another command may prune.
+    pub(crate) fn release(&self) {
+        drop(self.share.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// The sandbox of a command that asked for one.

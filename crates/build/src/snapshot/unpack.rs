@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::io::Errno;
 use wharf_layer::{ApplyOptions, Form, OpaqueXattr, Ownership};
 use wharf_oci::{Descriptor, Digest};
@@ -33,6 +34,12 @@ pub(crate) struct Snapshots<'a> {
 impl Snapshots<'_> {
     /// The directories of `layers`, in the same order.
     pub(crate) fn directories(&self, layers: &[Arc<Layer>]) -> Result<Vec<PathBuf>, StepError> {
+        let places = self.find_directories(layers)?;
+        places.iter().for_each(|place| touch(place));
+        Ok(places)
+    }
+
+    fn find_directories(&self, layers: &[Arc<Layer>]) -> Result<Vec<PathBuf>, StepError> {
         let known = || layers.iter().map(|layer| layer.place().clone()).collect::<Option<Vec<_>>>();
         if let Some(places) = known() {
             return Ok(places);
@@ -208,6 +215,16 @@ pub(crate) fn copy_blob(
     io::copy(&mut source, &mut writer).map_err(Cause::file("copying", &from.path(&blob.digest)))?;
     writer.commit(Some(&blob.digest))?;
     Ok(())
+}
+
+/// Notes in its time of access that a snapshot is in use, so that pruning takes others first. That time is
+/// part of no layer.
+fn touch(snapshot: &Path) {
+    let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW as _ };
+    let same = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT as _ };
+    let times = Timestamps { last_access: now, last_modification: same };
+    // It only decides an order.
+    let _ = rustix::fs::utimensat(CWD, snapshot, &times, AtFlags::SYMLINK_NOFOLLOW);
 }
 
 /// Gives the finished directory `from` its name `to`, unless somebody else was faster; gives where it is now.

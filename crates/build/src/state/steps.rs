@@ -58,12 +58,33 @@ impl State {
         })
     }
 
+    /// The layers that steps made, when they ran (nanoseconds since 1970) and when each was last used (seconds).
+    pub(crate) fn step_layers(&self) -> Result<Vec<(LayerRecord, i64, i64)>, StateError> {
+        self.read(|db| {
+            let mut query = db.prepare("SELECT layer, created, used FROM steps")?;
+            let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))?;
+            let rows: Vec<(String, i64, i64)> = rows.collect::<rusqlite::Result<_>>()?;
+            Ok(rows
+                .into_iter()
+                .filter_map(|(layer, created, used)| {
+                    Some((serde_json::from_str(&layer).ok()?, created, used))
+                })
+                .collect())
+        })
+    }
+
+    /// Forgets every step that made the layer with this blob.
+    pub(crate) fn forget_layer(&self, blob: &str) -> Result<(), StateError> {
+        self.write(|db| {
+            db.execute("DELETE FROM steps WHERE json_extract(layer, '$.blob.digest') = ?1", [blob])?;
+            Ok(())
+        })
+    }
+
     /// Says that the results under `keys` were used, so that pruning takes others first.
     pub(crate) fn touch_steps(&self, keys: &[Id]) -> Result<(), StateError> {
         self.write(|db| {
-            // Within a day the order does not matter, and a build that changes nothing should write nothing.
-            let mut update =
-                db.prepare_cached("UPDATE steps SET used = ?2 WHERE key = ?1 AND used < ?2 - 86400")?;
+            let mut update = db.prepare_cached("UPDATE steps SET used = ?2 WHERE key = ?1 AND used < ?2")?;
             for key in keys {
                 update.execute(params![key.0, now()])?;
             }

@@ -66,6 +66,8 @@ impl Copying<'_> {
         let mut downloads = downloads.iter();
         let found = inputs.found(self.session)?;
         let mut picks = found.iter().flat_map(|found| &found.picks);
+        let size: u64 = found.iter().flat_map(|found| &found.picks).flatten().map(Pick::size).sum();
+        crate::space::require(self.target.root.path(), size, "copying the files")?;
         for source in &self.op.sources {
             match source {
                 CopySource::Path { parents, .. } => {

@@ -7,6 +7,11 @@ use crate::id::{Hasher, Id};
 use crate::plan::{CopyOp, CopySource, FileOwner, Mount, Op, RunOp, WorkdirOp};
 use crate::request::BuildRequest;
 
+/// What wharf makes of the parts below. It is raised whenever the same parts come to give another layer, so
+/// that what an older wharf left in the cache is not taken for what this one would make; the test
+/// `what_steps_make_is_pinned` of this crate fails where that was forgotten.
+const ENGINE: u64 = 1;
+
 pub(super) const PARENT: &str = "parent";
 pub(super) const BASE: &str = "base";
 pub(super) const INSTRUCTION: &str = "instruction";
@@ -34,6 +39,7 @@ impl Parts {
     /// The key.
     pub(super) fn key(&self) -> Id {
         let mut hasher = Hasher::new("step");
+        hasher.number(ENGINE);
         for (label, id) in &self.0 {
             hasher.text(label).id(id);
         }

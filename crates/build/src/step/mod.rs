@@ -7,7 +7,6 @@ mod reason;
 mod run;
 mod workdir;
 
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -114,7 +113,7 @@ fn find_or_do(
         true => Reason::Disabled,
         false => reason::find(session.engine.state.slot(&request.slot)?.as_ref(), &record),
     };
-    if session.cancelled.load(Ordering::Relaxed) {
+    if session.is_cancelled() {
         return Err(Cause::Cancelled.into());
     }
     (session.events)(Event::Executing { step: request.number, reason: why });

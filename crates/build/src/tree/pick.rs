@@ -9,7 +9,7 @@ use wharf_dockerfile::ignore::{glob_match, has_wildcard};
 use wharf_dockerfile::{IgnorePatterns, PatternError};
 
 use super::walk::{Wanted, sorted_names, walk};
-use super::{Entry, Tree};
+use super::{Entry, Kind, Tree};
 use crate::plan::Parents;
 
 /// What is looked for.
@@ -34,6 +34,14 @@ pub(crate) struct Pick {
     pub(crate) path: PathBuf,
     /// It, and what is wanted of what is below it: depth first, names in order of their bytes.
     pub(crate) entries: Vec<Entry>,
+}
+
+impl Pick {
+    /// The bytes of all its files.
+    pub(crate) fn size(&self) -> u64 {
+        let files = self.entries.iter().filter(|entry| entry.meta.kind == Kind::File);
+        files.map(|entry| entry.meta.size).sum()
+    }
 }
 
 /// Why nothing can be picked.

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("cache::equal_files_of_a_rebuilt_stage_are_a_hit", equal_files_of_a_rebuilt_stage_are_a_hit),
     ("cache::without_it_all_runs_and_what_follows_too", without_it_all_runs_and_what_follows_too),
     ("cache::a_damaged_layer_is_made_again", a_damaged_layer_is_made_again),
+    ("cache::what_steps_make_is_pinned", what_steps_make_is_pinned),
     ("cache::a_linked_copy_outlives_its_base", a_linked_copy_outlives_its_base),
 ];
 
@@ -138,3 +139,26 @@ fn a_linked_copy_outlives_its_base(host: &Host) {
         "the copy is taken over, what follows is not"
     );
 }
+
+/// What steps make of given parts is part of the meaning of a cache that outlives the version of wharf. Where
+/// this fails, and the new layers are right, raise `ENGINE` in `step/key.rs` and put the new digests here.
+fn what_steps_make_is_pinned(host: &Host) {
+    let fixture = host.fixture();
+    let root = fixture.context(&[("tree/a", "1"), ("tree/d/b", "2"), ("tree/d/c", "3")]);
+    for name in ["tree/a", "tree/d/b", "tree/d/c", "tree/d", "tree"] {
+        let file = fs::File::open(root.join(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let result = fixture.ok(
+        "FROM scratch\nCOPY tree /\nCOPY --chown=5:6 --chmod=u+x tree/a /a\nCOPY --link tree/d /\nCOPY --parents tree/d/* /\n",
+    );
+    let layers: Vec<String> = result.images[0].layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+    assert_eq!(layers, PINNED);
+}
+
+const PINNED: [&str; 4] = [
+    "sha256:5f742a8fbc3b8d713c85092a3d0fbffe0ebfae222adf1fa6019f2f78ff290343",
+    "sha256:be0d35c68c997a3a8b15ab9bec95c6f61dc925f710c80a13fab4f917df461ad1",
+    "sha256:78175c923fd49ea5c2450bf31557e9ffdba1a39005d2044ae1d60202e87f2dc5",
+    "sha256:c7ba058ad494dd579b21cce93a34fd45b021aa8c85e8df7f5654e3969248897c",
+];

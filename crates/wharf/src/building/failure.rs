@@ -97,6 +97,7 @@ fn hint(cause: &Cause) -> Option<String> {
         Cause::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             Some("make room on the disk, or say --data-dir elsewhere".into())
         }
+        Cause::NoSpace { .. } => Some("make room: `wharf prune`, or say --data-dir elsewhere".into()),
         Cause::Registry(error) => crate::commands::registry_hint(error),
         _ => None,
     }

@@ -93,6 +93,15 @@ pub(crate) struct Flags {
     /// Write the image ID
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,
+    /// Show where the time went
+    #[arg(long)]
+    pub(crate) timings: bool,
+    /// Run the checks and build nothing; exit code 1 where they find something
+    #[arg(long)]
+    check: bool,
+    /// What to do: `build` or `check`
+    #[arg(long, value_name = "METHOD")]
+    call: Option<String>,
     /// Print the image ID only
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -109,6 +118,16 @@ pub(crate) struct Asked {
 }
 
 impl Flags {
+    /// Whether only the checks are wanted.
+    pub(crate) fn check(&self) -> Result<bool, Failure> {
+        match self.call.as_deref() {
+            None => Ok(self.check),
+            Some("check" | "lint") => Ok(true),
+            Some("build") => Ok(self.check),
+            Some(other) => Err(Failure::usage(format!("--call is `{other}`: expected build or check"))),
+        }
+    }
+
     /// What they ask for.
     pub(crate) fn request(&self) -> Result<Asked, Failure> {
         let mut request = BuildRequest::new(context(&self.context, self.file.as_deref())?);
@@ -371,7 +390,7 @@ fn resource(name: &str) -> Option<Resource> {
 }
 
 /// `64m`, `2g`, `1048576`: docker's sizes, in powers of 1024.
-fn bytes(text: &str, flag: &str) -> Result<u64, Failure> {
+pub(crate) fn bytes(text: &str, flag: &str) -> Result<u64, Failure> {
     let lower = text.to_ascii_lowercase();
     let plain = lower.trim_end_matches("ib").trim_end_matches('b');
     let (number, shift) = match plain.strip_suffix(['k', 'm', 'g', 't']) {

@@ -1,8 +1,11 @@
 //! Builds, from what was typed or what the project says to an image in the store.
 
+pub(crate) mod checks;
 mod failure;
-mod flags;
+pub(crate) mod flags;
+mod interrupt;
 mod outputs;
+pub(crate) mod timings;
 mod view;
 
 use std::path::Path;
@@ -57,10 +60,20 @@ pub(crate) fn of_plan(world: &World, plan: &Plan, project: &Project) -> Result<B
 
 /// Builds, showing what goes on.
 pub(crate) fn execute(world: &World, request: &BuildRequest) -> Result<BuildResult, Failure> {
+    Ok(timed(world, request)?.0)
+}
+
+/// The same, and how long each step took.
+pub(crate) fn timed(
+    world: &World,
+    request: &BuildRequest,
+) -> Result<(BuildResult, Vec<timings::StepTime>), Failure> {
     let view = view::View::new(&world.progress);
     let engine = engine(world)?;
-    let result = engine.build(request, &|event| view.tell(event)).map_err(failure::of_build)?;
-    Ok(result)
+    let watch = interrupt::Watch::start(world, &engine);
+    let result = engine.build(request, &|event| view.tell(event));
+    let result = result.map_err(|error| watch.explain(failure::of_build(error)))?;
+    Ok((result, view.times()))
 }
 
 /// The proxy variables of the environment, in both spellings, as docker hands them to RUN.

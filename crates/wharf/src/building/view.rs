@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use wharf_build::{Event, StepNumber};
 use wharf_oci::{Digest, digest};
 
+use super::timings::StepTime;
 use crate::commands::history::cut;
 use crate::output::progress::{Progress, Task};
 use crate::output::size;
@@ -22,6 +23,8 @@ pub(super) struct View {
 #[derive(Default)]
 struct Open {
     steps: HashMap<StepNumber, Task>,
+    titles: HashMap<StepNumber, String>,
+    times: Vec<StepTime>,
     blobs: HashMap<Digest, Task>,
     /// Blobs whose last byte has been told; their end is told once more when they are verified.
     arrived: HashSet<Digest>,
@@ -38,6 +41,7 @@ impl View {
         match event {
             Event::Started { step, title } => {
                 open.steps.insert(step, self.progress.task(cut(&title, TITLE)));
+                open.titles.insert(step, title);
             }
             Event::Executing { step, reason } => {
                 if let Some(task) = open.steps.get(&step) {
@@ -49,7 +53,9 @@ impl View {
                     task.log(&line);
                 }
             }
-            Event::Finished { step, cached, .. } => {
+            Event::Finished { step, cached, took } => {
+                let title = open.titles.remove(&step).unwrap_or_default();
+                open.times.push(StepTime { title, cached, took });
                 if let Some(task) = open.steps.remove(&step) {
                     task.done(if cached { "cached" } else { "done" });
                 }
@@ -66,6 +72,11 @@ impl View {
             Event::Warning { text } => self.progress.note(&format!("warning: {text}")),
             _ => {}
         }
+    }
+
+    /// How long each step took, in the order in which they ended.
+    pub(super) fn times(&self) -> Vec<StepTime> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).times.clone()
     }
 
     fn transfer(&self, open: &mut Open, what: String, blob: Digest, done: u64, total: u64) {

@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 use serde_json::json;
-use wharf_build::BuildResult;
+use wharf_build::{BuildRequest, BuildResult};
 use wharf_oci::Reference;
 
-use crate::building::{self, Asked, Flags};
+use crate::building::{self, Asked, Flags, timings};
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::transfer::Transfers;
@@ -28,7 +28,10 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     }
     let world = World::sandboxed(&globals)?;
     let Asked { request, push } = flags.request()?;
-    let result = building::execute(&world, &request)?;
+    if flags.check()? {
+        return check(&world, &request, &globals);
+    }
+    let (result, times) = building::timed(&world, &request)?;
     for warning in &result.warnings {
         world.progress.note(&format!("warning: {warning}"));
     }
@@ -39,7 +42,10 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     if let Some(path) = &flags.iidfile {
         std::fs::write(path, &id).with_context(|| format!("writing {}", path.display()))?;
     }
-    let document = json!({
+    if flags.timings && !globals.json {
+        world.progress.note(&timings::render(&result.timings, &times));
+    }
+    let mut document = json!({
         "containerimage.digest": result.image.digest,
         "containerimage.config.digest": id,
         "containerimage.descriptor": result.image,
@@ -49,12 +55,25 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         let text = serde_json::to_vec_pretty(&document)?;
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
+    if flags.timings {
+        document["timings"] = timings::document(&result.timings, &times);
+    }
     if globals.json {
         output::print_json(&document)?;
     } else if request.outputs.is_empty() {
         output::print(&format!("{id}\n"))?;
     }
     Ok(Exit::Done)
+}
+
+/// Runs the checks and builds nothing.
+fn check(world: &World, request: &BuildRequest, globals: &Globals) -> Outcome {
+    let engine = building::engine(world)?;
+    let checked = engine.check(request, &|_| {}).map_err(building::failed)?;
+    for (image, why) in &checked.unknown {
+        world.progress.note(&format!("{image} was not looked at: {why}"));
+    }
+    super::lint::report(&[checked], globals)
 }
 
 /// Pushes the image under every name it was given.

@@ -6,9 +6,11 @@ pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
+pub(crate) mod lint;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod meta;
+pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;
@@ -21,6 +23,7 @@ pub(crate) mod ship;
 pub(crate) mod smoke;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod system;
 pub(crate) mod tag;
 
 use crate::cli::{Cli, Command};
@@ -35,6 +38,7 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Meta(args) => meta::run(args, globals),
         Command::Smoke(args) => smoke::run(args, globals),
         Command::Scan(args) => scan::run(args, globals),
+        Command::Lint(args) => lint::run(args, globals),
         Command::Status(args) => status::run(args, globals),
         Command::Images(args) => images::run(args, globals),
         Command::Inspect(args) => inspect::run(args, globals),
@@ -49,6 +53,8 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Ps(args) => ps::run(args, globals),
         Command::Logs(args) => logs::run(args, globals),
         Command::Stop(args) => stop::run(args, globals),
+        Command::Prune(args) => prune::run(args, globals),
+        Command::System(args) => system::run(args, globals),
         Command::Registry(args) => registry::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),
         Command::Completions(args) => completions::run(args),

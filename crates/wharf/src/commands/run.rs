@@ -106,6 +106,8 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         ports,
     };
     let held = containers.create(&container)?;
+    // From now on it is the container that keeps its image.
+    world.release();
     let detached = args.supervise.is_some();
     if detached {
         output::print(&format!("{}\n", container.id))?;

@@ -171,3 +171,45 @@ fn an_ordinary_user_builds_and_runs_in_a_user_namespace() {
     let root = as_user("run --user root it:1 cat /who");
     assert_eq!(root.stdout, "0\n", "{}", root.stderr);
 }
+
+#[test]
+fn an_interrupted_build_stops_what_it_started_and_cleans_up() {
+    // Nobody else on this machine sleeps for so long.
+    let seconds = 1_000_000 + std::process::id();
+    let Some(world) = world_with(&format!("RUN echo started; sleep {seconds}\n")) else {
+        skip!("it needs root and busybox-static");
+    };
+    let mut child = world.command(&["build", "."]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(lines.any(|line| line.unwrap().ends_with("| started")));
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let said: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("the build was interrupted")), "{said:?}");
+    let left: Vec<_> = std::fs::read_dir(world.path("data/work")).unwrap().flatten().collect();
+    assert!(left.iter().all(|entry| entry.file_name() == "lock"), "{left:?}");
+    assert_no_mount_left(&world);
+    assert_nothing_runs(&format!("sleep\u{0}{seconds}"));
+}
+
+/// No process on this machine has this command line.
+fn assert_nothing_runs(command: &str) {
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        assert!(!contains(&line, command.as_bytes()), "{} still runs", String::from_utf8_lossy(&line));
+    }
+}
+
+#[test]
+fn timings_tell_phases_and_steps() {
+    let world = World::new();
+    world.file("a", "");
+    world.file("Dockerfile", "FROM scratch\nCOPY a /a\nCOPY a /b\n");
+    let ran = world.wharf_ok(&["build", "--timings", "."]);
+    assert!(ran.stderr.contains("PHASE") && ran.stderr.contains("ran  [2/2] COPY a /b"), "{}", ran.stderr);
+    let document = world.wharf_ok(&["--json", "build", "--timings", "."]).stdout;
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["timings"]["each"].as_array().unwrap().len(), 2, "{document}");
+    assert_eq!(document["timings"]["each"][0]["cached"], true);
+}

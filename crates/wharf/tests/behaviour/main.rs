@@ -9,6 +9,8 @@ mod bad_input;
 mod build;
 mod command_line;
 mod container;
+mod lint;
 mod registries;
 mod ship;
+mod storage;
 mod world;

@@ -3,6 +3,7 @@
 use std::fs::{self, File, Permissions, TryLockError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::copy::{Attributes, Target, copy};
 use crate::error::{Cause, StepError};
@@ -57,6 +58,8 @@ fn lock(place: &Path, sharing: Sharing) -> Result<Option<File>, StepError> {
             Err(TryLockError::Error(error)) => return Err(Cause::file("locking", &path)(error)),
         },
     }
+    // Pruning takes what was not used for longest.
+    file.set_modified(SystemTime::now()).map_err(Cause::file("updating the time of", &path))?;
     Ok(Some(file))
 }
 

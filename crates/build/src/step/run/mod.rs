@@ -9,7 +9,6 @@ mod output;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use wharf_sandbox::{Account, Process, Root, Spec, Stdio};
@@ -151,7 +150,7 @@ fn wait(session: &Session<'_>, process: &Process) -> Result<ExitStatus, StepErro
         if let Some(status) = process.wait_timeout(HEARTBEAT)? {
             return Ok(status);
         }
-        if session.cancelled.load(Ordering::Relaxed) {
+        if session.is_cancelled() {
             process.kill(rustix::process::Signal::KILL.as_raw())?;
             process.wait()?;
             return Err(Cause::Cancelled.into());

@@ -1,0 +1,140 @@
+//! `wharf prune`: removes what builds have left, least recently used first.
+
+use serde_json::json;
+use wharf_build::{Item, ItemKind, PruneError, PruneRequest};
+use wharf_oci::{Descriptor, MediaType};
+
+use crate::building;
+use crate::building::flags::bytes;
+use crate::cli::Globals;
+use crate::container::state::Containers;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{self, size};
+use crate::world::{World, now};
+
+/// What `wharf prune` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only what this matches: `until=24h`, `type=step|snapshot|cache-mount|blob`, `id=ID`
+    #[arg(long, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Stop when what remains takes no more than this, such as `10gb`
+    #[arg(long, value_name = "BYTES", visible_alias = "max-used-space")]
+    keep_storage: Option<String>,
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    /// Accepted for docker's sake: everything that no image and no container needs goes anyway
+    #[arg(short, long)]
+    all: bool,
+    /// Accepted for docker's sake: nothing is asked
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// Removes it, and says what it was.
+pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
+    let request = request(&args)?;
+    let world = World::sandboxed(globals)?;
+    let engine = building::engine(&world)?;
+    world.release();
+    let request = PruneRequest { keep: images_of_containers(&world)?, ..request };
+    let gone = engine.prune(&request).map_err(failed)?;
+    let total: u64 = gone.iter().map(|item: &Item| item.size).sum();
+    if globals.json {
+        output::print_json(&json!({ "removed": gone, "bytes": total, "dryRun": args.dry_run }))?;
+    } else {
+        let what = if args.dry_run { "Would reclaim" } else { "Total reclaimed space" };
+        let list = if gone.is_empty() { String::new() } else { super::system::items(&gone) + "\n" };
+        output::print(&format!("{list}{what}: {}\n", size::bytes(total)))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn failed(error: PruneError) -> Failure {
+    match error {
+        PruneError::Busy => Failure::new(Exit::Race, error).hint("run it again when the build has ended"),
+        PruneError::Build(error) => building::failed(error),
+        error => Failure::from(error),
+    }
+}
+
+/// What containers run on stays, with or without a name.
+fn images_of_containers(world: &World) -> Result<Vec<Descriptor>, Failure> {
+    let containers = Containers::new(&world.data_dir);
+    let mut images = Vec::new();
+    for container in containers.list()?.iter().filter(|container| containers.is_running(container)) {
+        if let Ok(digest) = container.digest.parse()
+            && let Some(size) = world.store.size(&digest)
+        {
+            // An index reads like a manifest here: both lead on.
+            images.push(Descriptor::new(MediaType::ImageManifest, digest, size));
+        }
+    }
+    Ok(images)
+}
+
+fn request(args: &Args) -> Result<PruneRequest, Failure> {
+    let mut request = PruneRequest { dry_run: args.dry_run, ..PruneRequest::default() };
+    if let Some(text) = &args.keep_storage {
+        request.keep_storage = bytes(text, "--keep-storage")?;
+    }
+    for filter in &args.filter {
+        let wrong = |why: &str| {
+            Failure::usage(format!("--filter is `{filter}`: {why}"))
+                .hint("filters are until=24h, type=step|snapshot|cache-mount|blob and id=ID")
+        };
+        match filter.split_once('=') {
+            Some(("until" | "unused-for", age)) => {
+                request.before = Some(before(age).ok_or_else(|| wrong("expected a time such as 24h"))?);
+            }
+            Some(("type", kind)) => {
+                request.kinds.push(ItemKind::named(kind).ok_or_else(|| wrong("there is no such type"))?);
+            }
+            Some(("id", id)) => request.ids.push(id.trim_start_matches("sha256:").to_owned()),
+            _ => return Err(wrong("there is no such filter")),
+        }
+    }
+    Ok(request)
+}
+
+/// The time that lies `age` back (`24h`, `90m`, `7d`), or the moment that is named, seconds since 1970.
+fn before(age: &str) -> Option<i64> {
+    if let Ok(time) = age.parse::<jiff::Timestamp>() {
+        return Some(time.as_second());
+    }
+    let mut seconds: i64 = 0;
+    let mut rest = age;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: i64 = rest[..digits].parse().ok()?;
+        let unit = rest[digits..].chars().next()?;
+        let factor = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            'w' => 604_800,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.checked_mul(factor)?)?;
+        rest = &rest[digits + unit.len_utf8()..];
+    }
+    let at = now().as_second().checked_sub(seconds)?;
+    (!age.is_empty()).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_docker_durations_and_times() {
+        let hour = before("1h30m").unwrap() - now().as_second();
+        assert!((-5401..=-5399).contains(&hour), "{hour}");
+        assert_eq!(before("2026-01-02T03:04:05Z"), Some(1_767_323_045));
+        for bad in ["", "h", "5", "5y", "-1h", "99999999999999999999h"] {
+            assert_eq!(before(bad), None, "{bad}");
+        }
+    }
+}

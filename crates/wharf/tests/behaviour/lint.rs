@@ -1,0 +1,112 @@
+//! BuildKit's checks, by themselves and in a build.
+
+use crate::world::World;
+
+const BAD: &str = "FROM scratch AS Base\nENV GREETING hello\nCMD echo $GREETING\n";
+
+#[test]
+fn what_is_found_is_shown_with_its_lines_and_ends_with_code_1() {
+    let world = World::new();
+    world.file("Dockerfile", BAD);
+    let ran = world.wharf(&["lint"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert_eq!(
+        ran.stdout,
+        "Check complete, 3 warnings have been found!
+
+WARNING: StageNameCasing - https://docs.docker.com/go/dockerfile/rule/stage-name-casing/
+Stage name 'Base' should be lowercase
+Dockerfile:1
+--------------------
+   1 | >>> FROM scratch AS Base
+   2 |     ENV GREETING hello
+   3 |     CMD echo $GREETING
+--------------------
+
+WARNING: LegacyKeyValueFormat - https://docs.docker.com/go/dockerfile/rule/legacy-key-value-format/
+\"ENV key=value\" should be used instead of legacy \"ENV key value\" format
+Dockerfile:2
+--------------------
+   1 |     FROM scratch AS Base
+   2 | >>> ENV GREETING hello
+   3 |     CMD echo $GREETING
+--------------------
+
+WARNING: JSONArgsRecommended - https://docs.docker.com/go/dockerfile/rule/json-args-recommended/
+JSON arguments recommended for CMD to prevent unintended behavior related to OS signals
+Dockerfile:3
+--------------------
+   1 |     FROM scratch AS Base
+   2 |     ENV GREETING hello
+   3 | >>> CMD echo $GREETING
+--------------------
+"
+    );
+}
+
+#[test]
+fn a_build_asked_to_check_finds_the_same_and_builds_nothing() {
+    let world = World::new();
+    world.file("Dockerfile", BAD);
+    let lint = world.wharf(&["--json", "lint", "."]);
+    let check = world.wharf(&["--json", "build", "--call=check", "--tag", "it:1", "."]);
+    assert_eq!((lint.code, check.code), (1, 1), "{}", check.stderr);
+    let (lint, check): (serde_json::Value, serde_json::Value) =
+        (serde_json::from_str(&lint.stdout).unwrap(), serde_json::from_str(&check.stdout).unwrap());
+    assert_eq!(lint["warnings"], check["warnings"]);
+    assert_eq!(lint["warnings"][1]["ruleName"], "LegacyKeyValueFormat");
+    assert_eq!(lint["warnings"][1]["location"]["ranges"][0]["start"]["line"], 2);
+    assert_eq!(world.wharf_ok(&["images", "--quiet"]).stdout, "");
+}
+
+#[test]
+fn the_file_says_what_is_skipped_and_what_is_an_error() {
+    let world = World::new();
+    world.file("Dockerfile", &format!("# check=skip=StageNameCasing,LegacyKeyValueFormat\n{BAD}"));
+    let some = world.wharf(&["lint"]);
+    assert_eq!(some.code, 1);
+    assert_eq!(some.stdout.matches("WARNING: ").count(), 1, "{}", some.stdout);
+
+    world.file("Dockerfile", &format!("# check=skip=all\n{BAD}"));
+    let none = world.wharf_ok(&["build", "--check", "."]);
+    assert_eq!(none.stdout, "Check complete, no warnings found.\n");
+
+    world.file("Dockerfile", &format!("# check=error=true\n{BAD}"));
+    let refused = world.wharf(&["build", "."]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("lint violation found for rules: "), "{}", refused.stderr);
+}
+
+#[test]
+fn a_build_ends_with_its_warnings_and_goes_well() {
+    let world = World::new();
+    world.file("Dockerfile", BAD);
+    let ran = world.wharf_ok(&["build", "."]);
+    assert!(
+        ran.stderr.contains("StageNameCasing: Stage name 'Base' should be lowercase (line 1)"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn several_files_are_checked_and_a_base_that_cannot_be_had_is_no_error() {
+    let world = World::new();
+    world.file("one/Dockerfile", "FROM scratch\nCOPY a /a\n");
+    world.file("two.Dockerfile", "FROM nowhere.invalid/image\nENV A=$FROM_THE_IMAGE\nMAINTAINER me\n");
+    let ran = world.wharf(&["lint", "--offline", "one", "two.Dockerfile"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.stdout.matches("WARNING: ").count(), 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("two.Dockerfile:3\n"), "{}", ran.stdout);
+    assert_eq!(world.wharf_ok(&["lint", "--offline", "one"]).stdout, "Check complete, no warnings found.\n");
+}
+
+#[test]
+fn what_is_no_dockerfile_is_a_usage_error() {
+    let world = World::new();
+    world.file("Dockerfile", "FROM scratch\nCOPPY a b\n");
+    let ran = world.wharf(&["lint"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("did you mean COPY?"), "{}", ran.stderr);
+    assert_eq!(world.wharf(&["lint", "missing"]).code, 2);
+}
