@@ -200,6 +200,9 @@ pub enum Cause {
     /// The layout on this side failed.
     #[error(transparent)]
     Layout(LayoutError),
+    /// The archive on this side failed.
+    #[error(transparent)]
+    Archive(#[from] crate::ArchiveError),
 }
 
 impl Cause {

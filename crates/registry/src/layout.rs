@@ -31,6 +31,7 @@ pub use error::LayoutError;
 pub use index::REF_NAME;
 pub use partial::{Claim, Partial};
 pub use prune::Pruned;
+pub(crate) use store::read_ahead;
 pub use writer::BlobWriter;
 
 /// The most that [`Layout::read`] takes into memory: manifests, indexes and configs are far smaller.
@@ -40,7 +41,7 @@ pub const DOCUMENT_MAX: u64 = 16 << 20;
 const PARTIAL_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 const LAYOUT_FILE: &str = "oci-layout";
-const LAYOUT_VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const LAYOUT_VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// An OCI image layout directory. Cheap to clone; clones share a cache of the parsed index.
 #[derive(Debug, Clone)]

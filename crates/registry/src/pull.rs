@@ -143,7 +143,7 @@ fn parse(document: &Document) -> Result<Parsed, Cause> {
         .map_err(|error| Cause::Protocol(format!("{} does not parse: {error}", document.descriptor.digest)))
 }
 
-fn no_platform(index: &wharf_oci::Index, wanted: &Platform) -> Cause {
+pub(crate) fn no_platform(index: &wharf_oci::Index, wanted: &Platform) -> Cause {
     let offered = index.manifests.iter().filter_map(|entry| entry.platform.as_ref()).map(ToString::to_string);
     Cause::NoPlatform {
         platform: wanted.to_string(),

@@ -32,6 +32,11 @@ impl Repository {
         Self { client: client.clone(), reference: reference.clone(), endpoints }
     }
 
+    /// Which repository this is.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
     fn origin(&self) -> &Arc<Endpoint> {
         // There is always at least the registry itself.
         &self.endpoints[self.endpoints.len() - 1]

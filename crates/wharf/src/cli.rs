@@ -79,6 +79,12 @@ pub(crate) enum Command {
     Pull(commands::pull::Args),
     /// Bring an image from this machine to a registry
     Push(commands::push::Args),
+    /// Copy images between registries, directories and archives
+    Copy(commands::copy::Args),
+    /// Write images of this machine into an archive
+    Save(commands::save::Args),
+    /// Bring the images of an archive to this machine
+    Load(commands::load::Args),
     /// Keep the credentials of a registry
     Login(commands::login::Args),
     /// Forget the credentials of a registry

@@ -8,6 +8,7 @@ mod building;
 mod cli;
 mod commands;
 mod container;
+mod copying;
 mod exit;
 mod layers;
 mod local;

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::shell::command;
 
 /// Command → package: what is looked for, and what brings it.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/docker-registry", "docker-registry"),
@@ -20,6 +20,8 @@ const PACKAGES: [(&str, &str); 12] = [
     ("/usr/bin/setfattr", "attr"),
     ("/usr/sbin/setcap", "libcap2-bin"),
     ("/usr/bin/python3", "python3"),
+    ("/usr/lib/python3.11/ensurepip/__init__.py", "python3-venv"),
+    ("/usr/bin/skopeo", "skopeo"),
 ];
 
 /// The ordinary user that the rootless tests run as.

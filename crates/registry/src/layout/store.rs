@@ -164,7 +164,9 @@ impl Source for BlobFile {
 }
 
 /// The rest of `file` in pieces, read on a blocking thread, one piece ahead of whoever takes them.
-fn read_ahead(mut file: std::fs::File) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
+pub(crate) fn read_ahead(
+    mut file: impl Read + Send + 'static,
+) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(2);
     tokio::task::spawn_blocking(move || {
         loop {

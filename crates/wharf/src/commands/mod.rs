@@ -2,11 +2,13 @@
 
 pub(crate) mod build;
 pub(crate) mod completions;
+pub(crate) mod copy;
 pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod lint;
+pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod meta;
@@ -18,6 +20,7 @@ pub(crate) mod reference;
 pub(crate) mod registry;
 pub(crate) mod rm;
 pub(crate) mod run;
+pub(crate) mod save;
 pub(crate) mod scan;
 pub(crate) mod ship;
 pub(crate) mod smoke;
@@ -47,6 +50,9 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Rm(args) => rm::run(args, globals),
         Command::Pull(args) => pull::run(args, globals),
         Command::Push(args) => push::run(args, globals),
+        Command::Copy(args) => copy::run(args, globals),
+        Command::Save(args) => save::run(args, globals),
+        Command::Load(args) => load::run(args, globals),
         Command::Login(args) => login::run(args, globals),
         Command::Logout(args) => login::logout(args, globals),
         Command::Run(args) => run::run(args, globals),

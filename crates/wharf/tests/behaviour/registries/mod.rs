@@ -1,5 +1,7 @@
 //! Images between this machine, registries, directories and archives.
 
+mod copy;
+
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
@@ -23,6 +25,25 @@ fn image(world: &World, name: &str) -> Descriptor {
     let image = fixture::image(&store, &[&[("etc/one", b"1")], &[("etc/two", b"2")]]);
     store.tag(name, &image).unwrap();
     image
+}
+
+/// An index of two images, `linux/amd64` and `linux/arm64`.
+fn index(world: &World, name: &str) -> Descriptor {
+    let store = store(world);
+    let images = ["linux/amd64", "linux/arm64"].map(|text| {
+        let platform = text.parse().unwrap();
+        let image =
+            fixture::image_for(&store, &platform, &[&[("etc/both", b"1")], &[("etc/own", text.as_bytes())]]);
+        (platform, image)
+    });
+    let index = fixture::index(&store, &images);
+    store.tag(name, &index).unwrap();
+    index
+}
+
+/// The digest of what is at `name` in a registry.
+fn remote_digest(world: &World, name: &str) -> wharf_oci::Digest {
+    sha256(world.wharf_ok(&["inspect", "--remote", "--raw", name]).stdout.as_bytes())
 }
 
 fn with_input(world: &World, args: &[&str], input: &str) -> Ran {

@@ -1,0 +1,5 @@
+//! Images from anywhere to anywhere: what `wharf copy`, `wharf save` and `wharf load` are made of.
+
+pub(crate) mod place;
+pub(crate) mod source;
+pub(crate) mod target;
