@@ -39,6 +39,8 @@ pub(crate) struct Produced {
     pub(crate) text: String,
     pub(crate) prefix: String,
     pub(crate) suffix: String,
+    /// Nothing stands between them.
+    pub(crate) is_hollow: bool,
     /// Whether it brings `latest` with it, if it is the first.
     pub(crate) latest: bool,
     /// What it was made of.
@@ -131,7 +133,8 @@ impl Evaluation<'_> {
             Latest::Always => true,
             Latest::Never => false,
         };
-        Ok(Outcome::Tag(Produced { text, prefix, suffix, latest, origin, version: None }))
+        let is_hollow = value.is_empty();
+        Ok(Outcome::Tag(Produced { text, prefix, suffix, is_hollow, latest, origin, version: None }))
     }
 
     /// The same for a tag made of the version `whole`.

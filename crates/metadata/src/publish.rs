@@ -44,7 +44,7 @@ pub struct Overrides {
 pub enum Decision {
     /// Point it at the image.
     Move {
-        /// What to record where this only happens because somebody insisted.
+        /// What to record, as a sentence, where this only happens because somebody insisted.
         overridden: Option<String>,
     },
     /// It points at the image already.
@@ -71,35 +71,51 @@ pub fn decide(tag: &Tag, release: &Release<'_>, present: Option<&Present>, overr
         Motion::Immutable => immutable(tag, present, overrides.force),
         Motion::Rolling => match backward(tag, release, present) {
             None => Decision::Move { overridden: None },
-            Some(reason) if overrides.allow_backward => Decision::Move { overridden: Some(reason) },
-            Some(reason) => Decision::Keep { reason },
+            Some(Backward { from, why }) if overrides.allow_backward => {
+                let overridden = format!("`{}` was moved from {from}, although {why}", tag.name);
+                Decision::Move { overridden: Some(overridden) }
+            }
+            Some(Backward { from, why }) => {
+                let place = if present.is_some() { format!("stays at {from}") } else { "is not made".into() };
+                Decision::Keep { reason: format!("`{}` {place}: {why}", tag.name) }
+            }
         },
     }
 }
 
 fn immutable(tag: &Tag, present: Option<&Present>, force: bool) -> Decision {
     let Some(present) = present else { return Decision::Move { overridden: None } };
-    let reason =
-        format!("`{}` is {} already, and a full version never moves", tag.name, short(&present.digest));
-    if force { Decision::Move { overridden: Some(reason) } } else { Decision::Refuse { reason } }
+    let (name, old) = (&tag.name, short(&present.digest));
+    if force {
+        return Decision::Move { overridden: Some(format!("`{name}` was {old} and was overwritten")) };
+    }
+    Decision::Refuse { reason: format!("`{name}` is {old} already, and a full version never moves") }
+}
+
+/// A move that a rolling tag does not make.
+struct Backward {
+    /// Where it is.
+    from: String,
+    /// What is wrong with where it would go.
+    why: String,
 }
 
 /// Why a rolling tag would go back.
-fn backward(tag: &Tag, release: &Release<'_>, present: Option<&Present>) -> Option<String> {
+fn backward(tag: &Tag, release: &Release<'_>, present: Option<&Present>) -> Option<Backward> {
     let new = release.version.and_then(Version::within)?;
     let old = present.and_then(version);
-    let place = match (&old, present) {
-        (Some(old), _) => format!("stays at {}", old.as_str()),
-        (None, Some(present)) => format!("stays at {}", short(&present.digest)),
-        (None, None) => "is not made".to_owned(),
+    let from = match (&old, present) {
+        (Some(old), _) => old.as_str().to_owned(),
+        (None, Some(present)) => short(&present.digest),
+        (None, None) => "nothing".to_owned(),
     };
     // A tag with a name of its own, `next`, is there for pre-releases; these two kinds are for releases.
     let for_releases = tag.name == "latest" || Version::within(&tag.name).is_some();
     if new.is_prerelease() && for_releases {
-        return Some(format!("`{}` {place}: {} is a pre-release", tag.name, new.as_str()));
+        return Some(Backward { from, why: format!("{} is a pre-release", new.as_str()) });
     }
     let older = old.is_some_and(|old| new.compare(&old) == Some(Ordering::Less));
-    older.then(|| format!("`{}` {place}: {} is older", tag.name, new.as_str()))
+    older.then(|| Backward { from, why: format!("{} is older", new.as_str()) })
 }
 
 /// The version of what a tag points at: as its label says, else the greatest that its other tags name.
@@ -187,8 +203,8 @@ mod tests {
     fn insisting_moves_back_and_says_so() {
         let overrides = Overrides { allow_backward: true, force: false };
         let decision = decided("v1", Motion::Rolling, "1.2.9", Some(present(Some("1.3.0"), &[])), overrides);
-        let reason = "`v1` stays at 1.3.0: 1.2.9 is older".to_owned();
-        assert_eq!(decision, Decision::Move { overridden: Some(reason) });
+        let sentence = "`v1` was moved from 1.3.0, although 1.2.9 is older".to_owned();
+        assert_eq!(decision, Decision::Move { overridden: Some(sentence) });
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod exit;
 mod layers;
 mod local;
 mod output;
+mod publishing;
 mod scanning;
 mod settings;
 mod ship;

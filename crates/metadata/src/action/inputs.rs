@@ -2,7 +2,7 @@
 
 use super::ActionError;
 use crate::javascript::trim;
-use crate::rules;
+use crate::rules::{self, Flavor, parse_images, parse_tags};
 use crate::snapshot::Variables;
 
 /// Where the action takes ref and commit from.
@@ -85,5 +85,16 @@ impl Inputs {
                 Some(other) => return Err(ActionError::SetOutputEnv(other.to_owned())),
             },
         })
+    }
+
+    /// Whether the rules can be read, whatever they are applied to.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn check(&self) -> Result<(), ActionError> {
+        parse_images(&self.images)?;
+        parse_tags(&self.tags)?;
+        Flavor::parse(&self.flavor)?;
+        Ok(())
     }
 }

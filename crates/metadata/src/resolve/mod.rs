@@ -31,6 +31,8 @@ pub struct Metadata {
     pub annotations: BTreeMap<String, String>,
     /// What a person should know: rules that gave nothing usable, and what to do about it.
     pub warnings: Vec<String>,
+    /// Those of the warnings that speak of a tag which no registry takes, or whose prefix or suffix is empty.
+    pub dropped: Vec<String>,
     /// Each rule with what it gave and why, the highest priority first.
     pub explain: Vec<Explained>,
 }
@@ -76,6 +78,7 @@ pub fn resolve(snapshot: &Snapshot, rules: &Rules) -> Result<Metadata, RulesErro
         labels,
         annotations,
         warnings: named.warnings,
+        dropped: named.dropped,
         explain: named.explain,
     })
 }

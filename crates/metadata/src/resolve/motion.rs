@@ -16,15 +16,22 @@ pub enum Motion {
     Immutable,
 }
 
-/// The numbers of a full version.
-const FULL: usize = 3;
+impl Motion {
+    /// How a tag moves that no rule gave, by its name alone.
+    pub fn of_name(name: &str) -> Self {
+        if name == LATEST { Self::Rolling } else { of_version(name, None) }
+    }
+}
+
+/// The tag that names what is newest.
+pub(super) const LATEST: &str = "latest";
 
 /// How the tag `name`, which `rule` produced, may move.
 pub(super) fn of(rule: &TagRule, produced: &Produced, name: &str) -> Motion {
     if let Some(motion) = asked_for(rule) {
         return motion;
     }
-    if name == "latest" {
+    if name == LATEST {
         return Motion::Rolling;
     }
     match &rule.kind {
@@ -65,7 +72,7 @@ fn of_version(core: &str, whole: Option<&str>) -> Motion {
         return Motion::Immutable;
     }
     match Version::parse(core) {
-        Some(version) if version.segments() >= FULL => Motion::Immutable,
+        Some(version) if version.is_full() => Motion::Immutable,
         Some(_) => Motion::Rolling,
         None if whole.is_some() => Motion::Rolling,
         None => Motion::Free,

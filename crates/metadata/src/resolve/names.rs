@@ -17,6 +17,8 @@ pub(super) struct Named {
     pub(super) release: Option<String>,
     pub(super) tags: Vec<Tag>,
     pub(super) warnings: Vec<String>,
+    /// Those of the warnings that speak of a tag which was not given.
+    pub(super) dropped: Vec<String>,
     pub(super) explain: Vec<Explained>,
 }
 
@@ -33,7 +35,7 @@ pub(super) fn choose(
         match outcome {
             Outcome::Nothing(reason) => named.explain(&rule.text, None, reason.clone()),
             Outcome::Tag(produced) => {
-                let given = named.add(rule, produced)?;
+                let given = named.add(rule, flavor, produced)?;
                 if given && latest.is_none() {
                     latest = Some((rule, produced.latest));
                 }
@@ -52,16 +54,21 @@ impl Named {
         self.explain.push(Explained { rule: rule.to_owned(), tag, reason });
     }
 
+    fn drop(&mut self, warning: String) {
+        self.dropped.push(warning.clone());
+        self.warnings.push(warning);
+    }
+
     /// Adds a tag; false where no registry would take it.
-    fn add(&mut self, rule: &TagRule, produced: &Produced) -> Result<bool, RulesError> {
+    fn add(&mut self, rule: &TagRule, flavor: &Flavor, produced: &Produced) -> Result<bool, RulesError> {
         let name = sanitize(&produced.text);
         if name.len() > LONGEST {
             let problem =
                 format!("gives a tag of {} characters, `{name}`; a tag has at most {LONGEST}", name.len());
             return Err(RulesError::new(&rule.text, problem));
         }
-        if let Some(problem) = unusable(rule, produced, &name) {
-            self.warnings.push(format!("rule `{}` gives `{name}`: {problem}", rule.text));
+        if let Some(problem) = unusable(rule, flavor, produced, &name) {
+            self.drop(format!("rule `{}` gives `{name}`: {problem}", rule.text));
             self.explain(&rule.text, None, format!("dropped `{name}`: {problem}"));
             return Ok(false);
         }
@@ -91,9 +98,16 @@ impl Named {
         let prefix = affix(flavor.prefix_on_latest, &flavor.prefix)?;
         let suffix = affix(flavor.suffix_on_latest, &flavor.suffix)?;
         let name = sanitize(&format!("{prefix}latest{suffix}"));
-        if !is_valid_tag(&name) {
-            let problem = "no registry takes it; change the flavor's prefix";
-            self.warnings.push(format!("the flavor gives `{name}`: {problem}"));
+        let emptied = (flavor.prefix_on_latest && is_emptied(&flavor.prefix, &prefix))
+            || (flavor.suffix_on_latest && is_emptied(&flavor.suffix, &suffix));
+        if emptied || !is_valid_tag(&name) {
+            let problem = match emptied {
+                true => {
+                    "the flavor's prefix or suffix is empty here; leave out `onlatest=true`, or use another one"
+                }
+                false => "no registry takes it; change the flavor's prefix",
+            };
+            self.drop(format!("the flavor gives `{name}`: {problem}"));
             self.explain("flavor", None, format!("dropped `{name}`: {problem}"));
             return Ok(());
         }
@@ -104,16 +118,25 @@ impl Named {
 }
 
 /// Why a tag cannot be given, and what to do about it.
-fn unusable(rule: &TagRule, produced: &Produced, name: &str) -> Option<String> {
-    let bare = |text: &str| !text.chars().any(char::is_alphanumeric);
-    let emptied = |written: &Option<String>, expanded: &str| {
-        written.as_deref().filter(|text| text.contains("{{") && bare(expanded)).map(str::to_owned)
-    };
-    if let Some(prefix) = emptied(&rule.prefix, &produced.prefix) {
-        return Some(advice("prefix", &prefix));
+fn unusable(rule: &TagRule, flavor: &Flavor, produced: &Produced, name: &str) -> Option<String> {
+    let affixes = [
+        ("prefix", &rule.prefix, &flavor.prefix, &produced.prefix),
+        ("suffix", &rule.suffix, &flavor.suffix, &produced.suffix),
+    ];
+    for (affix, own, common, expanded) in affixes {
+        let written = own.as_deref().unwrap_or(common);
+        if is_emptied(written, expanded) {
+            let whose = if own.is_some() { "" } else { "the flavor's " };
+            return Some(format!(
+                "{whose}`{affix}={written}` is empty here; use another {affix}, or `enable=` so that the rule only \
+                 applies where it is not"
+            ));
+        }
     }
-    if let Some(suffix) = emptied(&rule.suffix, &produced.suffix) {
-        return Some(advice("suffix", &suffix));
+    if produced.is_hollow {
+        return Some(
+            "its value is empty here; use `enable=` so that the rule only applies where it is not".into(),
+        );
     }
     if !is_valid_tag(name) {
         let start = "a tag starts with a letter, a digit or `_`";
@@ -122,8 +145,7 @@ fn unusable(rule: &TagRule, produced: &Produced, name: &str) -> Option<String> {
     None
 }
 
-fn advice(affix: &str, written: &str) -> String {
-    format!(
-        "`{affix}={written}` is empty here; use another {affix}, or `enable=` so that the rule only applies where it is not"
-    )
+/// Whether an affix that holds an expression came to nothing but marks.
+fn is_emptied(written: &str, expanded: &str) -> bool {
+    written.contains("{{") && !expanded.chars().any(char::is_alphanumeric)
 }

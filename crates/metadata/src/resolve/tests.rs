@@ -76,6 +76,7 @@ fn the_classic_preset_has_no_invalid_tags_and_no_false_main() {
     assert_eq!(classic("refs/heads/main"), ["main-e1098f9", "latest", "sha-e1098f9", build]);
     assert_eq!(classic("refs/heads/feature/main"), ["feature-main-e1098f9", "sha-e1098f9", build]);
     assert_eq!(classic("refs/tags/v1.2.3"), ["v1.2.3", "v1.2", "v1", "sha-e1098f9", build]);
+    assert_eq!(classic("refs/tags/v1.2.3-rc.1"), ["v1.2.3-rc.1", "sha-e1098f9", build]);
     assert_eq!(classic("refs/pull/7/merge"), ["pr-7", "sha-e1098f9", build]);
 }
 
@@ -90,6 +91,28 @@ fn an_emptied_affix_drops_the_tag_and_says_what_to_do() {
         warning.contains("`prefix={{branch}}-` is empty here") && warning.contains("`enable=`"),
         "{warning}"
     );
+}
+
+#[test]
+fn what_an_empty_part_leaves_is_dropped_wherever_it_is_empty() {
+    let dropped = |tags: &[&str], flavor: &[&str]| {
+        let flavor = flavor.iter().map(|item| (*item).to_owned()).collect();
+        let metadata = resolve(&of_ref("refs/tags/v1.2.3"), &Rules { flavor, ..with_tags(tags) }).unwrap();
+        assert_eq!(metadata.dropped, metadata.warnings);
+        (names(&metadata).into_iter().map(str::to_owned).collect::<Vec<_>>(), metadata.dropped)
+    };
+    let (tags, why) = dropped(&["type=sha", "type=semver,pattern={{version}}"], &["suffix=-{{branch}}"]);
+    assert_eq!(tags, Vec::<String>::new());
+    assert!(why[0].contains("the flavor's `suffix=-{{branch}}` is empty here"), "{why:?}");
+    let (tags, why) = dropped(&["type=raw,value={{branch}},prefix=b", "type=sha"], &[]);
+    assert_eq!(tags, ["sha-e1098f9"]);
+    assert!(why[0].contains("its value is empty here"), "{why:?}");
+    let flavor = ["suffix=-{{branch}},onlatest=true"];
+    let (tags, why) = dropped(&["type=semver,pattern={{version}},suffix="], &flavor);
+    assert_eq!(tags, ["1.2.3"]);
+    assert!(why[0].starts_with("the flavor gives `latest-`"), "{why:?}");
+    // A value that is empty and has nothing around it is a rule that does not apply.
+    assert_eq!(dropped(&["type=raw,value={{branch}}"], &[]), (vec![], vec![]));
 }
 
 #[test]
@@ -235,4 +258,69 @@ fn nothing_at_all_gives_nothing_but_no_error() {
     let nowhere = Snapshot { git: None, event: None, model: None, clock };
     let metadata = conventional(&nowhere);
     assert!(metadata.tags.is_empty() && metadata.version.is_none());
+}
+
+fn any_rule() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let kinds = proptest::sample::select(vec![
+        "type=ref,event=branch",
+        "type=ref,event=tag",
+        "type=ref,event=pr",
+        "type=sha",
+        "type=sha,prefix={{branch}}-",
+        "type=edge",
+        "type=schedule",
+        "type=raw,value={{branch}}{{tag}}",
+        "type=raw,value={{base_ref}}",
+        "type=raw,value={{date 'dddd Z'}}",
+        "type=semver,pattern={{version}}",
+        "type=semver,pattern={{raw}}",
+        "type=semver,pattern={{major}}.{{minor}}",
+        "type=pep440,pattern={{version}}",
+        "type=match,pattern=(.*)\\d",
+    ]);
+    let affixes = proptest::sample::select(vec![
+        "",
+        ",prefix={{tag}}",
+        ",suffix=-{{branch}}",
+        ",prefix=ü",
+        ",suffix=.",
+    ]);
+    (kinds, affixes).prop_map(|(kind, affix)| format!("{kind}{affix}"))
+}
+
+proptest::proptest! {
+    /// Every tag that leaves is one that registries take, whatever the ref and the rules; nothing panics.
+    #[test]
+    fn every_tag_is_valid_whatever_the_ref(
+        reference in "(refs/(heads|tags|pull)/)?(v[0-9]{1,3}(\\.[0-9]{1,2}){0,3}(-[a-z0-9.]{0,4})?(\\+[a-z0-9]{0,3})?|[a-z0-9/._-]{0,20}|\\PC{0,24})",
+        tags in proptest::collection::vec(any_rule(), 0..4),
+        flavor in proptest::option::of("(prefix|suffix)=(\\{\\{branch\\}\\}|[a-z.-]{0,3}),onlatest=(true|false)"),
+        event in "(push|schedule|pull_request|create)",
+    ) {
+        let mut snapshot = of_ref(&reference);
+        if let Some(name) = snapshot.event.as_mut().and_then(|e| e.name.as_mut()) {
+            name.value = event;
+        }
+        let rules = Rules { images: vec!["org/app".into()], tags, flavor: flavor.into_iter().collect(), ..Rules::default() };
+        if let Ok(metadata) = resolve(&snapshot, &rules) {
+            for (at, tag) in metadata.tags.iter().enumerate() {
+                proptest::prop_assert!(wharf_oci::is_valid_tag(&tag.name), "{}", tag.name);
+                proptest::prop_assert!(metadata.tags[..at].iter().all(|other| other.name != tag.name));
+            }
+        }
+    }
+
+    /// Any text as a rule is read or refused, and both are answers.
+    #[test]
+    fn no_rule_panics(rule in "\\PC{0,40}", flavor in "\\PC{0,20}", image in "\\PC{0,20}", label in "\\PC{0,20}") {
+        let rules = Rules {
+            images: vec![image],
+            tags: vec![rule],
+            flavor: vec![flavor],
+            labels: vec![label.clone()],
+            annotations: vec![label],
+        };
+        let _ = resolve(&of_ref("refs/heads/main"), &rules);
+    }
 }

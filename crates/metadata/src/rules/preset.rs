@@ -27,9 +27,9 @@ impl Rules {
         let rules = Self::preset(
             image,
             &[
-                "type=semver,pattern=v{{version}}",
-                "type=semver,pattern=v{{major}}.{{minor}}",
-                "type=semver,pattern=v{{major}}",
+                "type=semver,pattern={{version}},prefix=v",
+                "type=semver,pattern={{major}}.{{minor}},prefix=v",
+                "type=semver,pattern={{major}},prefix=v",
                 "type=raw,value=latest,enable={{is_default_branch}}",
                 "type=ref,event=pr",
                 "type=ref,event=branch,suffix=-{{sha}}",

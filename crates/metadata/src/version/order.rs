@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use super::semver::Semver;
 
+/// The numbers of a full version.
+const FULL: usize = 3;
+
 /// A version that can be compared: semantic, or else of PEP 440 (which takes `1.2`, `2024.8` and `1.2.3rc1`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -24,10 +27,20 @@ impl Version {
         (semantic.is_some() || pep440.is_some()).then(|| Self { text: text.to_owned(), semantic, pep440 })
     }
 
-    /// Reads the version that `text` is or ends in: `app-1.2.3` holds `1.2.3`.
+    /// Reads the version that `text` is or ends in: `app-1.2.3` holds `1.2.3`. Behind a name, one number alone is
+    /// no version: neither `pr-7` nor `sha-1234567` holds one.
     pub fn within(text: &str) -> Option<Self> {
-        let start = text.find(|c: char| c.is_ascii_digit())?;
-        Self::parse(text).or_else(|| Self::parse(&text[start..]))
+        Self::parse(text).or_else(|| {
+            let start = text.find(|c: char| c.is_ascii_digit())?;
+            let name = text[..start].strip_suffix('v').unwrap_or(&text[..start]);
+            let version = Self::parse(&text[start..]).filter(|version| version.segments() > 1)?;
+            name.ends_with(['-', '_', '.', '/']).then_some(version)
+        })
+    }
+
+    /// Whether all its numbers are there, so that it names one release: `1.2.3`, not `1.2`.
+    pub fn is_full(&self) -> bool {
+        self.segments() >= FULL
     }
 
     /// Whether it is less than a release: a candidate, a preview, a development state.
@@ -88,6 +101,10 @@ mod tests {
         let within = |text: &str| Version::within(text).map(|version| version.as_str().to_owned());
         assert_eq!(within("app-1.2.3").as_deref(), Some("1.2.3"));
         assert_eq!(within("v1.2.3-rc.1").as_deref(), Some("v1.2.3-rc.1"));
-        assert_eq!(within("main"), None);
+        for text in
+            ["main", "pr-7", "sha-1234567", "build-20240601-120000", "wharf.ship.0000000001", "abc1.2"]
+        {
+            assert_eq!(within(text), None, "{text}");
+        }
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn of_plan(world: &World, plan: &Plan, project: &Project) -> Result<B
     request.options.target = plan.target.clone();
     request.options.build_args = project.build.args.clone();
     request.options.labels = plan.labels.clone();
+    request.image.annotations = plan.annotations.clone();
     if let Some(platform) = &project.build.platform {
         request.platforms = vec![platform.parse().or_usage()?];
     }

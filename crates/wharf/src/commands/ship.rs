@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use wharf_metadata::Overrides;
+
 use crate::cli::Globals;
 use crate::exit::{Exit, Outcome};
 use crate::output;
@@ -33,6 +35,15 @@ pub(crate) struct Args {
     /// Take nothing from the cache
     #[arg(long)]
     no_cache: bool,
+    /// Fail before anything is built where a rule gives a tag that no registry takes
+    #[arg(long)]
+    strict: bool,
+    /// Let rolling tags such as `latest` and `v1` move to an older version; the ledger records it
+    #[arg(long)]
+    allow_backward: bool,
+    /// Overwrite full-version tags that name another image; the ledger records it
+    #[arg(long)]
+    force: bool,
     /// The project's directory
     #[arg(default_value = ".")]
     directory: PathBuf,
@@ -66,7 +77,7 @@ fn plan(args: &Args) -> Result<(Plan, project::Project, wharf_metadata::Snapshot
         crate::exit::Failure::usage(format!("the project {}: {error}", args.directory.display()))
     })?;
     let project = project::read(&directory)?;
-    let snapshot = crate::snapshot::capture(&directory, &std::env::vars().collect())?;
+    let snapshot = crate::snapshot::capture(&directory, &crate::snapshot::variables()?)?;
     let asked = Asked {
         dockerfile: args.file.clone(),
         target: args.target.clone(),
@@ -74,8 +85,12 @@ fn plan(args: &Args) -> Result<(Plan, project::Project, wharf_metadata::Snapshot
         no_smoke: args.no_smoke,
         no_scan: args.no_scan,
         no_cache: args.no_cache,
+        overrides: Overrides { allow_backward: args.allow_backward, force: args.force },
     };
     let metadata = ship::metadata(&project, &snapshot, &directory)?;
+    if args.strict {
+        super::meta::refuse_dropped(&metadata)?;
+    }
     let plan = Plan::new(&directory, &project, &asked, &snapshot, &metadata, &host::variable)?;
     Ok((plan, project, snapshot))
 }

@@ -44,9 +44,25 @@ pub(crate) struct Image {
     /// Flavor rules in docker/metadata-action's words.
     #[serde(default)]
     pub(crate) flavor: Vec<String>,
+    /// Rules that come with wharf, before those of `tags`.
+    pub(crate) preset: Option<Preset>,
     /// Labels beside the ones wharf works out.
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
+    /// Annotations beside the ones wharf works out.
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// Tag rules that come with wharf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Preset {
+    /// Full, minor and major version, the branch, `pr-<n>`, `latest` from the default branch, `sha-<7>`
+    Conventional,
+    /// `v1.2.3` with `v1.2` and `v1`, `latest` for the default branch, `pr-<n>`, `<branch>-<7>`, `sha-<7>`,
+    /// `build-<UTC time>`
+    Classic,
 }
 
 /// `[build]`: how it is built.

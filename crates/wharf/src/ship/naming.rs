@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use wharf_metadata::{Event, Fact, Metadata, Snapshot};
 
-use crate::building::file_digest;
 use crate::commands::meta;
-use crate::exit::{Failure, OrFail};
+use crate::exit::Failure;
 use crate::settings::project::Project;
+use crate::snapshot;
 
 /// Applies the project's rules to what is being built.
 ///
@@ -29,17 +28,13 @@ pub(crate) fn metadata(
     if snapshot.event.is_none() {
         snapshot.event = tagged(&snapshot);
     }
-    let mut metadata = meta::of_project(project, &snapshot, directory)?;
-    if let Some(model) = &project.model {
+    snapshot.model = snapshot::model::of_project(directory, project)?;
+    if let (Some(model), None) = (&project.model, &snapshot.model) {
         let path = directory.join(&model.artifact);
-        let digest = file_digest(&path)
-            .with_context(|| format!("reading the model {}", path.display()))
-            .or_usage()
-            .map_err(|failure| failure.hint("`artifact` in [model] of wharf.toml says where it is"))?;
-        metadata.labels.insert("dev.wharf.model.path".into(), model.artifact.display().to_string());
-        metadata.labels.insert("dev.wharf.model.sha256".into(), digest.digest().to_owned());
+        return Err(Failure::usage(format!("the model {} does not exist", path.display()))
+            .hint("`artifact` in [model] of wharf.toml says where it is"));
     }
-    Ok(metadata)
+    meta::of_project(project, &snapshot, directory)
 }
 
 /// On a laptop nothing says what happened; a clean commit that carries a version tag is that version, as CI

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use wharf_ledger::{Gate, LogName, Model, Verdict};
-use wharf_metadata::Snapshot;
+use wharf_metadata::{Release, Snapshot};
 use wharf_oci::{Descriptor, Platform, digest};
 use wharf_registry::Outcome as Travelled;
 
@@ -17,7 +17,7 @@ use crate::output::size;
 use crate::output::transfer::Transfers;
 use crate::settings::project::Project;
 use crate::world::World;
-use crate::{layers, local, scanning, smoke};
+use crate::{layers, local, publishing, scanning, smoke};
 
 /// Carries out `plan`. A gate that says no ends it before anything has a name; a target that fails is
 /// reported after the others are done.
@@ -110,7 +110,7 @@ impl Ship<'_> {
     /// The gates are green: from here on the image has names.
     fn name_here(&self, image: &Descriptor) -> Result<(), Failure> {
         for tag in &self.plan.tags {
-            let reference = self.plan.image.0.with_tag(tag)?;
+            let reference = self.plan.image.0.with_tag(&tag.name)?;
             self.world.store.tag(&local::key(&reference), image)?;
         }
         Ok(())
@@ -160,6 +160,9 @@ impl Ship<'_> {
         image: &Descriptor,
         facts: &record::Facts<'_>,
     ) -> Result<Pushed, Failure> {
+        let store = self.world.client.repository(&target.repository)?;
+        let release = Release { version: self.plan.release.as_deref(), digest: &image.digest };
+        let moves = publishing::moves(&store, &target.tags, &release, self.plan.overrides).await?;
         let transfers = Transfers::new(&self.world.progress, format!("push {}", target.repository));
         let news = |event| transfers.tell(event);
         let pushed = wharf_registry::push(
@@ -167,18 +170,19 @@ impl Ship<'_> {
             image,
             &self.world.client,
             &target.repository,
-            &target.tags,
+            &moves.tags,
             &news,
         );
         let pushed = pushed.await.map_err(crate::commands::registry_failure)?;
         transfers.done();
-        let store = self.world.client.repository(&target.repository)?;
-        let record = record::record(self.plan, target, self.snapshot, facts);
+        let record = record::record(self.plan, target, &moves, self.snapshot, facts);
         let appended = wharf_ledger::append(&store, &LogName::ship(), record, image).await;
         let appended = appended.map_err(|error| ledger_failure(error, target))?;
         Ok(Pushed {
             repository: target.repository.to_string(),
-            tags: target.tags.clone(),
+            tags: moves.tags,
+            kept: moves.kept,
+            overridden: moves.overridden,
             bytes_sent: pushed.bytes(Travelled::Transferred),
             entry: format!("{}@{}", appended.record.log, appended.record.seq),
         })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wharf_metadata::{Metadata, Snapshot};
+use wharf_metadata::{Metadata, Motion, Overrides, Snapshot, Tag};
 use wharf_oci::Reference;
 
 use crate::exit::{Failure, OrFail};
@@ -27,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) no_scan: bool,
     /// Take nothing from the cache.
     pub(crate) no_cache: bool,
+    /// What may move in registries although it should not.
+    pub(crate) overrides: Overrides,
 }
 
 /// What a ship will do.
@@ -39,10 +41,15 @@ pub(crate) struct Plan {
     pub(crate) image: Named,
     /// The version that the tags carry.
     pub(crate) version: String,
+    /// The version that is released, where a rule read one.
+    pub(crate) release: Option<String>,
     /// The tags that every target gets.
-    pub(crate) tags: Vec<String>,
+    #[serde(serialize_with = "names")]
+    pub(crate) tags: Vec<Tag>,
     /// The labels of the image.
     pub(crate) labels: std::collections::BTreeMap<String, String>,
+    /// The annotations of its manifest.
+    pub(crate) annotations: std::collections::BTreeMap<String, String>,
     /// The Dockerfile, relative to the project.
     pub(crate) dockerfile: PathBuf,
     /// The context, relative to the project.
@@ -59,6 +66,9 @@ pub(crate) struct Plan {
     pub(crate) push: Vec<Target>,
     /// Where it does not go, and why.
     pub(crate) not_pushed: Vec<String>,
+    /// What may move in registries although it should not.
+    #[serde(skip)]
+    pub(crate) overrides: Overrides,
     /// What a person should know.
     pub(crate) warnings: Vec<String>,
 }
@@ -70,7 +80,8 @@ pub(crate) struct Target {
     #[serde(serialize_with = "as_text")]
     pub(crate) repository: Reference,
     /// The tags there.
-    pub(crate) tags: Vec<String>,
+    #[serde(serialize_with = "names")]
+    pub(crate) tags: Vec<Tag>,
 }
 
 /// A reference that serialises as text.
@@ -80,6 +91,14 @@ pub(crate) struct Named(#[serde(serialize_with = "as_text")] pub(crate) Referenc
 
 fn as_text<S: serde::Serializer>(reference: &Reference, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(reference)
+}
+
+fn names<S: serde::Serializer>(tags: &[Tag], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(tags.iter().map(|tag| &tag.name))
+}
+
+fn joined(tags: &[Tag]) -> String {
+    tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 impl Plan {
@@ -93,10 +112,11 @@ impl Plan {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Failure> {
         let image = image_name(directory, project, snapshot)?;
-        let mut tags: Vec<String> = metadata.tags.iter().map(|tag| tag.name.clone()).collect();
+        let mut tags = metadata.tags.clone();
         let mut warnings = metadata.warnings.clone();
         if tags.is_empty() && snapshot.git.is_none() && snapshot.event.is_none() {
-            tags.push(snapshot.clock.now.strftime("build-%Y%m%d-%H%M%S").to_string());
+            let name = snapshot.clock.now.strftime("build-%Y%m%d-%H%M%S").to_string();
+            tags.push(Tag { name, motion: Motion::Free });
             warnings.push("there is no git repository, so the image cannot be traced to a commit".into());
         }
         let facts = facts(snapshot);
@@ -105,10 +125,12 @@ impl Plan {
             version: metadata
                 .version
                 .clone()
-                .or_else(|| tags.first().cloned())
+                .or_else(|| tags.first().map(|tag| tag.name.clone()))
                 .unwrap_or_else(|| "latest".into()),
+            release: metadata.release.clone(),
             tags,
             labels: metadata.labels.clone(),
+            annotations: metadata.annotations.clone(),
             dockerfile: asked
                 .dockerfile
                 .clone()
@@ -121,12 +143,12 @@ impl Plan {
             scan: !asked.no_scan && project.scan.enabled.unwrap_or(true),
             push: Vec::new(),
             not_pushed: Vec::new(),
+            overrides: asked.overrides,
             warnings,
             image: Named(image),
         };
         if plan.tags.is_empty() {
-            return Err(Failure::usage("no tag rule gives a tag for this commit")
-                .hint("`wharf meta --explain` says what each rule made of it"));
+            return Err(crate::commands::meta::no_tags());
         }
         for target in &project.push {
             plan.add_target(target, asked, &facts, env)?;
@@ -156,8 +178,8 @@ impl Plan {
         for tag in &target.tags {
             let tag = expand(tag, "a tag in [[push]]", env)?;
             repository.with_tag(&tag).or_usage()?;
-            if !tags.contains(&tag) {
-                tags.push(tag);
+            if tags.iter().all(|known| known.name != tag) {
+                tags.push(Tag { motion: Motion::of_name(&tag), name: tag });
             }
         }
         self.push.push(Target { repository, tags });
@@ -170,12 +192,12 @@ impl Plan {
         let mut rows = vec![
             row("image", self.image.0.to_string()),
             row("version", self.version.clone()),
-            row("tags", self.tags.join(", ")),
+            row("tags", joined(&self.tags)),
             row("build", format!("{} in {}", self.dockerfile.display(), self.context.display())),
             row("gates", self.gates().join(", ")),
         ];
         rows.extend(
-            self.push.iter().map(|to| row("push", format!("{}  {}", to.repository, to.tags.join(", ")))),
+            self.push.iter().map(|to| row("push", format!("{}  {}", to.repository, joined(&to.tags)))),
         );
         rows.extend(self.not_pushed.iter().map(|why| row("no push", why.clone())));
         rows.extend(self.warnings.iter().map(|text| row("warning", text.clone())));

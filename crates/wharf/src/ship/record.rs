@@ -1,11 +1,15 @@
 //! The ledger record of a ship.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use wharf_ledger::{Commit, Gate, Kind, LogName, Model, Record, Release};
 use wharf_metadata::Snapshot;
 use wharf_oci::Digest;
 
 use super::plan::{Plan, Target};
 use crate::actor;
+use crate::publishing::Moves;
 
 /// What the record says beside the plan.
 pub(super) struct Facts<'a> {
@@ -20,7 +24,13 @@ pub(super) struct Facts<'a> {
 }
 
 /// The record for one target; its place in the log is filled in when it is appended.
-pub(super) fn record(plan: &Plan, target: &Target, snapshot: &Snapshot, facts: &Facts<'_>) -> Record {
+pub(super) fn record(
+    plan: &Plan,
+    target: &Target,
+    moves: &Moves,
+    snapshot: &Snapshot,
+    facts: &Facts<'_>,
+) -> Record {
     Record {
         v: 0,
         log: LogName::ship(),
@@ -32,15 +42,21 @@ pub(super) fn record(plan: &Plan, target: &Target, snapshot: &Snapshot, facts: &
             name: target.repository.to_string(),
             version: plan.version.clone(),
             digest: facts.digest.clone(),
-            tags: target.tags.clone(),
+            tags: moves.tags.clone(),
         },
         commit: commit(snapshot),
         model: facts.model.cloned(),
         gates: facts.gates.to_vec(),
         actor: actor::current(),
         time: snapshot.clock.now.to_string(),
-        other: Default::default(),
+        other: insisted(moves),
     }
+}
+
+/// What only happened because somebody insisted, for whoever reads the history later.
+fn insisted(moves: &Moves) -> BTreeMap<String, Value> {
+    let overridden = Some(&moves.overridden).filter(|reasons| !reasons.is_empty());
+    overridden.map(|reasons| ("overridden".to_owned(), reasons.clone().into())).into_iter().collect()
 }
 
 /// The commit that was built.

@@ -68,6 +68,10 @@ pub(crate) struct Pushed {
     pub(crate) repository: String,
     /// The tags that name the digest there.
     pub(crate) tags: Vec<String>,
+    /// Tags that stay where they were, and why.
+    pub(crate) kept: Vec<String>,
+    /// Tags that only moved because somebody insisted.
+    pub(crate) overridden: Vec<String>,
     /// Bytes that travelled.
     pub(crate) bytes_sent: u64,
     /// The ledger entry there, such as `ship@3`.
@@ -143,6 +147,8 @@ impl Report {
             let sent = size::bytes(to.bytes_sent);
             text.push_str(&format!("pushed to {} ({sent} sent, recorded as {})\n", to.repository, to.entry));
             to.tags.iter().for_each(|tag| text.push_str(&format!("  {}:{tag}\n", to.repository)));
+            to.kept.iter().for_each(|why| text.push_str(&format!("  not moved: {why}\n")));
+            to.overridden.iter().for_each(|why| text.push_str(&format!("  overridden: {why}\n")));
         }
         self.not_pushed.iter().for_each(|why| text.push_str(&format!("not pushed to {why}\n")));
         self.warnings.iter().for_each(|warning| text.push_str(&format!("warning: {warning}\n")));

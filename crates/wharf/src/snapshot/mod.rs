@@ -3,6 +3,7 @@
 pub(crate) mod checkout;
 pub(crate) mod forge;
 pub(crate) mod git;
+pub(crate) mod model;
 
 use std::path::Path;
 

@@ -10,6 +10,8 @@ mod build;
 mod command_line;
 mod container;
 mod lint;
+mod meta;
+mod publishing;
 mod registries;
 mod ship;
 mod storage;

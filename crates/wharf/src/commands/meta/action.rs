@@ -29,6 +29,7 @@ pub(super) fn run() -> Outcome {
 
 fn make(variables: &Variables) -> Result<Outputs, Failure> {
     let inputs = Inputs::read(variables).or_usage()?;
+    inputs.check().or_usage()?;
     let payload = payload(variables)?;
     let mut job = match inputs.source {
         Source::Workflow => Job::of_workflow(variables, payload, &inputs).or_usage()?,
