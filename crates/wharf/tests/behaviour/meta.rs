@@ -155,11 +155,14 @@ fn an_emptied_prefix_is_a_warning_and_strict_makes_it_an_error() {
     assert!(strict.stderr.starts_with("error: rule `type=sha,prefix={{branch}}-`"), "{}", strict.stderr);
 }
 
+/// What the job is, its variables, and the tags.
+type Job<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn every_ci_system_says_what_is_built() {
     let world = repository();
     let sha = "e1098f9803926e73d31ef3a7bb37aaf7e614b26e";
-    let cases: [(&str, &[(&str, &str)], &str); 20] = [
+    let cases: [Job; 20] = [
         (
             "GitHub branch",
             &[("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/dev"), ("GITHUB_SHA", sha)],
