@@ -1,23 +1,23 @@
 //! One build from the request to the result.
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use wharf_dockerfile::Dockerfile;
-use wharf_oci::{Descriptor, Index, Platform};
-use wharf_registry::Document;
+use wharf_oci::Platform;
 
-use crate::bases::{Bases, store_name};
+use crate::bases::Bases;
+use crate::cache::Imports;
 use crate::contexts::Contexts;
 use crate::engine::Engine;
-use crate::error::{BuildError, Cause, StepError};
+use crate::error::{BuildError, Cause};
 use crate::event::{Event, Events};
+use crate::export::{Exported, Exporting};
 use crate::finish;
-use crate::image::{self, Part};
-use crate::output::{self, OutputKind};
 use crate::plan::{self, ContextKind, Plan};
-use crate::request::{BuildRequest, ImageOptions, NamedContext};
-use crate::result::{BuildResult, Image, Timings};
+use crate::request::{BuildRequest, NamedContext};
+use crate::result::{BuildResult, Timings};
 use crate::session::{Parts, Session, task_count};
 use crate::snapshot::{Chain, Snapshots};
 use crate::work::WorkDirectory;
@@ -32,35 +32,43 @@ pub(crate) fn build(
     events: Events<'_>,
 ) -> Result<BuildResult, BuildError> {
     let mut attempt = 1;
+    let imports = OnceLock::new();
     loop {
-        let result = attempt_build(engine, request, events);
-        let Some(digest) = result.as_ref().err().and_then(damaged) else { return result };
-        if attempt == ATTEMPTS {
-            return result;
+        let result = attempt_build(engine, request, &imports, events);
+        let again = match result.as_ref().err().and_then(cause) {
+            Some(Cause::Damaged { digest }) if attempt < ATTEMPTS => Some(digest.clone()),
+            Some(Cause::Absent) if attempt < ATTEMPTS => None,
+            _ => return result,
+        };
+        let imports = imports.get_or_init(Imports::default);
+        match again {
+            Some(digest) => {
+                engine.store.discard(&digest)?;
+                engine.state.forget_origin(&digest)?;
+                imports.forget(&digest);
+                let text = format!("layer {digest} is lost or damaged; its step runs again");
+                events(Event::Warning { text });
+            }
+            None => imports.forget_results(),
         }
-        engine.store.discard(&digest)?;
-        let text = format!("layer {digest} in the store was damaged; its step runs again");
-        events(Event::Warning { text });
         attempt += 1;
     }
 }
 
-/// The blob that a build failed over because it is damaged.
-fn damaged(error: &BuildError) -> Option<wharf_oci::Digest> {
+/// What a build failed over.
+fn cause(error: &BuildError) -> Option<&Cause> {
     let (BuildError::Step { source, .. } | BuildError::Output { source, .. } | BuildError::Export(source)) =
         error
     else {
         return None;
     };
-    match source.cause() {
-        Cause::Damaged { digest } => Some(digest.clone()),
-        _ => None,
-    }
+    Some(source.cause())
 }
 
 fn attempt_build(
     engine: &Engine,
     request: &BuildRequest,
+    imports: &OnceLock<Imports>,
     events: Events<'_>,
 ) -> Result<BuildResult, BuildError> {
     let work = WorkDirectory::create(&engine.data.join("work"))?;
@@ -70,7 +78,13 @@ fn attempt_build(
     let (name, text) = contexts.dockerfile()?;
     let parsed = wharf_dockerfile::parse(&text);
     let dockerfile = parsed.map_err(|source| BuildError::Parse { name: name.clone(), source })?;
-    let plans = plans(request, &name, &dockerfile, &contexts, &bases)?;
+    let (plans, imports) = std::thread::scope(|scope| {
+        let imports =
+            scope.spawn(|| imports.get_or_init(|| Imports::read(engine, &request.cache_from, events)));
+        let plans = plans(request, &name, &dockerfile, &contexts, &bases);
+        (plans, imports.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let plans = plans?;
     bases.preflight().map_err(BuildError::Export)?;
     events(Event::Planned { steps: plans.iter().map(task_count).sum() });
     let planned = Instant::now();
@@ -79,8 +93,16 @@ fn attempt_build(
     let mut first = 0;
     let mut sessions = Vec::new();
     for plan in &plans {
-        let parts =
-            Parts { request, plan, dockerfile: &name, snapshots, contexts: &contexts, bases: &bases, first };
+        let parts = Parts {
+            request,
+            plan,
+            dockerfile: &name,
+            snapshots,
+            contexts: &contexts,
+            bases: &bases,
+            imports,
+            first,
+        };
         first += task_count(plan);
         sessions.push(Session::new(parts));
     }
@@ -89,16 +111,20 @@ fn attempt_build(
     let worked = Instant::now();
     let exported = built.and_then(|chains| {
         saved?;
-        export(engine, request, &snapshots, &plans, &chains)
+        let made = sessions.iter().map(Session::made).collect::<Result<Vec<_>, _>>();
+        let made = made.map_err(BuildError::Export)?.concat();
+        Exporting { engine, request, snapshots: &snapshots, plans: &plans, chains: &chains, made: &made }
+            .run(events)
     });
     for session in &mut sessions {
         session.close_views();
         finish::keep_snapshots(session);
     }
-    let (image, images) = exported?;
+    let Exported { image, images, caches } = exported?;
     Ok(BuildResult {
         image,
         images,
+        caches,
         warnings: warnings(&plans),
         cached: sessions.iter().map(|session| session.cached.load(Ordering::Relaxed)).sum(),
         executed: sessions.iter().map(|session| session.executed.load(Ordering::Relaxed)).sum(),
@@ -141,87 +167,6 @@ pub(crate) fn options(request: &BuildRequest, contexts: &Contexts<'_>) -> Result
         .map_err(|source| BuildError::Context { name: "of the build".into(), source })?;
     options.multi_platform = request.platforms.len() > 1;
     Ok(options)
-}
-
-/// Writes the image into the store under its names, and the outputs.
-fn export(
-    engine: &Engine,
-    request: &BuildRequest,
-    snapshots: &Snapshots<'_>,
-    plans: &[Plan],
-    chains: &[Chain],
-) -> Result<(Descriptor, Vec<Image>), BuildError> {
-    let write = |options: &ImageOptions| -> Result<(Descriptor, Vec<Image>), StepError> {
-        let mut images = Vec::new();
-        for (plan, chain) in plans.iter().zip(chains) {
-            let parts = parts(chain, plan, options, snapshots)?;
-            images.push(image::write(plan.target(), &parts, plan.epoch, options, &engine.store)?);
-        }
-        Ok((top(&images, engine)?, images))
-    };
-    let result = write(&request.image).map_err(BuildError::Export)?;
-    let needs_layers = request.outputs.is_empty()
-        || request.outputs.iter().any(|output| output.kind != OutputKind::CacheOnly);
-    if needs_layers {
-        for layer in chains.iter().flat_map(|chain| &chain.layers) {
-            layer
-                .record()
-                .and_then(|record| snapshots.fetch(layer, &record.blob))
-                .map_err(BuildError::Export)?;
-        }
-    }
-    for tag in &request.tags {
-        engine.store.tag(&store_name(tag), &result.0)?;
-    }
-    for output in &request.outputs {
-        let (top, images) = match output.image == request.image {
-            true => result.clone(),
-            false => write(&output.image).map_err(BuildError::Export)?,
-        };
-        let job = output::Job { engine, snapshots, tags: &request.tags, top: &top, images: &images, chains };
-        output::write(&output.kind, &job)
-            .map_err(|source| BuildError::Output { path: output.kind.path(), source })?;
-    }
-    Ok(result)
-}
-
-/// The layers of an image as its options want them.
-fn parts(
-    chain: &Chain,
-    plan: &Plan,
-    options: &ImageOptions,
-    snapshots: &Snapshots<'_>,
-) -> Result<Vec<Part>, StepError> {
-    let mut parts = Vec::new();
-    for layer in &chain.layers {
-        let record = layer.record()?.clone();
-        let is_new = layer.created.is_some();
-        let latest = plan.epoch.filter(|_| options.rewrite_timestamp && is_new);
-        let recompress =
-            options.force_compression && !output::is_compressed_as(&record.blob, options.compression);
-        let record = match latest.is_some() || recompress {
-            true => {
-                snapshots.fetch(layer, &record.blob)?;
-                output::convert(snapshots.engine, &record, options, latest)?
-            }
-            false => record,
-        };
-        parts.push(Part { record, created: layer.created });
-    }
-    Ok(parts)
-}
-
-/// The image, or an index of the images.
-fn top(images: &[Image], engine: &Engine) -> Result<Descriptor, StepError> {
-    if let [only] = images {
-        let mut descriptor = only.descriptor.clone();
-        descriptor.platform = None;
-        return Ok(descriptor);
-    }
-    let index = Index::new(images.iter().map(|image| image.descriptor.clone()).collect());
-    let document = Document::of_index(&index);
-    engine.store.put(&document.bytes)?;
-    Ok(document.descriptor)
 }
 
 fn warnings(plans: &[Plan]) -> Vec<String> {

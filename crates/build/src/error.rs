@@ -176,6 +176,9 @@ pub enum Cause {
         /// The blob.
         digest: Digest,
     },
+    /// The files of a step are needed of which only the result is known, from a cache.
+    #[error("only the result of this step is in the cache, and its files are needed")]
+    Absent,
     /// A base image, or a layer of it, cannot be had.
     #[error(transparent)]
     Registry(#[from] wharf_registry::Error),

@@ -21,15 +21,17 @@ pub(crate) struct Part {
     pub(crate) created: Option<i64>,
 }
 
-/// Writes config and manifest of the image that `stage` gives with these layers.
+/// Writes config and manifest of the image that `stage` gives with these layers; `more` goes into the config.
 pub(crate) fn write(
     stage: &Stage,
     parts: &[Part],
     epoch: Option<i64>,
     options: &ImageOptions,
+    more: &BTreeMap<String, serde_json::Value>,
     store: &Layout,
 ) -> Result<Image, StepError> {
     let mut config = stage.config.clone();
+    config.other.extend(more.clone());
     config.rootfs.diff_ids = parts.iter().map(|part| part.record.diff_id.clone()).collect();
     let times: Vec<Option<String>> = parts.iter().map(|part| part.created.and_then(rfc3339)).collect();
     set_times(&mut config, &times, epoch);
@@ -123,12 +125,12 @@ fn first_new_time(history: &[History]) -> Option<String> {
 }
 
 /// A time as Go writes it.
-fn rfc3339(nanoseconds: i64) -> Option<String> {
+pub(crate) fn rfc3339(nanoseconds: i64) -> Option<String> {
     Some(Timestamp::from_nanosecond(nanoseconds.into()).ok()?.to_string())
 }
 
 /// The same blob with the media type that the other family has for it.
-fn in_family(blob: &Descriptor, family: Family) -> Descriptor {
+pub(crate) fn in_family(blob: &Descriptor, family: Family) -> Descriptor {
     const TYPES: [(&str, &str); 3] = [
         ("application/vnd.oci.image.layer.v1.tar", media::DOCKER_LAYER),
         ("application/vnd.oci.image.layer.v1.tar+gzip", media::DOCKER_LAYER_GZIP),

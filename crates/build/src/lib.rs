@@ -12,6 +12,7 @@
 
 mod bases;
 mod build;
+pub mod cache;
 mod check;
 mod contexts;
 mod copy;
@@ -19,6 +20,7 @@ mod download;
 mod engine;
 mod error;
 mod event;
+mod export;
 mod finish;
 mod id;
 mod image;
@@ -39,6 +41,7 @@ mod unpack;
 mod usage;
 mod work;
 
+pub use cache::{CachePlace, CacheSource, CacheTarget};
 pub use check::{Checked, check_alone};
 pub use engine::Engine;
 pub use error::{BuildError, Cause, End, StepError};
@@ -47,6 +50,6 @@ pub use output::{Output, OutputKind};
 pub use request::{
     BuildRequest, ContextSource, DockerfileSource, HostCa, ImageOptions, NamedContext, Secret,
 };
-pub use result::{BuildResult, Image, ImageLayer, Timings};
+pub use result::{BuildResult, CacheExport, Image, ImageLayer, Timings};
 pub use state::StateError;
 pub use usage::{Item, ItemKind, PruneError, PruneRequest, Share, Usage};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use wharf_oci::{Platform, Reference};
 use wharf_sandbox::{Limits, Ulimit};
 
+use crate::cache::{CacheSource, CacheTarget};
 use crate::output::Output;
 use crate::plan;
 
@@ -47,6 +48,13 @@ pub struct BuildRequest {
     pub image: ImageOptions,
     /// What else is made of the result.
     pub outputs: Vec<Output>,
+    /// `--cache-from`: caches to find steps in.
+    pub cache_from: Vec<CacheSource>,
+    /// `--cache-to`: where the steps of this build are to be found by others.
+    pub cache_to: Vec<CacheTarget>,
+    /// The image is only pushed: layers that no step needs stay where they are, and the image gets its names
+    /// in the store only if all of it is there.
+    pub remote: bool,
     /// How many steps run at once.
     pub parallelism: usize,
 }
@@ -72,6 +80,9 @@ impl BuildRequest {
             tags: Vec::new(),
             image: ImageOptions::default(),
             outputs: Vec::new(),
+            cache_from: Vec::new(),
+            cache_to: Vec::new(),
+            remote: false,
             parallelism: 16,
         }
     }

@@ -11,6 +11,8 @@ pub struct BuildResult {
     pub image: Descriptor,
     /// The images it is made of, in the order of the platforms asked for; at least one.
     pub images: Vec<Image>,
+    /// What came of each `--cache-to`, but for those in the image.
+    pub caches: Vec<CacheExport>,
     /// What a person should put right.
     pub warnings: Vec<String>,
     /// Steps whose layer was in the cache.
@@ -19,6 +21,17 @@ pub struct BuildResult {
     pub executed: usize,
     /// Where the time went.
     pub timings: Timings,
+}
+
+/// A cache that was to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheExport {
+    /// Where to.
+    pub place: String,
+    /// Its manifest.
+    pub manifest: Option<Descriptor>,
+    /// Why it was not written.
+    pub failure: Option<String>,
 }
 
 /// The image for one platform.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::bases::Bases;
+use crate::cache::{Imports, Made};
 use crate::contexts::{Context, Contexts};
 use crate::engine::Engine;
 use crate::error::{BuildError, Cause, StepError};
@@ -33,6 +34,7 @@ pub(crate) struct Session<'a> {
     pub(crate) snapshots: Snapshots<'a>,
     pub(crate) contexts: &'a Contexts<'a>,
     pub(crate) bases: &'a Bases<'a>,
+    pub(crate) imports: &'a Imports,
     /// The number of this plan's first step among those of all platforms.
     pub(crate) first: usize,
     /// Set when the build has failed: what still runs is to be stopped.
@@ -49,6 +51,8 @@ pub(crate) struct Session<'a> {
     trust_noted: AtomicBool,
     /// Layers that steps of this build made.
     pub(crate) fresh: Mutex<Vec<Arc<Layer>>>,
+    /// The steps so far, for caches that are written.
+    made: Mutex<Vec<Made>>,
     views: Views,
     tasks: Vec<Task>,
     results: Vec<OnceLock<Chain>>,
@@ -58,6 +62,8 @@ pub(crate) struct Session<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct StepResult {
     pub(crate) id: Id,
+    /// What it is found by; nothing when it must not be found again.
+    pub(crate) keys: Vec<Id>,
     pub(crate) layer: Arc<Layer>,
     pub(crate) cached: bool,
 }
@@ -100,12 +106,13 @@ pub(crate) struct Parts<'a> {
     pub(crate) snapshots: Snapshots<'a>,
     pub(crate) contexts: &'a Contexts<'a>,
     pub(crate) bases: &'a Bases<'a>,
+    pub(crate) imports: &'a Imports,
     pub(crate) first: usize,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(parts: Parts<'a>) -> Self {
-        let Parts { request, plan, dockerfile, snapshots, contexts, bases, first } = parts;
+        let Parts { request, plan, dockerfile, snapshots, contexts, bases, imports, first } = parts;
         let tasks = tasks(plan);
         Self {
             engine: snapshots.engine,
@@ -116,6 +123,7 @@ impl<'a> Session<'a> {
             snapshots,
             contexts,
             bases,
+            imports,
             first,
             cancelled: AtomicBool::new(false),
             cached: AtomicUsize::new(0),
@@ -125,6 +133,7 @@ impl<'a> Session<'a> {
             trust: OnceLock::new(),
             trust_noted: AtomicBool::new(false),
             fresh: Mutex::default(),
+            made: Mutex::default(),
             views: Views::default(),
             results: tasks.iter().map(|_| OnceLock::new()).collect(),
             tasks,
@@ -153,6 +162,22 @@ impl<'a> Session<'a> {
     /// Whether what still runs is to be stopped.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed) || self.engine.is_interrupted()
+    }
+
+    /// Says that a step was done or found.
+    pub(crate) fn note(&self, made: Made) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+    }
+
+    /// The steps that were done or found, with all that each is found by.
+    pub(crate) fn made(&self) -> Result<Vec<Made>, StepError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for step in made.iter_mut().filter(|step| !step.keys.is_empty()) {
+            let known = self.engine.state.keys_of(&step.result)?;
+            let more: Vec<Id> = known.into_iter().filter(|key| !step.keys.contains(key)).collect();
+            step.keys.extend(more);
+        }
+        Ok(made)
     }
 
     /// Ends the looking at stages and images.

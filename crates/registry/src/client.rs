@@ -92,6 +92,13 @@ impl Client {
         repository.filter(|repository| repository != reference.repository())
     }
 
+    /// A repository of any registry that has the blob.
+    pub(crate) fn whereabouts(&self, digest: &Digest) -> Option<Reference> {
+        let whereabouts = lock(&self.shared.whereabouts);
+        let found = whereabouts.iter().find(|((_, known), _)| known == digest);
+        found.and_then(|((registry, _), repository)| format!("{registry}/{repository}").parse().ok())
+    }
+
     /// The connections, for requests that are no registry's.
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.shared.http

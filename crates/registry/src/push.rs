@@ -24,7 +24,8 @@ pub async fn push(
 }
 
 /// Brings an image or index to the repository of `to`: blobs first, side by side, then manifests, and the
-/// `tags` last. What is there already is not sent; a tag that names the image already is not written, so
+/// `tags` last. A blob that the origin lacks is taken from where the client knows it to be
+/// ([`Client::note_blob`]). What is there already is not sent; a tag that names the image already is not written, so
 /// doing it twice is harmless even where tags may not change.
 ///
 /// Fails with [`Cause::Corrupt`] when a blob is not what it should be, and with [`Cause::Immutable`] when a tag
@@ -96,7 +97,10 @@ async fn push_one(
     repository: &Repository,
     progress: Progress<'_>,
 ) -> Result<(Digest, u64, Outcome)> {
-    let source = origin.content(blob);
+    let source = match (origin.lacks(&blob.digest), repository.whereabouts(&blob.digest)) {
+        (true, Some(elsewhere)) => elsewhere?.blob(blob),
+        _ => origin.content(blob),
+    };
     let outcome = repository.push_blob(blob, source.as_ref(), progress).await?;
     Ok((blob.digest.clone(), blob.size, outcome))
 }

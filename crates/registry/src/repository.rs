@@ -120,6 +120,12 @@ impl Repository {
         Ok(found.await?.is_some())
     }
 
+    /// Where else the client knows a blob to be.
+    pub(crate) fn whereabouts(&self, digest: &Digest) -> Option<Result<Self>> {
+        let reference = self.client.whereabouts(digest)?;
+        Some(self.client.mirrored(&reference))
+    }
+
     /// Brings a blob here: it is looked for first, then mounted where the client knows another repository of
     /// the registry that has it, then sent.
     pub(crate) async fn push_blob(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use wharf_oci::Reference;
 use wharf_registry::Layout;
 
-use crate::error::StepError;
+use crate::error::{Cause, StepError};
 use crate::id::{Hasher, Id};
 use crate::state::LayerRecord;
 
@@ -24,7 +24,7 @@ pub(crate) struct Layer {
     record: OnceLock<Result<LayerRecord, StepError>>,
     /// The directory with its files, once there is one. It stays the same for the time of a build.
     place: Mutex<Option<PathBuf>>,
-    /// Where it came from; `None` for layers that were made here.
+    /// Where its blob can be had; `None` for layers that were made here.
     pub(crate) origin: Option<Origin>,
     /// When it was made here, nanoseconds since 1970.
     pub(crate) created: Option<i64>,
@@ -36,14 +36,24 @@ impl Layer {
         Self { record: OnceLock::from(Ok(record)), place: Mutex::default(), origin, created: None }
     }
 
-    /// A layer that an earlier build made.
-    pub(crate) fn cached(record: LayerRecord, created: i64) -> Self {
+    /// A layer that an earlier build made, here or elsewhere.
+    pub(crate) fn cached(record: LayerRecord, origin: Option<Origin>, created: i64) -> Self {
+        Self { record: OnceLock::from(Ok(record)), place: Mutex::default(), origin, created: Some(created) }
+    }
+
+    /// The layer of a step of which only the result is known.
+    pub(crate) fn absent(created: i64) -> Self {
         Self {
-            record: OnceLock::from(Ok(record)),
+            record: OnceLock::from(Err(Cause::Absent.into())),
             place: Mutex::default(),
             origin: None,
             created: Some(created),
         }
+    }
+
+    /// Whether only the result of its step is known.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.record.get(), Some(Err(error)) if matches!(error.cause(), Cause::Absent))
     }
 
     /// A layer whose files are in `place`, and whose blob is yet to be written.

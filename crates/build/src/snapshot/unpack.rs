@@ -169,6 +169,19 @@ impl Snapshots<'_> {
         if self.engine.store.size(&blob.digest) == Some(blob.size) {
             return Ok(());
         }
+        let fetched = self.fetch_from_origin(layer, blob);
+        match fetched {
+            // The step can run again.
+            Err(error) if layer.created.is_some() => {
+                let text = format!("layer {} cannot be had from the cache: {error}", blob.digest);
+                (self.events)(Event::Warning { text });
+                Err(Cause::Damaged { digest: blob.digest.clone() }.into())
+            }
+            fetched => fetched,
+        }
+    }
+
+    fn fetch_from_origin(&self, layer: &Layer, blob: &Descriptor) -> Result<(), StepError> {
         match &layer.origin {
             Some(Origin::Registry(reference)) => {
                 let what = reference.to_string();

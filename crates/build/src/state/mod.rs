@@ -7,6 +7,7 @@ mod bases;
 mod conversions;
 mod downloads;
 mod memos;
+mod origins;
 mod slots;
 mod steps;
 
@@ -17,11 +18,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, TransactionBehavior};
 
 pub(crate) use downloads::Download;
+pub(crate) use origins::place as place_of;
 pub(crate) use slots::SlotRecord;
 pub(crate) use steps::{LayerRecord, StepRecord};
 
 /// The version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long one process waits for another that is writing.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -40,11 +42,13 @@ const TABLES: &str = "
     CREATE TABLE downloads (
         url TEXT PRIMARY KEY, digest TEXT NOT NULL, etag TEXT, modified TEXT, used INTEGER NOT NULL
     ) WITHOUT ROWID;
+    CREATE TABLE origins (blob TEXT PRIMARY KEY, place TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 const DROP: &str = "
     DROP TABLE IF EXISTS steps; DROP TABLE IF EXISTS slots; DROP TABLE IF EXISTS memos;
     DROP TABLE IF EXISTS bases; DROP TABLE IF EXISTS conversions; DROP TABLE IF EXISTS downloads;
+    DROP TABLE IF EXISTS origins;
 ";
 
 /// The database.

@@ -81,6 +81,15 @@ impl State {
         })
     }
 
+    /// Everything that the step with this result is found by.
+    pub(crate) fn keys_of(&self, result: &Id) -> Result<Vec<Id>, StateError> {
+        self.read(|db| {
+            let mut query = db.prepare_cached("SELECT key FROM steps WHERE result = ?1 ORDER BY key")?;
+            let keys = query.query_map([result.0], |row| row.get::<_, Vec<u8>>(0))?;
+            keys.map(|key| Ok(Id::from_slice(&key?))).filter_map(Result::transpose).collect()
+        })
+    }
+
     /// Says that the results under `keys` were used, so that pruning takes others first.
     pub(crate) fn touch_steps(&self, keys: &[Id]) -> Result<(), StateError> {
         self.write(|db| {
@@ -115,5 +124,6 @@ mod tests {
         assert_eq!(other.step(&Id([2; 32])).unwrap(), Some(record.clone()));
         assert_eq!(other.step(&Id([3; 32])).unwrap(), Some(record));
         assert_eq!(other.step(&Id([4; 32])).unwrap(), None);
+        assert_eq!(other.keys_of(&Id([1; 32])).unwrap(), [Id([2; 32]), Id([3; 32])]);
     }
 }

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use wharf_oci::Platform;
 
+use crate::cache::Made;
 use crate::error::{Cause, StepError};
 use crate::event::{Event, Reason, StepNumber};
 use crate::finish::Job;
@@ -20,6 +21,7 @@ use crate::id::{Hasher, Id};
 use crate::plan::Op;
 use crate::session::{Session, StepResult};
 use crate::snapshot::{Chain, Layer, Written};
+use crate::state::StepRecord;
 use inputs::Inputs;
 use key::{BASE, PARENT, Parts, SOURCE};
 
@@ -58,6 +60,11 @@ pub(crate) fn perform(
     let parts = parts(session, &request, op, &mut inputs)?;
     let result =
         session.known.get(parts.key(), || find_or_do(session, &request, op, &mut inputs, &parts, jobs))?;
+    session.note(Made {
+        keys: result.keys.clone(),
+        result: result.id,
+        chain: request.parent.with(result.id, result.layer.clone()),
+    });
     match op {
         // Its layer may be found on other layers, where what follows is another thing.
         Op::Copy(copy) if copy.link => {
@@ -104,7 +111,7 @@ fn find_or_do(
             keys.push(parts.with(SOURCE, contents).key());
             if let Some(found) = look_up(session, &keys[1])? {
                 remember(session, &keys[..1], &found)?;
-                return Ok(found);
+                return Ok(StepResult { keys, ..found });
             }
         }
     }
@@ -125,12 +132,13 @@ fn find_or_do(
     let created = now();
     let layer = Arc::new(Layer::fresh(done.written.upper.clone(), created));
     session.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(layer.clone());
-    let result = StepResult { id: Id::unique(), layer, cached: false };
+    let keys = if done.forget { Vec::new() } else { keys };
+    let result = StepResult { id: Id::unique(), keys: keys.clone(), layer, cached: false };
     let job = Job {
         step: request.number,
         layer: result.layer.clone(),
         written: done.written,
-        keys: if done.forget { Vec::new() } else { keys },
+        keys,
         result: result.id,
         created,
         slot: Some((request.slot, record)),
@@ -140,22 +148,53 @@ fn find_or_do(
     Ok(result)
 }
 
-/// What the cache has under `key`, if its layer is still in the store.
+/// What the cache has under `key`: this machine's, or one that was imported.
 fn look_up(session: &Session<'_>, key: &Id) -> Result<Option<StepResult>, StepError> {
-    let Some(record) = session.engine.state.step(key)? else { return Ok(None) };
-    if session.engine.store.size(&record.layer.blob.digest) != Some(record.layer.blob.size) {
-        return Ok(None);
+    match look_up_here(session, key)? {
+        Some(found) => Ok(Some(found)),
+        None => look_up_elsewhere(session, key),
     }
+}
+
+/// What was done or used here before, if its layer is still in the store, or where it came from.
+fn look_up_here(session: &Session<'_>, key: &Id) -> Result<Option<StepResult>, StepError> {
+    let (store, state) = (&session.engine.store, &session.engine.state);
+    let Some(record) = state.step(key)? else { return Ok(None) };
+    let blob = &record.layer.blob;
+    let origin = match store.size(&blob.digest) == Some(blob.size) {
+        true => None,
+        false => match state.origin(&blob.digest)? {
+            Some(origin) => Some(origin),
+            None => return Ok(None),
+        },
+    };
     session.used.lock().unwrap_or_else(PoisonError::into_inner).push(*key);
-    let layer = Arc::new(Layer::cached(record.layer, record.created));
-    Ok(Some(StepResult { id: record.result, layer, cached: true }))
+    let layer = Arc::new(Layer::cached(record.layer, origin, record.created));
+    Ok(Some(StepResult { id: record.result, keys: vec![*key], layer, cached: true }))
+}
+
+/// What an imported cache knows. Its layer stays where it is until somebody needs the files.
+fn look_up_elsewhere(session: &Session<'_>, key: &Id) -> Result<Option<StepResult>, StepError> {
+    let state = &session.engine.state;
+    let Some(known) = session.imports.step(key) else { return Ok(None) };
+    let found = |layer| {
+        Some(StepResult { id: known.result, keys: known.keys.clone(), layer: Arc::new(layer), cached: true })
+    };
+    let Some((layer, origin)) = known.layer.clone() else { return Ok(found(Layer::absent(known.created))) };
+    state.keep_origin(&layer.blob.digest, &origin)?;
+    let record = StepRecord { result: known.result, layer: layer.clone(), created: known.created };
+    state.keep_step(&known.keys, &record)?;
+    Ok(found(Layer::cached(layer, Some(origin), known.created)))
 }
 
 /// Lets what was found be found under further keys.
 fn remember(session: &Session<'_>, keys: &[Id], found: &StepResult) -> Result<(), StepError> {
+    if found.layer.is_absent() {
+        return Ok(());
+    }
     let layer = found.layer.record()?.clone();
     let created = found.layer.created.unwrap_or_default();
-    let record = crate::state::StepRecord { result: found.id, layer, created };
+    let record = StepRecord { result: found.id, layer, created };
     Ok(session.engine.state.keep_step(keys, &record)?)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use wharf_oci::{Descriptor, Reference};
+use wharf_oci::{Descriptor, Digest, Reference};
 
 use crate::store::{Document, Name, Pending, Source, Store};
 use crate::{Cause, Error, Layout, Repository, Task, media_type};
@@ -15,6 +15,11 @@ pub trait Origin: Send + Sync {
 
     /// The blob as a source of bytes, which are verified by whoever takes them.
     fn content(&self, descriptor: &Descriptor) -> Arc<dyn Source>;
+
+    /// Whether the origin is known not to have a blob that its manifests name.
+    fn lacks(&self, _digest: &Digest) -> bool {
+        false
+    }
 
     /// The repository of a registry that this is, so that blobs are mounted from it where the other side is a
     /// repository of the same registry.
@@ -42,6 +47,10 @@ impl Origin for Layout {
 
     fn content(&self, descriptor: &Descriptor) -> Arc<dyn Source> {
         self.blob(descriptor)
+    }
+
+    fn lacks(&self, digest: &Digest) -> bool {
+        !self.has(digest)
     }
 }
 

@@ -8,6 +8,7 @@ use wharf_build::{BuildRequest, ContextSource, DockerfileSource, HostCa, NamedCo
 use wharf_oci::{Platform, Reference};
 use wharf_sandbox::{CpuQuota, Limits, Resource, Ulimit};
 
+use super::caches::CacheFlags;
 use super::outputs;
 use crate::exit::{Failure, OrFail};
 use crate::settings::host;
@@ -42,6 +43,8 @@ pub(crate) struct Flags {
     /// What to make of the result: `type=oci,dest=FILE`, a directory, or `-`
     #[arg(short, long, value_name = "SPEC")]
     output: Vec<String>,
+    #[command(flatten)]
+    caches: CacheFlags,
     /// Take nothing from the cache
     #[arg(long)]
     no_cache: bool,
@@ -81,7 +84,7 @@ pub(crate) struct Flags {
     /// Trust the host's certificate authorities in RUN: `auto`, `on` or `off`
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     host_ca: String,
-    /// Keep the image in the store; it always is
+    /// Keep the image in the store with all its layers; without --push it always is
     #[arg(long)]
     load: bool,
     /// Push the image under its names
@@ -115,6 +118,8 @@ pub(crate) struct Asked {
     pub(crate) request: BuildRequest,
     /// The image is pushed under its names.
     pub(crate) push: bool,
+    /// What a person should know of the flags.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Flags {
@@ -161,8 +166,11 @@ impl Flags {
         request.tags = self.tag.clone();
         let annotations = pairs(&self.annotation, "--annotation", |_, value| Ok(value.to_owned()))?;
         request.image.annotations.extend(annotations);
-        let push = outputs::apply(&self.output, &mut request)?;
-        Ok(Asked { request, push: push || self.push })
+        let mut warnings = Vec::new();
+        self.caches.apply(&mut request, &mut warnings)?;
+        let push = outputs::apply(&self.output, &mut request)? || self.push;
+        request.remote = push && !self.load;
+        Ok(Asked { request, push, warnings })
     }
 
     fn set_options(&self, request: &mut BuildRequest) -> Result<(), Failure> {

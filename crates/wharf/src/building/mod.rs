@@ -1,7 +1,9 @@
 //! Builds, from what was typed or what the project says to an image in the store.
 
+mod caches;
 pub(crate) mod checks;
 mod failure;
+mod fields;
 pub(crate) mod flags;
 mod interrupt;
 mod outputs;

@@ -27,7 +27,10 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         globals.progress = cli::Progress::Quiet;
     }
     let world = World::sandboxed(&globals)?;
-    let Asked { request, push } = flags.request()?;
+    let Asked { request, push, warnings } = flags.request()?;
+    for warning in &warnings {
+        world.progress.note(&format!("warning: {warning}"));
+    }
     if flags.check()? {
         return check(&world, &request, &globals);
     }

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod build;
+mod cache;
 mod command_line;
 mod container;
 mod lint;

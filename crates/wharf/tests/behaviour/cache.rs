@@ -1,0 +1,209 @@
+//! Caches that travel, through the binary: another machine finds the steps, and moves only what it needs.
+
+use std::path::Path;
+
+use crate::skip;
+use crate::world::{BUSYBOX, Ran, Registry, World, busybox_context, is_root};
+
+/// A machine with the project, and two stages to build.
+fn machine(source: &str) -> Option<World> {
+    let world = World::new();
+    if !is_root() || !busybox_context(&world) {
+        return None;
+    }
+    let stages = "RUN head -c 300000 /dev/urandom > /deps\n\
+        FROM base AS build\nCOPY src.txt /src.txt\nRUN cat /src.txt /deps > /app\n\
+        FROM base\nCOPY --from=build /app /app\nRUN wc -c /app > /size\n";
+    let base = BUSYBOX.replace("FROM scratch", "FROM scratch AS base");
+    world.file("Dockerfile", &format!("{base}{stages}"));
+    world.file("src.txt", source);
+    Some(world)
+}
+
+fn registry(world: &World) -> Registry {
+    Registry::wharf(&world.path("registry"), &[])
+}
+
+/// Steps that ran and steps that were found.
+fn counts(ran: &Ran) -> (usize, usize) {
+    let steps: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("] [")).collect();
+    let count = |end: &str| steps.iter().filter(|line| line.contains(end)).count();
+    (count(": done"), count(": cached"))
+}
+
+fn layers_in_store(world: &World) -> u64 {
+    let blobs = std::fs::read_dir(world.path("data/store/blobs/sha256")).unwrap();
+    blobs.map(|blob| blob.unwrap().metadata().unwrap().len()).sum()
+}
+
+const STEPS: usize = 8;
+
+#[test]
+fn another_machine_finds_every_step_and_unpacks_nothing() {
+    let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
+    let registry = registry(&world);
+    let cache = format!("{}/app:buildcache", registry.address());
+    for options in
+        ["", ",image-manifest=false", ",oci-mediatypes=false", ",compression=zstd,force-compression=true"]
+    {
+        let to = format!("type=registry,ref={cache},mode=max{options}");
+        let first = world.wharf_ok(&["build", "--cache-to", &to, "--tag", "app", "."]);
+        assert!(!first.stderr.contains("warning"), "{}", first.stderr);
+        let other = machine("one\n").unwrap();
+        let name = format!("{}/app:1", registry.address());
+        let from = format!("type=registry,ref={cache}");
+        let args = ["build", "--cache-from", &from, "--tag", &name, "--push", "."];
+        let found = other.wharf_ok(&args);
+        assert_eq!(counts(&found), (0, STEPS), "{options}: {}", found.stderr);
+        if options.is_empty() {
+            assert_eq!(found.stdout, first.stdout, "the same image");
+        }
+        // Only documents came: a layer was neither pulled nor sent.
+        assert!(layers_in_store(&other) < 100_000, "{}", layers_in_store(&other));
+        assert!(!other.path("data/snapshots").read_dir().unwrap().any(|_| true));
+        let pulled = machine("").unwrap();
+        pulled.wharf_ok(&["pull", &name]);
+        assert_eq!(pulled.wharf_ok(&["run", &name, "cat", "/size"]).stdout, "300004 /app\n");
+    }
+}
+
+#[test]
+fn after_an_edit_only_what_the_steps_need_is_pulled() {
+    let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
+    let Some(registry) = Registry::distribution(&world.path("registry")) else {
+        skip!("it needs docker-registry and htpasswd");
+    };
+    let login = |world: &World| {
+        let auths = format!(r#"{{"auths":{{"{}":{{"auth":"ZGVtbzpzZWNyZXQ="}}}}}}"#, registry.address());
+        std::fs::write(world.path("home/config.json"), auths).unwrap();
+    };
+    login(&world);
+    let from = format!("type=registry,ref={}/app:buildcache", registry.address());
+    let to = format!("{from},mode=max");
+    world.wharf_ok(&["build", "--cache-to", &to, "--tag", "app", "."]);
+    let other = machine("two\n").unwrap();
+    login(&other);
+    let name = format!("{}/other/app:1", registry.address());
+    let args = ["build", "--cache-from", &from, "--cache-to", &to, "--tag", &name, "--push", "."];
+    let edited = other.wharf_ok(&args);
+    assert_eq!(counts(&edited), (4, STEPS - 4), "{}", edited.stderr);
+    let again = other.wharf_ok(&args);
+    assert_eq!(counts(&again), (0, STEPS), "{}", again.stderr);
+    let third = machine("two\n").unwrap();
+    login(&third);
+    let found = third.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
+    assert_eq!(counts(&found), (0, STEPS), "{}", found.stderr);
+    assert_eq!(third.wharf_ok(&["run", "app", "sh", "-c", "head -n 1 /app"]).stdout, "two\n");
+}
+
+#[test]
+fn a_minimal_cache_holds_the_layers_of_the_image_and_is_enough_while_nothing_changes() {
+    let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
+    let cache = world.path("cache");
+    let to = format!("type=local,dest={}", cache.display());
+    let from = format!("type=local,src={}", cache.display());
+    let first = world.wharf_ok(&["build", "--cache-to", &to, "--tag", "app", "."]);
+    let same = machine("one\n").unwrap();
+    let found = same.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
+    assert_eq!(counts(&found), (0, STEPS), "{}", found.stderr);
+    assert_eq!(found.stdout, first.stdout);
+    // The steps of the other stage are needed now, and they were not in it.
+    let edited = machine("two\n").unwrap();
+    let ran = edited.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
+    assert_eq!(edited.wharf_ok(&["run", "app", "cat", "/size"]).stdout, "300004 /app\n");
+    assert!(ran.stderr.contains("`src.txt`") || ran.stderr.contains("running"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_inline_cache_is_in_the_image() {
+    let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
+    let registry = registry(&world);
+    let name = format!("{}/app:1", registry.address());
+    let first = world.wharf_ok(&["build", "--cache-to", "type=inline", "--tag", &name, "--push", "."]);
+    let other = machine("one\n").unwrap();
+    let found =
+        other.wharf_ok(&["build", "--cache-from", &name, "--cache-to", "type=inline", "--tag", "app", "."]);
+    assert_eq!(counts(&found), (0, STEPS), "{}", found.stderr);
+    assert_eq!(found.stdout, first.stdout);
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_a_warning() {
+    let world = World::new();
+    world.file("Dockerfile", "FROM scratch\nCOPY a.txt /a.txt\n");
+    world.file("a.txt", "a\n");
+    let registry = registry(&world);
+    let damaged = world.path("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    std::fs::write(damaged.join("index.json"), "[]").unwrap();
+    let damaged = format!("type=local,src={}", damaged.display());
+    let file = format!("type=local,dest={}/a.txt/x", world.path("project").display());
+    let absent = format!("{}/app:none", registry.address());
+    let args = [
+        "build",
+        "--cache-from",
+        "127.0.0.1:9/app:cache",
+        "--cache-from",
+        &absent,
+        "--cache-from",
+        &damaged,
+        "--cache-from",
+        "type=gha",
+        "--cache-to",
+        "127.0.0.1:9/app:cache",
+        "--cache-to",
+        &file,
+        "--cache-to",
+        "type=gha,mode=max",
+        "--tag",
+        "app",
+        ".",
+    ];
+    let ran = world.wharf_ok(&args);
+    let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("warning")).collect();
+    assert_eq!(warnings.len(), 6, "{}", ran.stderr);
+    assert!(ran.stderr.contains("there is no cache at"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_cache_whose_layers_are_lost_is_passed_over() {
+    let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
+    let cache = world.path("cache");
+    let to = format!("type=local,dest={},mode=max", cache.display());
+    let from = format!("type=local,src={}", cache.display());
+    world.wharf_ok(&["build", "--cache-to", &to, "--tag", "app", "."]);
+    remove_large_blobs(&cache);
+    let other = machine("one\n").unwrap();
+    let ran = other.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
+    assert!(ran.stderr.contains("warning"), "{}", ran.stderr);
+    assert_eq!(other.wharf_ok(&["run", "app", "cat", "/size"]).stdout, "300004 /app\n");
+}
+
+fn remove_large_blobs(layout: &Path) {
+    for blob in std::fs::read_dir(layout.join("blobs/sha256")).unwrap() {
+        let blob = blob.unwrap();
+        if blob.metadata().unwrap().len() > 100_000 {
+            std::fs::remove_file(blob.path()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_in_no_cache() {
+    let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
+    let dockerfile = "RUN --mount=type=secret,id=token,env=TOKEN --mount=type=secret,id=token test \"$TOKEN\" = \"$(cat /run/secrets/token)\"\n";
+    world.file("Dockerfile", &format!("{BUSYBOX}{dockerfile}"));
+    let secret = world.path("token");
+    std::fs::write(&secret, "hunter2-hunter2").unwrap();
+    let spec = format!("id=token,src={}", secret.display());
+    let cache = world.path("cache");
+    let to = format!(
+        "type=local,dest={},mode=max,compression=uncompressed,force-compression=true",
+        cache.display()
+    );
+    world.wharf_ok(&["build", "--secret", &spec, "--cache-to", &to, "--tag", "app", "."]);
+    for blob in std::fs::read_dir(cache.join("blobs/sha256")).unwrap() {
+        let bytes = std::fs::read(blob.unwrap().path()).unwrap();
+        assert!(!bytes.windows(15).any(|window| window == b"hunter2-hunter2"));
+    }
+}
