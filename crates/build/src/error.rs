@@ -121,6 +121,8 @@ pub enum Cause {
         end: End,
         /// The last lines it wrote, oldest first.
         output: Vec<String>,
+        /// The disk it wrote to had no room left, which programs tell in many ways or not at all.
+        disk_full: bool,
     },
     /// Something that is to be copied or mounted is not there.
     #[error("{path:?}: not found")]

@@ -34,7 +34,7 @@ const BUSYBOX_DOCKERFILE: &str = "FROM scratch\nADD rootfs.tar /\nCMD [\"sh\"]\n
 /// The registry data directory that holds the base images, made with `wharf` where it is not there yet.
 pub(crate) fn ensure(wharf: &Path) -> Result<PathBuf> {
     let directory = target_dir().join("wharf-bases");
-    let recipe = [DEBIAN_PACKAGES, PYTHON_DOCKERFILE, DEBIAN_DOCKERFILE, BUSYBOX_DOCKERFILE].join("\n");
+    let recipe = ["2", DEBIAN_PACKAGES, PYTHON_DOCKERFILE, DEBIAN_DOCKERFILE, BUSYBOX_DOCKERFILE].join("\n");
     let stamp = directory.join("recipe");
     if fs::read_to_string(&stamp).is_ok_and(|made| made == recipe) {
         return Ok(directory);
@@ -49,7 +49,10 @@ pub(crate) fn ensure(wharf: &Path) -> Result<PathBuf> {
     let kitchen = Kitchen { wharf, depot: &depot, work: &work };
     kitchen.busybox()?;
     kitchen.debian()?;
-    kitchen.image("python:3.11-slim", PYTHON_DOCKERFILE, None)?;
+    // Debian has one Python; Dockerfiles of others name theirs, and only need one that runs.
+    for name in ["python:3.11-slim", "python:3.9-slim"] {
+        kitchen.image(name, PYTHON_DOCKERFILE, None)?;
+    }
     depot.stop()?;
     fs::remove_dir_all(&work)?;
     fs::write(&stamp, recipe)?;

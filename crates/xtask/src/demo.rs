@@ -32,8 +32,10 @@ pub(crate) fn run() -> Result<()> {
         heading(&format!("pulled back out of {registry}, and run"));
         scene.run_from(&registry)?;
     }
-    println!("\nThe project is in {}, and everything is still there:", scene.project.display());
-    println!("  cd {} && {} status", scene.project.display(), scene.wharf.display());
+    println!("\nThe registries end with this command; the project and its images are still there:");
+    println!("  cd {}", scene.project.display());
+    println!("  export WHARF_DATA_DIR={}", scene.home.join("data").display());
+    println!("  {} images", scene.wharf.display());
     Ok(())
 }
 

@@ -43,10 +43,11 @@ pub(crate) fn of_build(error: BuildError) -> Failure {
     let error = anyhow!(error);
     // A base image is asked for while the plan is made; that it cannot be had is not the Dockerfile's fault.
     let registry = error.chain().find_map(registry_error);
-    let exit = if registry.is_some() { Exit::Environment } else { exit };
-    let hint = step
-        .as_ref()
-        .and_then(|step| hint(step.cause()))
+    let full = error.chain().any(is_full_disk);
+    let exit = if registry.is_some() || full { Exit::Environment } else { exit };
+    let hint = full
+        .then(|| "the disk is full: make room (`wharf prune`), or say --data-dir elsewhere".to_owned())
+        .or_else(|| step.as_ref().and_then(|step| hint(step.cause())))
         .or_else(|| registry.and_then(crate::commands::registry_hint));
     let failure = Failure::new(
         exit,
@@ -76,6 +77,14 @@ fn registry_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'
     }
 }
 
+/// Whether this is about a disk without room, by whichever way it came to light.
+fn is_full_disk(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let told = cause.downcast_ref::<std::io::Error>();
+    let found = cause.downcast_ref::<StepError>().map(StepError::cause);
+    told.is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
+        || matches!(found, Some(Cause::Process { disk_full: true, .. }))
+}
+
 fn step_error(error: &BuildError) -> Option<&StepError> {
     match error {
         BuildError::Context { source, .. }
@@ -94,9 +103,6 @@ fn hint(cause: &Cause) -> Option<String> {
         }
         Cause::NoSecret { id } => Some(format!("give it: --secret id={id},src=FILE")),
         Cause::NoAgent { id } => Some(format!("give it: --ssh {id}")),
-        Cause::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-            Some("make room on the disk, or say --data-dir elsewhere".into())
-        }
         Cause::NoSpace { .. } => Some("make room: `wharf prune`, or say --data-dir elsewhere".into()),
         Cause::Registry(error) => crate::commands::registry_hint(error),
         _ => None,

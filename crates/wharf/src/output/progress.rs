@@ -223,7 +223,7 @@ impl Open {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.end("✗", "stopped");
+        self.end("✗", "failed");
     }
 }
 

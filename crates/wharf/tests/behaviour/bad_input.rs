@@ -1,5 +1,7 @@
 //! What goes wrong gets one paragraph, the right exit code, and leaves the store usable.
 
+use std::process::Command;
+
 use crate::skip;
 use crate::world::{BUSYBOX, Registry, World, busybox_context, is_root};
 
@@ -86,6 +88,46 @@ pub(crate) fn log_in(world: &World, address: &str, password: &str) -> i32 {
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
     child.wait().unwrap().code().unwrap()
+}
+
+/// A file system of a few megabytes, there until the value goes.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn at(path: std::path::PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&path).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(&path).status();
+        mount.is_ok_and(|status| status.success()).then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_the_store_stays_usable() {
+    let world = World::new();
+    if !is_root() || !busybox_context(&world) {
+        skip!("it needs root and busybox-static");
+    }
+    let Some(disk) = SmallDisk::at(world.path("small")) else { skip!("tmpfs cannot be mounted") };
+    let build = |instruction: &str| {
+        world.file("Dockerfile", &format!("{BUSYBOX}{instruction}\n"));
+        let mut command = world.command(&["build", "--progress", "quiet", "."]);
+        crate::world::Ran::from(command.env("WHARF_DATA_DIR", disk.0.join("data")).output().unwrap())
+    };
+    std::fs::write(world.path("project/large"), vec![b'x'; 12 << 20]).unwrap();
+    for too_much in ["COPY large /large", "RUN head -c 12000000 /dev/zero > /large"] {
+        let ran = build(too_much);
+        assert_eq!(ran.code, 3, "{too_much}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hint: ") && ran.stderr.contains("--data-dir"), "{}", ran.stderr);
+    }
+    std::fs::remove_file(world.path("project/large")).unwrap();
+    let small = build("RUN echo room > /small");
+    assert_eq!(small.code, 0, "{}", small.stderr);
 }
 
 #[test]

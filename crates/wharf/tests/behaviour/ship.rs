@@ -243,9 +243,27 @@ fn the_example_ships_runs_and_passes_its_own_tests() {
     assert_eq!(tested.code, 0, "{}{}", tested.stdout, tested.stderr);
 }
 
-/// The lecture's own Dockerfile builds, cannot start, and says why.
+/// A service whose packages lie where its user cannot read.
+fn unreadable_packages(world: &World) {
+    let workload = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/bench/workloads/churn-model");
+    if workload.is_dir() {
+        // As people write it, to the last line.
+        copy(&workload.join("."), &world.path("project"));
+        std::fs::rename(world.path("project/Dockerfile.lecture"), world.path("project/Dockerfile")).unwrap();
+        return;
+    }
+    world.file("requirements.txt", "uvicorn==0.34.0\nclick==8.5.1\nh11==0.16.0\n");
+    world.file(
+        "Dockerfile",
+        "FROM python:3.9-slim AS builder\nCOPY requirements.txt .\nRUN pip install --user --no-cache-dir -r requirements.txt\n\
+         FROM python:3.9-slim\nWORKDIR /app\nCOPY --from=builder /root/.local /root/.local\nENV PATH=/root/.local/bin:$PATH\n\
+         COPY src/ ./src/\nRUN useradd -m -u 1000 modeluser\nUSER modeluser\n\
+         CMD [\"uvicorn\", \"src.api:app\", \"--host\", \"0.0.0.0\", \"--port\", \"8000\"]\n",
+    );
+}
+
 #[test]
-fn the_lectures_dockerfile_is_stopped_with_its_cause() {
+fn packages_that_the_user_cannot_read_stop_a_ship_with_that_cause() {
     let world = World::new();
     let (true, Some(bases)) = (is_root(), bases()) else {
         skip!("it needs root and the base images of `cargo xtask bases` (WHARF_TEST_BASES)");
@@ -254,15 +272,7 @@ fn the_lectures_dockerfile_is_stopped_with_its_cause() {
     world.mirror_hub(hub.address());
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/churn-model");
     copy(&example.join("."), &world.path("project"));
-    // The mistake of `pip install --user` as root, with packages that install in a moment.
-    world.file("requirements.txt", "uvicorn==0.34.0\nclick==8.5.1\nh11==0.16.0\n");
-    world.file(
-        "Dockerfile",
-        "FROM python:3.11-slim AS builder\nCOPY requirements.txt .\nRUN pip install --user --no-cache-dir -r requirements.txt\n\
-         FROM python:3.11-slim\nWORKDIR /app\nCOPY --from=builder /root/.local /root/.local\nENV PATH=/root/.local/bin:$PATH\n\
-         COPY src/ ./src/\nRUN useradd -m -u 1000 modeluser\nUSER modeluser\n\
-         CMD [\"uvicorn\", \"src.api:app\", \"--host\", \"0.0.0.0\", \"--port\", \"8000\"]\n",
-    );
+    unreadable_packages(&world);
     let ran = ship(&world, "127.0.0.1:1", "127.0.0.1:1", &["--progress", "quiet"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(

@@ -50,7 +50,10 @@ pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> R
     let status = output.read_while(&mut process, |process| wait(session, process))?;
     drop(mounts);
     if let Some(end) = failure(status, &process) {
-        return Err(Cause::Process { args: op.args.clone(), end, output: output.into_tail() }.into());
+        let disk_full = disk_full(&workspace.root);
+        return Err(
+            Cause::Process { args: op.args.clone(), end, output: output.into_tail(), disk_full }.into()
+        );
     }
     drop(process);
     let written = workspace.close();
@@ -58,6 +61,13 @@ pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> R
         trust::clean(&written.upper, veil)?;
     }
     Ok(Done { written, forget: false })
+}
+
+/// Whether the disk has no room left for anything that a step might write.
+fn disk_full(path: &Path) -> bool {
+    const NOTHING: u64 = 256 << 10;
+    let left = rustix::fs::statvfs(path).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    left.is_ok_and(|left| left < NOTHING)
 }
 
 /// Makes the directories that a process needs and that stay in the image: mount points of the kernel's file
