@@ -1,0 +1,85 @@
+//! What native actions stand on: the rest of wharf, asked for through this trait.
+//!
+//! The binary answers with a process of itself, so that a build or a scan is stopped, timed and logged like any
+//! other step, and has the job's own environment.
+
+use std::path::PathBuf;
+
+/// A program and what it is given.
+#[derive(Debug, Clone, Default)]
+pub struct Invocation {
+    /// What to run.
+    pub program: PathBuf,
+    /// With what.
+    pub args: Vec<String>,
+    /// What it reads.
+    pub stdin: Option<String>,
+}
+
+/// What to look for in what, and how to tell.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    /// An image, a directory, a file.
+    pub target: String,
+    /// `vuln`, `secret`, `licence`, `config`; none is all that wharf knows.
+    pub only: Vec<String>,
+    /// `table`, `json`, `sarif`, `markdown`.
+    pub format: String,
+    /// Where the report goes; standard output where none is said.
+    pub output: Option<PathBuf>,
+    /// The least severity that counts.
+    pub severity: Option<String>,
+    /// Whether findings without a fix count.
+    pub ignore_unfixed: bool,
+    /// Whether findings make the scan fail.
+    pub fail: bool,
+}
+
+/// A login to Amazon's registry.
+#[derive(Debug, Clone)]
+pub struct EcrLogin {
+    /// The registry's host.
+    pub registry: String,
+    /// Who.
+    pub username: String,
+    /// For some hours.
+    pub password: String,
+}
+
+/// What to ask Amazon for.
+#[derive(Debug, Clone, Default)]
+pub struct EcrRequest {
+    /// Accounts; none is the caller's own.
+    pub accounts: Vec<String>,
+    /// The public registry.
+    pub public: bool,
+    /// Where.
+    pub region: String,
+}
+
+/// The rest of wharf.
+pub trait Engine: Sync {
+    /// A build, with the flags of `docker buildx build`.
+    fn build(&self, flags: Vec<String>) -> Invocation;
+    /// Several builds, with the flags of `docker buildx bake`.
+    fn bake(&self, flags: Vec<String>) -> Invocation;
+    /// A login; the password is on standard input.
+    fn login(&self, registry: &str, username: &str, password: &str) -> Invocation;
+    /// The end of a login.
+    fn logout(&self, registry: &str) -> Invocation;
+    /// Brings an image here.
+    fn pull(&self, image: &str) -> Invocation;
+    /// A scan.
+    fn scan(&self, scan: &Scan) -> Invocation;
+    /// Asks Amazon for logins, as whom `env` says (`AWS_ACCESS_KEY_ID` and so on).
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn ecr_logins(
+        &self,
+        request: &EcrRequest,
+        env: &std::collections::BTreeMap<String, String>,
+    ) -> Result<Vec<EcrLogin>, String>;
+    /// What can be built here: `linux/amd64` and so on, the host's own first.
+    fn platforms(&self) -> Vec<String>;
+}
