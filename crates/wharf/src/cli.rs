@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Prune(commands::prune::Args),
     /// What wharf keeps on this machine
     System(commands::system::Args),
+    /// GitHub workflows, natively
+    Workflow(commands::workflow::Args),
     /// The embedded registry
     Registry(commands::registry::Args),
     /// Say what this host allows, and what would change it

@@ -19,6 +19,7 @@ mod settings;
 mod ship;
 mod smoke;
 mod snapshot;
+mod workflow;
 mod world;
 
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::shell::{cargo, command, root};
 
 /// Which crates of the workspace each may use (`docs/architecture.md`).
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("wharf-oci", &[]),
     ("wharf-layer", &["wharf-oci"]),
     ("wharf-registry", &["wharf-oci"]),
@@ -21,6 +21,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("wharf-build", &["wharf-oci", "wharf-layer", "wharf-registry", "wharf-dockerfile", "wharf-sandbox"]),
     ("wharf-scan", &["wharf-oci", "wharf-layer", "wharf-dockerfile"]),
     ("wharf-ledger", &["wharf-oci", "wharf-registry"]),
+    ("wharf-workflow", &["wharf-oci", "wharf-metadata"]),
 ];
 
 /// Crates that may speak to a network.

@@ -28,6 +28,7 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod system;
 pub(crate) mod tag;
+pub(crate) mod workflow;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Failure, Outcome};
@@ -61,6 +62,7 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Stop(args) => stop::run(args, globals),
         Command::Prune(args) => prune::run(args, globals),
         Command::System(args) => system::run(args, globals),
+        Command::Workflow(args) => workflow::run(args, globals),
         Command::Registry(args) => registry::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),
         Command::Completions(args) => completions::run(args),

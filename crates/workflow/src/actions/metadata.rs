@@ -8,7 +8,7 @@ use wharf_metadata::action::{CommitDate, Inputs, Job, Outputs, Source, outputs};
 
 use super::call::Call;
 use super::{Input, Native};
-use crate::run::{Fail};
+use crate::run::Fail;
 
 pub(crate) const ACTION: Native = Native {
     name: "docker/metadata-action",

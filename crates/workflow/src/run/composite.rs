@@ -54,11 +54,7 @@ impl Leg<'_> {
                 if let Some(post) = post {
                     let work =
                         PostWork::Node { folder, script: post.clone(), inputs, state, env: env.clone() };
-                    self.posts.push(Post {
-                        name: name.to_owned(),
-                        condition: post_if.clone(),
-                        work,
-                    });
+                    self.posts.push(Post { name: name.to_owned(), condition: post_if.clone(), work });
                 }
                 done
             }

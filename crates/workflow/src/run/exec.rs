@@ -256,9 +256,13 @@ impl Leg<'_> {
             let value = entry.value.text(&self.names).map_err(|f| fault(f, self))?;
             own.insert(entry.name.clone(), value);
         }
-        let env: BTreeMap<String, String> =
+        let mut env: BTreeMap<String, String> =
             frame.env.iter().chain(&own).map(|(k, v)| (k.clone(), v.clone())).collect();
         self.names.set("env", object(&self.job_env_with(&env)));
+        env.insert("GITHUB_ACTION".into(), step.id.clone().unwrap_or_else(|| "__run".into()));
+        if frame.inputs.is_some() {
+            env.insert("GITHUB_ACTION_PATH".into(), frame.action_path.display().to_string());
+        }
         let deadline = self.step_deadline(step.timeout_minutes.as_ref()).map_err(|f| fault(f, self))?;
         match &step.kind {
             StepKind::Run { script, shell: named, working_directory } => {

@@ -76,7 +76,12 @@ fn forms(secret: &str) -> Vec<String> {
             let from = [0, 2, 3][shift];
             let to = plain.len() - usize::from(!with.len().is_multiple_of(3));
             if to > from + 3 {
-                forms.push(plain[from..to].to_owned());
+                // With nothing behind it, the last characters and the padding are its own too.
+                forms.extend([
+                    plain[from..to].to_owned(),
+                    plain[from..].to_owned(),
+                    encoded[from..].to_owned(),
+                ]);
             }
         }
     }

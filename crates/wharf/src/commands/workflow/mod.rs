@@ -1,0 +1,26 @@
+//! `wharf workflow`: GitHub workflows, run here, explained, or turned into wharf's own words.
+
+mod run;
+
+use crate::cli::Globals;
+use crate::exit::Outcome;
+
+/// What `wharf workflow` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Run a workflow on this machine, without Docker
+    Run(Box<run::Args>),
+}
+
+/// Carries it out.
+pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
+    match args.verb {
+        Verb::Run(args) => run::run(*args, globals),
+    }
+}
