@@ -30,6 +30,7 @@ pub(crate) fn of_build(error: BuildError) -> Failure {
         }
         _ => Exit::Environment,
     };
+    let no_dockerfile = matches!(error, BuildError::Dockerfile { .. });
     let headline = error.to_string();
     let shown = match (place(&error), step.as_ref().map(StepError::cause)) {
         (Some(place), _) => Some(place),
@@ -48,7 +49,8 @@ pub(crate) fn of_build(error: BuildError) -> Failure {
     let hint = full
         .then(|| "the disk is full: make room (`wharf prune`), or say --data-dir elsewhere".to_owned())
         .or_else(|| step.as_ref().and_then(|step| hint(step.cause())))
-        .or_else(|| registry.and_then(crate::commands::registry_hint));
+        .or_else(|| registry.and_then(crate::commands::registry_hint))
+        .or_else(|| no_dockerfile.then(|| "say which file it is: --file FILE".to_owned()));
     let failure = Failure::new(
         exit,
         match shown {
