@@ -2,12 +2,16 @@
 
 mod authenticator;
 mod challenge;
+mod cloud;
 mod credentials;
 mod docker_config;
 mod helper;
+mod keeping;
 mod scope;
 
-pub(crate) use authenticator::{Access, Authenticator};
+pub(crate) use authenticator::{Access, Authenticator, Line};
 pub use challenge::Challenge;
+pub use cloud::Surroundings;
 pub use credentials::{Credentials, CredentialsError, Login};
+pub use keeping::{forget_with_helper, keep_with_helper};
 pub(crate) use scope::Scopes;

@@ -12,7 +12,7 @@ use reqwest::{Body, Response};
 use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
 
-use crate::auth::{Access, Authenticator, Challenge};
+use crate::auth::{Access, Authenticator, Challenge, Line};
 use crate::dialect::Dialect;
 use crate::{Cause, Settings, SettingsError, answer};
 
@@ -158,6 +158,10 @@ impl Endpoint {
             .map_err(|error| Cause::Protocol(format!("`{path}` makes no URL: {error}")))
     }
 
+    async fn line(&self) -> Result<Line<'_>, Cause> {
+        Ok(Line { http: &self.http, base: self.base().await? })
+    }
+
     async fn base(&self) -> Result<&Url, Cause> {
         self.base.get_or_try_init(|| self.find_base()).await
     }
@@ -181,7 +185,7 @@ impl Endpoint {
     /// Sends a request and gives the answer, whatever its status but 401: redirects are followed and
     /// challenges are met.
     pub(crate) async fn send(&self, ask: Ask, access: Access<'_>) -> Result<Response, Cause> {
-        let mut header = self.auth.header(&self.http, access).await?;
+        let mut header = self.auth.header(self.line().await?, access).await?;
         let response = self.follow(ask.clone(), header.as_ref()).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
@@ -224,7 +228,7 @@ impl Endpoint {
         body: Body,
         access: Access<'_>,
     ) -> Result<Streamed, Cause> {
-        let header = self.auth.header(&self.http, access).await?;
+        let header = self.auth.header(self.line().await?, access).await?;
         let from = ask.url.clone();
         let response = self.once(ask, header.as_ref(), Some(body)).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
@@ -246,13 +250,15 @@ impl Endpoint {
         let offered = response.headers().get_all(WWW_AUTHENTICATE);
         let offered =
             offered.iter().filter_map(|value| value.to_str().ok()).flat_map(Challenge::parse).collect();
-        let secure = self.base().await?.scheme() == "https";
-        self.auth.answer(&self.http, offered, access, refused, secure).await
+        self.auth.answer(self.line().await?, offered, access, refused).await
     }
 
     async fn refused(&self, response: Response, access: Access<'_>) -> Cause {
         match answer::refusal(&self.host, response).await {
-            Cause::Unauthorized { message, .. } => self.auth.unauthorized(access, &message).await,
+            Cause::Unauthorized { message, .. } => match self.line().await {
+                Ok(line) => self.auth.unauthorized(line, access, &message).await,
+                Err(cause) => cause,
+            },
             cause => cause,
         }
     }

@@ -12,8 +12,8 @@ use crate::{Proxies, Settings, SettingsError};
 
 /// A host that does not answer the call within this time is not there.
 const CONNECT: Duration = Duration::from_secs(15);
-/// Hosts that no proxy can reach for us.
-const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+/// Hosts that no proxy can reach for us: this machine, and what the clouds put beside it.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,metadata.google.internal";
 
 /// A client for `settings`. It follows no redirects: those decide who sees credentials, so they are followed
 /// with care elsewhere.

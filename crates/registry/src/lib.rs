@@ -36,7 +36,9 @@ mod store;
 mod transfer;
 
 pub use archive::{Archive, ArchiveError, ArchiveWriter};
-pub use auth::{Challenge, Credentials, CredentialsError, Login};
+pub use auth::{
+    Challenge, Credentials, CredentialsError, Login, Surroundings, forget_with_helper, keep_with_helper,
+};
 pub use client::Client;
 pub use copy::{Copied, Listed, Origin, choose, copy_to_layout};
 pub use download::{Download, Validators, download};

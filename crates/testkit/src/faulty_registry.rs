@@ -37,6 +37,8 @@ pub struct Seen {
     pub sent: u64,
     /// The `Authorization` header.
     pub authorization: Option<String>,
+    /// The body, where [`Fault::Answer`] took it.
+    pub body: String,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ struct Entry {
     method: Method,
     path: String,
     authorization: Option<String>,
+    body: Mutex<String>,
     received: AtomicU64,
     sent: AtomicU64,
 }
@@ -130,6 +133,7 @@ impl Entry {
             received: self.received.load(Ordering::SeqCst),
             sent: self.sent.load(Ordering::SeqCst),
             authorization: self.authorization.clone(),
+            body: lock(&self.body).clone(),
         }
     }
 }
@@ -155,6 +159,7 @@ async fn answer(state: Arc<State>, request: Request<hyper::body::Incoming>) -> R
         method: request.method().clone(),
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         authorization: request.headers().get(AUTHORIZATION).and_then(|v| v.to_str().ok()).map(str::to_owned),
+        body: Mutex::default(),
         received: AtomicU64::new(0),
         sent: AtomicU64::new(0),
     });
@@ -179,6 +184,13 @@ impl State {
         match fault {
             None => Ok(self.serve(request, entry).await),
             Some(Fault::Status(status, retry_after)) => Ok(refuse(status, retry_after)),
+            Some(Fault::Answer(status, text)) => {
+                let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
+                *lock(&entry.body) = String::from_utf8_lossy(&body).into_owned();
+                let mut response = Response::new(Body::from(text));
+                *response.status_mut() = StatusCode::from_u16(status).expect("an HTTP status");
+                Ok(response)
+            }
             Some(Fault::ResetUpload(bytes)) => {
                 self.serve(request.map(|body| broken_after(body, bytes)), entry).await;
                 Err(Reset)

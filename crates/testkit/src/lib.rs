@@ -9,10 +9,12 @@ mod debian_registry;
 mod fault;
 mod faulty_registry;
 pub mod fixture;
+mod small_server;
 mod token_server;
 
 pub use cutter::Cutter;
 pub use debian_registry::{DebianRegistry, Doorman};
 pub use fault::{Fault, When};
 pub use faulty_registry::{FaultyRegistry, Seen};
+pub use small_server::{Call, SmallServer};
 pub use token_server::TokenServer;

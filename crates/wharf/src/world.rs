@@ -83,6 +83,14 @@ impl World {
         drop(self.share.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
+    /// The login that the registry's cloud gives whoever we are there.
+    pub(crate) fn native_login(&self, registry: &str) -> Result<Option<Login>, Failure> {
+        let settings = client_settings(&host::read(&self.globals)?)?;
+        let http =
+            wharf_registry::http_client(&settings).map_err(|error| Failure::new(Exit::Usage, error))?;
+        Ok(self.runtime.block_on(settings.credentials.native(registry, &http))?)
+    }
+
     /// The sandbox of a command that asked for one.
     pub(crate) fn sandbox(&self) -> &Sandbox {
         match &self.sandbox {
@@ -114,11 +122,21 @@ fn client_settings(host: &host::Host) -> Result<wharf_registry::Settings, Failur
             settings.extra_ca.push(read(ca)?);
         }
     }
-    settings.credentials = Credentials::default().with_docker_config(host::docker_config());
-    if let Some(file) = host::variable("REGISTRY_AUTH_FILE") {
-        settings.credentials = settings.credentials.with_docker_config(file);
-    }
+    settings.credentials = credentials();
     Ok(settings)
+}
+
+/// The logins of this machine: those of files in the order in which podman and docker read them, then those of the
+/// registry's cloud.
+fn credentials() -> Credentials {
+    let mut credentials = Credentials::default();
+    for file in host::auth_files() {
+        credentials = credentials.with_docker_config(file);
+    }
+    if let Some(text) = host::variable("DOCKER_AUTH_CONFIG") {
+        credentials = credentials.with_config_text(text.into());
+    }
+    credentials.with_surroundings(host::surroundings())
 }
 
 /// A mirror may be written as `host:port`; it is then spoken to with TLS.

@@ -14,6 +14,7 @@
 mod bases;
 mod conformance;
 mod demo;
+mod moto;
 mod registries;
 mod shell;
 mod suite;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use crate::shell::{cargo, target_dir};
-use crate::{bases, conformance, shell, system, tidy};
+use crate::{bases, conformance, moto, shell, system, tidy};
 
 /// Counts over all test binaries.
 #[derive(Default)]
@@ -24,7 +24,8 @@ pub(crate) fn run() -> Result<ExitCode> {
 
     let wharf = shell::build_wharf("debug")?;
     let bases = bases::ensure(&wharf).context("making the base images")?;
-    let mut tally = tests(&bases)?;
+    let moto = moto::ensure().context("installing moto")?;
+    let mut tally = tests(&bases, &moto)?;
     let score = conformance::run(&wharf)?;
 
     println!();
@@ -39,9 +40,10 @@ pub(crate) fn run() -> Result<ExitCode> {
 
 /// All of cargo's tests. Their output is shown as it comes, and read for the counts and for the lines in
 /// which a test says why it could not run.
-fn tests(bases: &std::path::Path) -> Result<Tally> {
+fn tests(bases: &std::path::Path, moto: &std::path::Path) -> Result<Tally> {
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"])
         .env("WHARF_TEST_BASES", bases)
+        .env("WHARF_TEST_MOTO", moto)
         .env("CARGO_TARGET_DIR", target_dir())
         .into_inner();
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().context("starting cargo test")?;

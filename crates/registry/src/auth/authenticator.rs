@@ -34,7 +34,14 @@ pub(crate) struct Authenticator {
 struct State {
     challenge: Option<Challenge>,
     tokens: Vec<Token>,
-    logins: HashMap<String, Option<Login>>,
+    logins: HashMap<String, Known>,
+}
+
+/// A login that was looked up, and until when it is good.
+#[derive(Debug)]
+struct Known {
+    login: Option<Login>,
+    until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -52,6 +59,13 @@ struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
+/// How the registry is spoken to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) http: &'a reqwest::Client,
+    pub(crate) base: &'a Url,
+}
+
 /// What a request needs to be let in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Access<'a> {
@@ -67,25 +81,24 @@ impl Authenticator {
     /// The header to send at once, as far as the registry's wishes are known from earlier requests.
     pub(crate) async fn header(
         &self,
-        http: &reqwest::Client,
+        line: Line<'_>,
         access: Access<'_>,
     ) -> Result<Option<HeaderValue>, Cause> {
         let mut state = self.state.lock().await;
         match state.challenge.clone() {
             None => Ok(None),
-            Some(challenge) => self.meet(&mut state, http, &challenge, access).await.map(Some),
+            Some(challenge) => self.meet(&mut state, line, &challenge, access).await.map(Some),
         }
     }
 
     /// The header that answers a 401, or [`Cause::Unauthorized`] when there is none better than `refused`, which
-    /// was sent with the request. `secure` says whether the registry is spoken to over TLS.
+    /// was sent with the request.
     pub(crate) async fn answer(
         &self,
-        http: &reqwest::Client,
+        line: Line<'_>,
         offered: Vec<Challenge>,
         access: Access<'_>,
         refused: Option<&HeaderValue>,
-        secure: bool,
     ) -> Result<HeaderValue, Cause> {
         let mut state = self.state.lock().await;
         state.tokens.retain(|token| Some(&token.header) != refused);
@@ -94,48 +107,69 @@ impl Authenticator {
             return Err(Cause::Protocol("it asks for credentials without saying which kind".into()));
         };
         if let Challenge::Bearer { realm, .. } = &challenge {
-            check_realm(realm, secure)?;
+            check_realm(realm, line.base.scheme() == "https")?;
         }
         state.challenge = Some(challenge.clone());
-        let header = self.meet(&mut state, http, &challenge, access).await?;
-        if refused == Some(&header) { Err(self.refused(&mut state, access, "").await) } else { Ok(header) }
+        let header = self.meet(&mut state, line, &challenge, access).await?;
+        if refused == Some(&header) {
+            Err(self.refused(&mut state, line, access, "").await)
+        } else {
+            Ok(header)
+        }
     }
 
     /// The error for a request that was refused although it carried what was asked for.
-    pub(crate) async fn unauthorized(&self, access: Access<'_>, message: &str) -> Cause {
+    pub(crate) async fn unauthorized(&self, line: Line<'_>, access: Access<'_>, message: &str) -> Cause {
         let mut state = self.state.lock().await;
-        self.refused(&mut state, access, message).await
+        self.refused(&mut state, line, access, message).await
     }
 
-    async fn refused(&self, state: &mut MutexGuard<'_, State>, access: Access<'_>, message: &str) -> Cause {
-        let account = self.login(state, access).await.ok().flatten().map(|login| login.account());
+    async fn refused(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        line: Line<'_>,
+        access: Access<'_>,
+        message: &str,
+    ) -> Cause {
+        let account = self.login(state, line, access).await.ok().flatten().map(|login| login.account());
         Cause::Unauthorized { registry: self.registry.clone(), account, message: message.into() }
     }
 
-    async fn login(&self, state: &mut State, access: Access<'_>) -> Result<Option<Login>, Cause> {
-        if let Some(login) = state.logins.get(access.repository) {
-            return Ok(login.clone());
+    /// The login, looked up once, and again when it was lent for a time that is over.
+    async fn login(
+        &self,
+        state: &mut State,
+        line: Line<'_>,
+        access: Access<'_>,
+    ) -> Result<Option<Login>, Cause> {
+        let now = Instant::now();
+        if let Some(known) = state.logins.get(access.repository)
+            && known.until.is_none_or(|until| until > now)
+        {
+            return Ok(known.login.clone());
         }
-        let login = self.credentials.lookup(&self.registry, access.repository).await?;
-        state.logins.insert(access.repository.into(), login.clone());
+        let lent = self.credentials.lookup(&self.registry, access.repository, line.base, line.http).await?;
+        let until = lent.as_ref().and_then(|lent| lent.life).and_then(|life| now.checked_add(life));
+        let login = lent.map(|lent| lent.login);
+        state.logins.insert(access.repository.into(), Known { login: login.clone(), until });
         Ok(login)
     }
 
     async fn meet(
         &self,
         state: &mut MutexGuard<'_, State>,
-        http: &reqwest::Client,
+        line: Line<'_>,
         challenge: &Challenge,
         access: Access<'_>,
     ) -> Result<HeaderValue, Cause> {
-        let login = self.login(state, access).await?;
+        let login = self.login(state, line, access).await?;
         if let Some(Login::Bearer(token)) = &login {
             return bearer(token);
         }
         let Challenge::Bearer { realm, service, scope } = challenge else {
             return match login {
                 Some(Login::Password { username, password }) => basic(&username, &password),
-                _ => Err(self.refused(state, access, "").await),
+                _ => Err(self.refused(state, line, access, "").await),
             };
         };
         let asked = scope.as_deref().map(Scopes::parse).unwrap_or_default();
@@ -147,8 +181,13 @@ impl Authenticator {
         if let Some(token) = state.tokens.iter().find(|token| token.scopes.cover(&wanted)) {
             return Ok(token.header.clone());
         }
-        let request =
-            TokenRequest { http, realm, service: service.as_deref(), scopes: &wanted, login: login.as_ref() };
+        let request = TokenRequest {
+            http: line.http,
+            realm,
+            service: service.as_deref(),
+            scopes: &wanted,
+            login: login.as_ref(),
+        };
         let answer = request.send(&self.registry).await?;
         let header = bearer(&answer.0)?;
         state.tokens.push(Token { scopes: wanted, header: header.clone(), expires: now + answer.1 });

@@ -20,18 +20,25 @@ use crate::world::World;
 /// Under which docker keeps the hub's credentials.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
 
+/// The account under which docker keeps tokens of Azure's registries.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
 /// What `wharf login` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The registry's host, Docker Hub where none is given
     #[arg(default_value = "docker.io")]
     registry: String,
-    /// The account
+    /// The account; without it a registry of Amazon's, Google's or Azure's is asked for a login with the keys of
+    /// this machine
     #[arg(short, long)]
     username: Option<String>,
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
+    /// The password; it shows in the process list, so prefer --password-stdin
+    #[arg(short, long, conflicts_with = "password_stdin", requires = "username")]
+    password: Option<String>,
 }
 
 /// What `wharf logout` takes.
@@ -44,20 +51,74 @@ pub(crate) struct LogoutArgs {
 
 /// Asks the registry whether the credentials are right, and keeps them only then.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
-    let username = match args.username {
-        Some(username) => username,
-        None => ask("Username: ")?,
-    };
-    let password = if args.password_stdin { from_stdin()? } else { ask_password()? };
-    let login = Login::Password { username: username.clone(), password: password.clone() };
     let world = World::open(globals)?;
-    check(&world, &args.registry, login)?;
-    let pair = BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()));
-    update(&host::docker_config(), |auths| {
-        auths.insert(key(&args.registry), json!({ "auth": pair }));
-    })?;
-    output::print("Login Succeeded\n")?;
+    let registry = bare(&args.registry);
+    let (username, password) = match given(&args)? {
+        Some(pair) => pair,
+        None => match world.native_login(&registry)? {
+            Some(Login::Password { username, password }) => (username, password),
+            // What Azure's registry gives is a token; this is the account that docker knows it by.
+            Some(Login::Identity(token)) => (NOBODY.to_owned(), token),
+            _ => (ask("Username: ")?, ask_password()?),
+        },
+    };
+    let login = match username.as_str() {
+        NOBODY => Login::Identity(password.clone()),
+        _ => Login::Password { username: username.clone(), password: password.clone() },
+    };
+    check(&world, &registry, login)?;
+    keep(&world, &registry, &username, &password)?;
+    if globals.json {
+        output::print_json(&json!({ "registry": registry, "username": username }))?;
+    } else {
+        output::print("Login Succeeded\n")?;
+    }
     Ok(Exit::Done)
+}
+
+/// The account and password that were typed; `None` where no account was.
+fn given(args: &Args) -> Result<Option<(String, SecretString)>, Failure> {
+    let Some(username) = args.username.clone() else {
+        return match args.password_stdin {
+            true => Err(Failure::usage("the account is not known").hint("say --username NAME")),
+            false => Ok(None),
+        };
+    };
+    let password = match &args.password {
+        Some(password) => password.clone().into(),
+        None if args.password_stdin => from_stdin()?,
+        None => ask_password()?,
+    };
+    Ok(Some((username, password)))
+}
+
+/// A registry as people copy it from a browser.
+fn bare(registry: &str) -> String {
+    let bare = registry.split_once("://").map_or(registry, |(_, rest)| rest);
+    match bare.split('/').next().unwrap_or(bare) {
+        "index.docker.io" | "registry-1.docker.io" => "docker.io".into(),
+        host => host.into(),
+    }
+}
+
+/// Keeps the login: with the helper that docker's configuration names, else in the file itself.
+fn keep(world: &World, registry: &str, username: &str, password: &SecretString) -> Result<(), Failure> {
+    let path = host::login_file();
+    let helped = wharf_registry::keep_with_helper(&path, registry, username, password);
+    if world.runtime.block_on(helped)? {
+        return Ok(());
+    }
+    let entry = match username {
+        NOBODY => {
+            let pair = BASE64_STANDARD.encode(format!("{username}:"));
+            json!({ "auth": pair, "identitytoken": password.expose_secret() })
+        }
+        _ => {
+            let pair = BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()));
+            json!({ "auth": pair })
+        }
+    };
+    update(&path, |auths| drop(auths.insert(key(registry), entry)))
 }
 
 /// Asks for something that need not exist: a registry that answers at all has accepted the login.
@@ -72,17 +133,25 @@ fn check(world: &World, registry: &str, login: Login) -> Result<(), Failure> {
 }
 
 /// Forgets the credentials of a registry.
-pub(crate) fn logout(args: LogoutArgs, _globals: &Globals) -> Outcome {
-    let mut known = false;
-    update(&host::docker_config(), |auths| known = auths.remove(&key(&args.registry)).is_some())?;
-    let word = if known { "Removed the login for" } else { "Not logged in to" };
-    output::print(&format!("{word} {}\n", args.registry))?;
+pub(crate) fn logout(args: LogoutArgs, globals: &Globals) -> Outcome {
+    let (path, registry) = (host::login_file(), bare(&args.registry));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut known = runtime.block_on(wharf_registry::forget_with_helper(&path, &registry))?;
+    if path.exists() {
+        update(&path, |auths| known |= auths.remove(&key(&registry)).is_some())?;
+    }
+    if globals.json {
+        output::print_json(&json!({ "registry": registry, "removed": known }))?;
+    } else {
+        let word = if known { "Removed the login for" } else { "Not logged in to" };
+        output::print(&format!("{word} {registry}\n"))?;
+    }
     Ok(Exit::Done)
 }
 
 fn key(registry: &str) -> String {
     match registry {
-        "docker.io" | "index.docker.io" => HUB_KEY.to_owned(),
+        "docker.io" => HUB_KEY.to_owned(),
         other => other.to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use wharf_registry::Surroundings;
 
 use crate::cli::Globals;
 use crate::exit::Failure;
@@ -65,6 +66,29 @@ pub(crate) fn data_dir(globals: &Globals, uid: u32) -> PathBuf {
 /// Docker's `config.json`, which wharf shares with docker so that one login serves both.
 pub(crate) fn docker_config() -> PathBuf {
     variable("DOCKER_CONFIG").map_or_else(|| home().join(".docker"), PathBuf::from).join("config.json")
+}
+
+/// Where logins are kept: the file that `REGISTRY_AUTH_FILE` names, else docker's.
+pub(crate) fn login_file() -> PathBuf {
+    variable("REGISTRY_AUTH_FILE").map_or_else(docker_config, PathBuf::from)
+}
+
+/// The files that logins are looked for in, in order; podman's own is the last.
+pub(crate) fn auth_files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = variable("REGISTRY_AUTH_FILE").map(PathBuf::from).into_iter().collect();
+    files.push(docker_config());
+    files.extend(variable("XDG_RUNTIME_DIR").map(|base| PathBuf::from(base).join("containers/auth.json")));
+    files
+}
+
+/// What the clouds' tools would read of the environment, and the home directory.
+pub(crate) fn surroundings() -> Surroundings {
+    let ours = |name: &str| Surroundings::PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| ours(name))?;
+        Some((name, value.into_string().ok()?))
+    });
+    Surroundings::new(variables, variable("HOME").map(PathBuf::from))
 }
 
 fn config_home() -> PathBuf {

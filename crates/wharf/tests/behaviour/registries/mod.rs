@@ -1,6 +1,7 @@
 //! Images between this machine, registries, directories and archives.
 
 mod copy;
+mod credentials;
 
 use std::fs;
 use std::io::Write;

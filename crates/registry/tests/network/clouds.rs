@@ -1,0 +1,324 @@
+//! Logins that clouds give: each source of keys, against small servers that speak the clouds' protocols.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::Method;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::{Value, json};
+use wharf_depot::{Access, Options, Users};
+use wharf_registry::{Client, Credentials, Error, Settings, Surroundings, push};
+use wharf_testkit::{Call, Fault, FaultyRegistry, SmallServer, TokenServer, When, fixture};
+
+use crate::support::{client_with, layout, settings, tags};
+
+const PRIVATE: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
+const KEY: &str = include_str!("service-account.pem");
+
+/// A registry that lets in this account only.
+fn registry_of(account: &str, password: &str) -> FaultyRegistry {
+    let line = Users::line(account, &password.into(), 4).unwrap();
+    let access = Access::Users(Users::parse(&line).unwrap());
+    FaultyRegistry::with(Options { access, ..Options::default() }, None)
+}
+
+/// A client for which `name` is at `registry`, and that finds these variables around it.
+fn client_at(name: &str, registry: &FaultyRegistry, variables: &[(&str, &str)], home: &Path) -> Client {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let around = Surroundings::new(variables, Some(home.into()));
+    client_with(Settings {
+        credentials: Credentials::default().with_surroundings(around),
+        locations: [(name.to_owned(), registry.host())].into(),
+        ..settings()
+    })
+}
+
+async fn pushed(client: &Client, name: &str) -> Result<(), Error> {
+    let (_here, here) = layout();
+    let image = fixture::image(&here, &[&[("etc/a", b"1")]]);
+    let to = format!("{name}/app").parse().unwrap();
+    push(&here, &image, client, &to, &tags(&["v1"]), &|_| {}).await.map(drop)
+}
+
+/// Amazon, as far as wharf speaks to it.
+fn amazon() -> SmallServer {
+    SmallServer::start(|call| {
+        let keys = |id: &str| json!({"AccessKeyId": id, "SecretAccessKey": "s3cret", "Token": "t0ken"});
+        let token = STANDARD.encode("AWS:registry-token");
+        let answer = match (call.method.as_str(), call.path.as_str()) {
+            ("PUT", "/latest/api/token") => return (200, "imds".into()),
+            ("GET", "/latest/meta-data/iam/security-credentials/") => return (200, "role".into()),
+            ("GET", "/latest/meta-data/iam/security-credentials/role") => keys("ASIAMACHINE"),
+            ("GET", "/container") if call.header("authorization") == "door" => keys("ASIACONTAINER"),
+            ("POST", "/") if call.field("Action").starts_with("AssumeRole") => {
+                let id = if call.field("WebIdentityToken") == "oidc" { "ASIAWEB" } else { "ASIAROLE" };
+                return (
+                    200,
+                    format!(
+                        "<r><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken></r>"
+                    ),
+                );
+            }
+            ("POST", "/") if call.header("x-amz-target").starts_with("AmazonEC2ContainerRegistry") => {
+                json!({"authorizationData": [{"authorizationToken": token, "expiresAt": 4e9}]})
+            }
+            ("POST", "/") if call.header("x-amz-target").starts_with("Spencer") => {
+                json!({"authorizationData": {"authorizationToken": token, "expiresAt": 4e9}})
+            }
+            _ => return (403, r#"{"__type":"Denied","message":"not like that","secret":"s3cret"}"#.into()),
+        };
+        (200, answer.to_string())
+    })
+}
+
+/// The key that the last request for a registry token was signed with.
+fn signer(server: &SmallServer) -> Option<String> {
+    let call = server.calls().into_iter().rfind(|call| !call.header("x-amz-target").is_empty())?;
+    let (_, rest) = call.header("authorization").split_once("Credential=")?;
+    Some(rest.split('/').next()?.to_owned())
+}
+
+#[tokio::test]
+async fn every_link_of_amazons_chain_leads_to_a_token() {
+    let server = amazon();
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let oidc = file("oidc", "oidc\n");
+    let config = file(
+        "config",
+        "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/ci\nsource_profile = base\n\
+         [profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s3cret\n\
+         [profile program]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"AKIAPROGRAM\",\"SecretAccessKey\":\"s\"}'\n",
+    );
+    let url = server.url();
+    let container = format!("{url}/container");
+    let environment = [("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s3cret")];
+    let web = [("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/ci"), ("AWS_WEB_IDENTITY_TOKEN_FILE", &oidc)];
+    let profile = |name: &'static str| [("AWS_CONFIG_FILE", config.as_str()), ("AWS_PROFILE", name)];
+    let task = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.as_str()),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "door"),
+    ];
+    let machine = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()), ("AWS_REGION", "x")];
+    for (variables, expected) in [
+        (environment, "AKIAENV"),
+        (web, "ASIAWEB"),
+        (profile("base"), "AKIABASE"),
+        (profile("role"), "ASIAROLE"),
+        (profile("program"), "AKIAPROGRAM"),
+        (task, "ASIACONTAINER"),
+        (machine, "ASIAMACHINE"),
+    ] {
+        let registry = registry_of("AWS", "registry-token");
+        let variables = [&variables[..], &[("AWS_ENDPOINT_URL", url.as_str())]].concat();
+        let client = client_at(PRIVATE, &registry, &variables, home.path());
+        pushed(&client, PRIVATE).await.unwrap();
+        assert_eq!(signer(&server).as_deref(), Some(expected));
+    }
+    let call = server.calls().into_iter().find(|call| call.body.contains("registryIds")).unwrap();
+    assert_eq!(call.body, r#"{"registryIds":["123456789012"]}"#);
+    assert!(call.header("authorization").contains("/eu-central-1/ecr/aws4_request"));
+    // One token serves all the requests of a client.
+    let asked = server.calls().iter().filter(|call| !call.header("x-amz-target").is_empty()).count();
+    assert_eq!(asked, 7);
+}
+
+#[tokio::test]
+async fn amazons_public_registry_is_asked_for_with_the_same_keys() {
+    let (server, home) = (amazon(), tempfile::tempdir().unwrap());
+    let registry = registry_of("AWS", "registry-token");
+    let url = server.url();
+    let variables = [
+        ("AWS_ENDPOINT_URL_ECR_PUBLIC", url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "AKIAENV"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+        ("AWS_SESSION_TOKEN", "t0ken"),
+    ];
+    pushed(&client_at("public.ecr.aws", &registry, &variables, home.path()), "public.ecr.aws").await.unwrap();
+    let call = &server.calls()[0];
+    assert_eq!(call.header("x-amz-security-token"), "t0ken");
+    assert!(call.header("authorization").contains("/us-east-1/ecr-public/aws4_request"));
+}
+
+#[tokio::test]
+async fn a_refusal_of_amazons_is_told_without_secrets() {
+    let home = tempfile::tempdir().unwrap();
+    let server =
+        SmallServer::start(|_| (403, r#"{"__type":"Denied","message":"not you","token":"s3cret"}"#.into()));
+    let registry = registry_of("AWS", "registry-token");
+    let url = server.url();
+    let variables = [
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+    ];
+    let error = pushed(&client_at(PRIVATE, &registry, &variables, home.path()), PRIVATE).await.unwrap_err();
+    let text = format!("{error} {} {error:?}", error.cause());
+    assert!(text.contains("asking Amazon for a registry token failed") && text.contains("not you"), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+/// Google's token servers.
+fn google() -> SmallServer {
+    SmallServer::start(|call| {
+        let token = |text: &str| (200, json!({"access_token": text, "expires_in": 3599}).to_string());
+        match (call.field("grant_type").as_str(), call.path.as_str()) {
+            ("urn:ietf:params:oauth:grant-type:jwt-bearer", _) if is_signed(call) => token("google-token"),
+            ("refresh_token", _) if call.field("refresh_token") == "r3fresh" => token("google-token"),
+            ("urn:ietf:params:oauth:grant-type:token-exchange", _)
+                if call.field("subject_token") == "oidc" =>
+            {
+                token("federated")
+            }
+            (_, "/impersonate") if call.header("authorization") == "Bearer federated" => (
+                200,
+                json!({"accessToken": "google-token", "expireTime": "2030-01-01T00:00:00Z"}).to_string(),
+            ),
+            (_, "/computeMetadata/v1/instance/service-accounts/default/token")
+                if call.header("metadata-flavor") == "Google" =>
+            {
+                token("google-token")
+            }
+            (_, "/identity") if call.header("x-door") == "open" => {
+                (200, json!({"value": "oidc"}).to_string())
+            }
+            _ => (400, json!({"error": "invalid_grant", "error_description": "no"}).to_string()),
+        }
+    })
+}
+
+/// Whether the assertion is a JSON web token, signed with the key of the test.
+fn is_signed(call: &Call) -> bool {
+    let key = PrivatePkcs8KeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
+    let key = RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap();
+    let assertion = call.field("assertion");
+    let (text, signature) = assertion.rsplit_once('.').unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(text.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public().as_ref());
+    public.verify(text.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()).is_ok()
+        && claims["iss"] == "ci@project.iam.gserviceaccount.com"
+        && claims["exp"].as_u64() > claims["iat"].as_u64()
+}
+
+#[tokio::test]
+async fn every_kind_of_googles_credentials_leads_to_a_token() {
+    let server = google();
+    let home = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let oidc = home.path().join("oidc");
+    std::fs::write(&oidc, "oidc\n").unwrap();
+    let external = |source: Value| {
+        json!({"type": "external_account", "audience": "//iam/pool", "token_url": url,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "credential_source": source,
+            "service_account_impersonation_url": format!("{url}/impersonate")})
+    };
+    let of_url = json!({"url": format!("{url}/identity"), "headers": {"x-door": "open"},
+        "format": {"type": "json", "subject_token_field_name": "value"}});
+    let documents = [
+        json!({"type": "service_account", "client_email": "ci@project.iam.gserviceaccount.com",
+            "private_key_id": "k", "private_key": KEY, "token_uri": url}),
+        json!({"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r3fresh",
+            "token_uri": url}),
+        external(json!({"file": oidc})),
+        external(of_url),
+    ];
+    let name = "europe-west3-docker.pkg.dev";
+    let credentials = home.path().join("credentials.json");
+    for document in documents {
+        std::fs::write(&credentials, document.to_string()).unwrap();
+        let registry = registry_of("oauth2accesstoken", "google-token");
+        let path = credentials.display().to_string();
+        let variables = [("GOOGLE_APPLICATION_CREDENTIALS", path.as_str())];
+        let client = client_at(name, &registry, &variables, home.path());
+        pushed(&client, name).await.unwrap_or_else(|error| panic!("{}: {}", document["type"], error.cause()));
+    }
+    let registry = registry_of("oauth2accesstoken", "google-token");
+    let host = server.host();
+    let client = client_at("eu.gcr.io", &registry, &[("GCE_METADATA_HOST", &host)], home.path());
+    pushed(&client, "eu.gcr.io").await.unwrap();
+}
+
+#[tokio::test]
+async fn googles_key_accounts_are_passwords_that_arrive_as_they_are() {
+    // The whole key file, lines and all, is the password.
+    let file = json!({"type": "service_account", "private_key": KEY}).to_string();
+    for (account, password) in [
+        ("_json_key", file.clone()),
+        ("_json_key_base64", STANDARD.encode(&file)),
+        ("oauth2accesstoken", "t".into()),
+    ] {
+        let open = registry_with_door(account, &password);
+        let pair = STANDARD.encode(format!("{account}:{password}"));
+        let config = json!({"auths": {"eu.gcr.io": {"auth": pair}}}).to_string();
+        let client = client_with(Settings {
+            credentials: Credentials::default().with_config_text(config.into()),
+            locations: [("eu.gcr.io".to_owned(), open.host())].into(),
+            ..settings()
+        });
+        pushed(&client, "eu.gcr.io").await.unwrap();
+    }
+}
+
+/// A registry behind a token server that gives tokens to this account, as Google's has.
+fn registry_with_door(account: &str, password: &str) -> FaultyRegistry {
+    FaultyRegistry::with_tokens(TokenServer::for_account(account, password))
+}
+
+#[tokio::test]
+async fn azure_exchanges_a_token_of_the_directory_at_the_registry() {
+    let home = tempfile::tempdir().unwrap();
+    let server = SmallServer::start(|call| {
+        let known = call.field("client_secret") == "s3cret"
+            || call.field("client_assertion") == "oidc"
+            || (call.path.starts_with("/metadata/identity/oauth2/token")
+                && call.header("metadata") == "true");
+        match known {
+            true => (200, json!({"access_token": "directory-token", "expires_in": "3599"}).to_string()),
+            false => (401, json!({"error": "invalid_client", "error_description": "who?"}).to_string()),
+        }
+    });
+    let oidc = home.path().join("oidc");
+    std::fs::write(&oidc, "oidc\n").unwrap();
+    let (url, oidc) = (server.url(), oidc.display().to_string());
+    let application =
+        [("AZURE_CLIENT_ID", "app"), ("AZURE_TENANT_ID", "tenant"), ("AZURE_AUTHORITY_HOST", url.as_str())];
+    let secret = [&application[..], &[("AZURE_CLIENT_SECRET", "s3cret")]].concat();
+    let federated = [&application[..], &[("AZURE_FEDERATED_TOKEN_FILE", oidc.as_str())]].concat();
+    let machine = vec![("AZURE_POD_IDENTITY_AUTHORITY_HOST", url.as_str())];
+    for variables in [secret, federated, machine] {
+        let registry = FaultyRegistry::with_tokens(TokenServer::for_refresh_token("r3fresh"));
+        let answer = json!({"refresh_token": "r3fresh"}).to_string();
+        registry.fail(When::next(Method::POST, "/oauth2/exchange"), Fault::Answer(200, answer));
+        let name = "team.azurecr.io";
+        pushed(&client_at(name, &registry, &variables, home.path()), name).await.unwrap();
+        let exchange = &registry.seen_of(Method::POST, "/oauth2/exchange")[0];
+        assert!(
+            exchange.body.contains("grant_type=access_token&service=team.azurecr.io"),
+            "{}",
+            exchange.body
+        );
+        assert!(exchange.body.contains("access_token=directory-token"));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_nobody_in_a_cloud_is_told_to_log_in() {
+    let home = tempfile::tempdir().unwrap();
+    let registry = registry_of("AWS", "registry-token");
+    let client = client_at(PRIVATE, &registry, &[("AWS_EC2_METADATA_DISABLED", "true")], home.path());
+    let error = pushed(&client, PRIVATE).await.unwrap_err();
+    assert!(
+        error.cause().to_string().contains("asks for credentials, and none are known"),
+        "{}",
+        error.cause()
+    );
+}
