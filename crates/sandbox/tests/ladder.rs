@@ -9,7 +9,7 @@ use std::path::Path;
 
 use arena::{Arena, Caller, alone, enter_and_run};
 use rustix::fs::{CWD, FileType, Mode, makedev};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitySet, UnshareFlags};
 use wharf_sandbox::{Error, Rung, Spec, User, enter};
@@ -59,6 +59,18 @@ fn own_mounts() {
     // SAFETY: descriptors stay shared, and there is no other thread.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }.unwrap();
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+}
+
+/// Leaves one view of processes: where a chroot of the host has another that is whole, the kernel gives a new
+/// one to anybody.
+fn only_one_proc() {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    let others = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (place, kind) = (fields.next()?, fields.next()?);
+        (kind == "proc" && place != "/proc").then_some(place)
+    });
+    others.for_each(|place| unmount(place, UnmountFlags::DETACH).unwrap());
 }
 
 fn become_ordinary() {
@@ -137,6 +149,7 @@ fn a_user_who_sees_a_part_of_proc() {
     let name = "a_user_who_sees_a_part_of_proc";
     alone(Caller::Root, name, || {
         own_mounts();
+        only_one_proc();
         mount("tmpfs", "/proc/bus", "tmpfs", MountFlags::RDONLY, None).unwrap();
         become_ordinary();
         enter_and_run(Rung::SingleId, name, |arena| {
