@@ -99,7 +99,7 @@ impl<'a> Examiner<'a> {
     fn wanted(&self, path: &str, size: u64, head: &[u8]) -> Option<u64> {
         let checks = &self.options.checks;
         let metadata =
-            (checks.vulnerabilities && Catalog::wants(path, size, head).is_some()).then_some(MAX_METADATA);
+            (checks.needs_packages() && Catalog::wants(path, size, head).is_some()).then_some(MAX_METADATA);
         let model =
             (checks.models && model::wants(path, size, head)).then(|| model::needed(path, size, head));
         let secret = (checks.secrets && secrets::wants(path, size, head)).then_some(secrets::MAX_SIZE);
@@ -110,7 +110,7 @@ impl<'a> Examiner<'a> {
         let checks = &self.options.checks;
         // What was spooled is in memory or in a file of our own; if that cannot be read, the head decides.
         let head = blob.bytes(0, HEAD).unwrap_or_default();
-        if let Some(source) = Catalog::wants(path, blob.len(), &head).filter(|_| checks.vulnerabilities) {
+        if let Some(source) = Catalog::wants(path, blob.len(), &head).filter(|_| checks.needs_packages()) {
             self.catalog.add(source, path, blob);
         }
         if checks.models && model::wants(path, blob.len(), &head) {

@@ -5,7 +5,7 @@ mod policy;
 mod report;
 mod severity;
 
-pub use finding::{Advisory, Finding, Kind, LayerRef, Location};
-pub use policy::{Outcome, Policy, Unfixed, Verdict};
+pub use finding::{Advisory, Finding, Kind, LayerRef, Location, Suppression};
+pub use policy::{Outcome, Policy, Thresholds, Unfixed, Verdict};
 pub use report::{Report, Subject};
 pub use severity::{Severity, UnknownSeverity};

@@ -6,14 +6,19 @@
 mod apk;
 mod binary;
 mod catalog;
+mod conda;
+mod cpython;
 mod dpkg;
+mod embedded;
 mod jar;
 mod node;
 mod os_release;
 mod package;
 mod python;
+mod rpm;
 
 pub(crate) use catalog::Catalog;
+pub(crate) use embedded::is_sbom;
 pub use os_release::Distribution;
 pub use package::{Found, Package, PackageFile, SourcePackage, System};
 pub(crate) use python::normalize as normalize_python_name;

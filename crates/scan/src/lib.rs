@@ -15,11 +15,13 @@
 
 mod archive;
 mod blob;
+pub mod eol;
 mod error;
 mod examine;
 pub mod findings;
 pub mod image;
 mod inventory;
+mod licences;
 mod model;
 pub mod osv;
 pub mod output;
@@ -27,15 +29,21 @@ mod pickle;
 mod saved;
 mod scan;
 mod secrets;
+mod shelf;
+pub mod suppress;
 mod version;
 mod vulnerabilities;
 
 pub use error::Error;
 pub use findings::{
-    Advisory, Finding, Kind, LayerRef, Location, Outcome, Policy, Report, Severity, Unfixed, Verdict,
+    Advisory, Finding, Kind, LayerRef, Location, Outcome, Policy, Report, Severity, Suppression, Thresholds,
+    Unfixed, Verdict,
 };
 pub use image::{DockerfileSource, Image, LayerReport, OpenBlob};
 pub use inventory::{Distribution, Found, Inventory, Package, PackageFile, SourcePackage, System};
-pub use osv::{Database, DatabaseError};
+pub use licences::LicenceRules;
+pub use osv::{Database, DatabaseError, Ecosystem};
 pub use saved::SavedImage;
 pub use scan::{Checks, Options, assemble, bytes, directory, file, image, read_layer};
+pub use shelf::Shelf;
+pub use suppress::{SuppressError, Suppressions};

@@ -1,5 +1,6 @@
 //! Advisories: OSV records, what they mean, and a database of them.
 
+mod compact;
 mod cvss;
 mod database;
 mod matching;
@@ -10,7 +11,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use database::{Database, DatabaseError};
+pub use database::{Database, DatabaseError, Ecosystem};
 pub(crate) use matching::{Match, display_id, fold};
 pub(crate) use range::next_fix;
 pub use record::Record;

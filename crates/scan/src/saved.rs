@@ -13,7 +13,7 @@ use wharf_oci::{Descriptor, Digest, ImageConfig, Index, Manifest, MediaType, Pla
 
 use crate::archive::{Codec, EntryKind, TarReader};
 use crate::blob::{self, Blob};
-use crate::{Database, DockerfileSource, Error, Image, Options, Report};
+use crate::{Database, DockerfileSource, Error, Image, Options, Report, Shelf};
 
 /// The longest manifest or config that is read.
 const MAX_DOCUMENT: usize = 16 << 20;
@@ -72,6 +72,7 @@ impl SavedImage {
         dockerfile: Option<DockerfileSource<'_>>,
         options: &Options,
         database: &Database,
+        shelf: &Shelf,
     ) -> Result<Report, Error> {
         let image =
             Image { name, digest: &self.digest, manifest: &self.manifest, config: &self.config, dockerfile };
@@ -79,7 +80,7 @@ impl SavedImage {
             let path = self.by_path.get(&layer.digest).cloned().unwrap_or_else(|| blob_path(&layer.digest));
             Ok(Box::new(self.files.open_file(&path)?.reader(0)))
         };
-        crate::image(&image, &open, options, database)
+        crate::image(&image, &open, options, database, shelf)
     }
 
     fn from_layout(files: Files, platform: &Platform) -> io::Result<Self> {

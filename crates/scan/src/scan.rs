@@ -10,7 +10,7 @@ use crate::archive::Codec;
 use crate::examine::Examiner;
 use crate::findings::{Finding, Report, Subject};
 use crate::image::{Image, LayerReport, OpenBlob, Provenance, Stack};
-use crate::{Database, Error, secrets, vulnerabilities};
+use crate::{Database, Error, LicenceRules, Shelf, licences, secrets, vulnerabilities};
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,19 +26,40 @@ pub struct Checks {
     pub licences: bool,
     /// How the image is put together.
     pub config: bool,
+    /// Packages, without anything being said of them: what a bill of materials needs.
+    #[serde(default)]
+    pub packages: bool,
 }
 
 impl Default for Checks {
     /// All but licences, of which every project thinks differently.
     fn default() -> Self {
-        Self { vulnerabilities: true, models: true, secrets: true, licences: false, config: true }
+        Self {
+            vulnerabilities: true,
+            models: true,
+            secrets: true,
+            licences: false,
+            config: true,
+            packages: true,
+        }
     }
 }
 
 impl Checks {
+    /// Whether somebody asks what the image consists of.
+    pub(crate) fn needs_packages(self) -> bool {
+        self.vulnerabilities || self.licences || self.packages || self.config
+    }
+
     /// Nothing.
-    pub const NONE: Self =
-        Self { vulnerabilities: false, models: false, secrets: false, licences: false, config: false };
+    pub const NONE: Self = Self {
+        vulnerabilities: false,
+        models: false,
+        secrets: false,
+        licences: false,
+        config: false,
+        packages: false,
+    };
 }
 
 /// How to look.
@@ -49,9 +70,12 @@ pub struct Options {
     /// Names that pickles may use beside the known ones: `churn.features.Scaler`, or all of a module with
     /// `churn.features.*`.
     pub allow: Vec<String>,
+    /// What the project thinks of licences.
+    pub licences: LicenceRules,
 }
 
-/// Looks at an image: reads its layers, two at a time, and puts together what they hold.
+/// Looks at an image: reads its layers, two at a time, and puts together what they hold. Layers that the shelf knows
+/// are not read.
 ///
 /// # Errors
 /// If a layer cannot be opened or read to its end.
@@ -60,11 +84,18 @@ pub fn image(
     open: OpenBlob<'_>,
     options: &Options,
     database: &Database,
+    shelf: &Shelf,
 ) -> Result<Report, Error> {
     let layers = &image.manifest.layers;
     let read = |index: usize| {
-        let blob = open(&layers[index]).and_then(|blob| read_layer(blob, options));
-        blob.map_err(|source| Error::Layer { digest: layers[index].digest.clone(), source })
+        let digest = &layers[index].digest;
+        if let Some(report) = shelf.get(digest, options) {
+            return Ok(report);
+        }
+        let report = open(&layers[index]).and_then(|blob| read_layer(blob, options));
+        let report = report.map_err(|source| Error::Layer { digest: digest.clone(), source })?;
+        shelf.put(digest, options, &report);
+        Ok(report)
     };
     let next = std::sync::atomic::AtomicUsize::new(0);
     let worker = || {
@@ -117,9 +148,9 @@ pub fn assemble(image: &Image<'_>, layers: &[LayerReport], options: &Options, da
     };
     let mut report = Report { subject, checks: options.checks, ..Report::default() };
     report.findings = stack.findings(&digests);
-    if options.checks.vulnerabilities {
+    if options.checks.needs_packages() {
         report.inventory = stack.inventory();
-        judge_packages(&mut report, database);
+        judge_packages(&mut report, options, database);
     }
     if options.checks.secrets {
         report.findings.extend(secrets::scan_config(image.config));
@@ -147,7 +178,13 @@ fn place(finding: &mut Finding, provenance: &Provenance, digests: &[wharf_oci::D
     }
 }
 
-fn judge_packages(report: &mut Report, database: &Database) {
+fn judge_packages(report: &mut Report, options: &Options, database: &Database) {
+    if options.checks.licences {
+        report.findings.extend(licences::find(&report.inventory, &options.licences));
+    }
+    if !options.checks.vulnerabilities {
+        return;
+    }
     let matched = vulnerabilities::find(&report.inventory, database);
     report.findings.extend(matched.findings);
     report.unjudged.extend(matched.unjudged);
@@ -211,8 +248,8 @@ fn finish(path: &Path, layers: &[LayerReport], options: &Options, database: &Dat
     for package in &mut report.inventory.packages {
         package.layer = None;
     }
-    if options.checks.vulnerabilities && !report.inventory.packages.is_empty() {
-        judge_packages(&mut report, database);
+    if !report.inventory.packages.is_empty() {
+        judge_packages(&mut report, options, database);
     }
     report.sort();
     report

@@ -33,7 +33,8 @@ impl Scheme {
             "Alpine" | "Wolfi" | "Chainguard" | "Alpaquita" | "MinimOS" => Self::Apk,
             "AlmaLinux" | "Rocky Linux" | "Red Hat" | "SUSE" | "openSUSE" | "Mageia" | "openEuler"
             | "Azure Linux" => Self::Rpm,
-            "npm" | "Go" | "crates.io" | "Hex" | "Pub" | "SwiftURL" => Self::SemVer,
+            "CPython" => Self::Pep440,
+            "npm" | "Go" | "crates.io" | "Bitnami" | "Hex" | "Pub" | "SwiftURL" => Self::SemVer,
             "Maven" => Self::Maven,
             "RubyGems" => Self::Gem,
             "NuGet" => Self::NuGet,

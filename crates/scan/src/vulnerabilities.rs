@@ -23,8 +23,18 @@ pub(crate) fn find(inventory: &Inventory, database: &Database) -> Matched {
     let mut matched = Matched { unjudged: unjudged(inventory, database), ..Matched::default() };
     if let Some(as_of) = database.as_of() {
         let date = as_of.split('T').next().unwrap_or(as_of);
-        matched.notes.push(format!("{} advisories, the newest of {date}", database.len()));
+        matched.notes.push(format!("{} advisories as of {date}", database.len()));
     }
+    matched.notes.extend(uncovered(inventory, database));
+    let advised = inventory.packages.iter().map(|package| (package.ecosystem.as_str(), package.advised().0));
+    let part = match database.about_packages(advised) {
+        Ok(part) => part,
+        Err(error) => {
+            matched.unjudged.push(error.to_string());
+            return matched;
+        }
+    };
+    let database = part.as_ref().unwrap_or(database);
     for packages in by_advised(inventory).into_values() {
         let package = packages[0];
         let (name, version) = package.advised();
@@ -58,13 +68,15 @@ fn unjudged(inventory: &Inventory, database: &Database) -> Vec<String> {
         return vec![format!("there are no advisories to judge {} packages by", inventory.packages.len())];
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for package in &inventory.packages {
+    for package in inventory.packages.iter().filter(|package| !is_hearsay(package)) {
         *counts.entry(package.ecosystem.as_str()).or_default() += 1;
     }
     let reason = |(ecosystem, count): (&str, usize)| {
         if ecosystem == "unknown" {
             let name = inventory.distribution.as_ref().map_or("an unknown distribution", |d| d.name.as_str());
             Some(format!("there is no advisory database for {name} ({count} packages)"))
+        } else if UNCOVERED.contains(&ecosystem) && !database.knows(ecosystem) {
+            None
         } else if Scheme::of(ecosystem).is_none() || !database.knows(ecosystem) {
             Some(format!("the advisories say nothing of {ecosystem} ({count} packages)"))
         } else {
@@ -72,6 +84,32 @@ fn unjudged(inventory: &Inventory, database: &Database) -> Vec<String> {
         }
     };
     counts.into_iter().filter_map(reason).collect()
+}
+
+/// Systems of which no public database says anything by name, so that packages of theirs are listed and not judged.
+const UNCOVERED: [&str; 3] = ["conda", "CPython", "Bitnami"];
+
+/// Packages that only an SBOM in the image speaks of: parts of parts, such as the crates of a Python wheel.
+pub(crate) fn is_hearsay(package: &Package) -> bool {
+    let (directory, name) = package.path.rsplit_once('/').unwrap_or(("", &package.path));
+    crate::inventory::is_sbom(directory, name)
+}
+
+/// What is listed and neither judged nor a reason to stop.
+fn uncovered(inventory: &Inventory, database: &Database) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let is_minor =
+        |package: &&Package| UNCOVERED.contains(&package.ecosystem.as_str()) || is_hearsay(package);
+    for package in inventory.packages.iter().filter(is_minor) {
+        *counts.entry(package.ecosystem.as_str()).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .filter(|(ecosystem, _)| !database.is_empty() && !database.knows(ecosystem))
+        .map(|(ecosystem, count)| {
+            format!("{count} of {ecosystem} not judged, as the advisories do not cover it")
+        })
+        .collect()
 }
 
 fn finding(database: &Database, packages: &[&Package], problem: &[Match<'_>]) -> Finding {

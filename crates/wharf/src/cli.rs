@@ -59,9 +59,13 @@ pub(crate) enum Command {
     /// Start an image as its own user and see whether it works
     Smoke(commands::smoke::Args),
     /// Look for vulnerable packages, unsafe model files and secrets
-    Scan(commands::scan::Args),
+    Scan(Box<commands::scan::Args>),
     /// Run BuildKit's checks over Dockerfiles, without a build
     Lint(commands::lint::Args),
+    /// List what an image consists of, as CycloneDX or SPDX
+    Sbom(commands::sbom::Args),
+    /// The advisories that scans judge by
+    Db(commands::db::Args),
     /// Say what was shipped last, from which commit, with which model
     Status(commands::status::Args),
     /// List the images on this machine

@@ -23,6 +23,19 @@ pub enum Kind {
     Config,
 }
 
+impl Kind {
+    /// As `--only` and settings write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vulnerability => "vuln",
+            Self::Model => "pickle",
+            Self::Secret => "secret",
+            Self::Licence => "licence",
+            Self::Config => "config",
+        }
+    }
+}
+
 /// One result of a gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +68,9 @@ pub struct Finding {
     /// The advisory, where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub advisory: Option<Advisory>,
+    /// Who has answered for it, where somebody has: it is then counted, and neither listed nor judged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub suppressed: Option<Suppression>,
     /// The same for the same problem in the next build: made of rule, package name and path, without versions.
     pub fingerprint: String,
 }
@@ -91,6 +107,19 @@ pub struct LayerRef {
     pub removed_in: Option<usize>,
 }
 
+/// Somebody's word that a finding need not be acted on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Suppression {
+    /// Where it stands: a file, and the line or statement in it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<String>,
+}
+
 /// A place in the Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -118,6 +147,7 @@ impl Finding {
             location: None,
             package: None,
             advisory: None,
+            suppressed: None,
             fingerprint: String::new(),
         };
         finding.fingerprint = finding.compute_fingerprint();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, Kind, Report, Severity};
+use crate::eol::EOL_RULE;
 
 /// What a vulnerability without a fix does to the verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,40 +33,101 @@ impl FromStr for Unfixed {
     }
 }
 
+/// From which severity on a finding of each kind fails; `None` never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Packages with published advisories.
+    pub vulnerabilities: Option<Severity>,
+    /// Model files.
+    pub models: Option<Severity>,
+    /// Credentials.
+    pub secrets: Option<Severity>,
+    /// Licences that are not wanted.
+    pub licences: Option<Severity>,
+    /// How the image is put together.
+    pub config: Option<Severity>,
+}
+
+impl Default for Thresholds {
+    /// Critical vulnerabilities, and all else from high: of the others there is no background noise that a
+    /// threshold would have to keep out.
+    fn default() -> Self {
+        Self { vulnerabilities: Some(Severity::Critical), ..Self::all(Severity::High) }
+    }
+}
+
+impl Thresholds {
+    /// The same for all kinds.
+    pub fn all(severity: Severity) -> Self {
+        let one = Some(severity);
+        Self { vulnerabilities: one, models: one, secrets: one, licences: one, config: one }
+    }
+
+    /// That of one kind.
+    pub fn of(&self, kind: Kind) -> Option<Severity> {
+        match kind {
+            Kind::Vulnerability => self.vulnerabilities,
+            Kind::Model => self.models,
+            Kind::Secret => self.secrets,
+            Kind::Licence => self.licences,
+            Kind::Config => self.config,
+        }
+    }
+
+    /// That of one kind, to be changed.
+    pub fn of_mut(&mut self, kind: Kind) -> &mut Option<Severity> {
+        match kind {
+            Kind::Vulnerability => &mut self.vulnerabilities,
+            Kind::Model => &mut self.models,
+            Kind::Secret => &mut self.secrets,
+            Kind::Licence => &mut self.licences,
+            Kind::Config => &mut self.config,
+        }
+    }
+}
+
 /// What may stop a ship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// The least severity of a vulnerability that fails.
-    pub vulnerabilities: Severity,
-    /// The least severity of everything else that fails.
-    pub others: Severity,
+    /// The least severity that fails, by kind.
+    pub fail_on: Thresholds,
     /// What vulnerabilities without a fix do.
     pub unfixed: Unfixed,
+    /// What a distribution does that gets no more fixes.
+    pub eol: Unfixed,
 }
 
 impl Default for Policy {
-    /// Critical vulnerabilities that have a fix, and model files and secrets from high: of those there is
-    /// no background noise that a threshold would have to keep out.
     fn default() -> Self {
-        Self { vulnerabilities: Severity::Critical, others: Severity::High, unfixed: Unfixed::default() }
+        Self { fail_on: Thresholds::default(), unfixed: Unfixed::Ignore, eol: Unfixed::Report }
     }
 }
 
 impl Policy {
     /// One threshold for all kinds.
     pub fn at(severity: Severity, unfixed: Unfixed) -> Self {
-        Self { vulnerabilities: severity, others: severity, unfixed }
+        Self { fail_on: Thresholds::all(severity), unfixed, ..Self::default() }
     }
 
     /// Whether this finding alone would stop a ship.
     pub fn stops(&self, finding: &Finding) -> bool {
-        let threshold = if finding.kind == Kind::Vulnerability { self.vulnerabilities } else { self.others };
-        finding.severity >= threshold && (self.unfixed == Unfixed::Fail || finding.is_fixable())
+        if finding.suppressed.is_some() {
+            return false;
+        }
+        if finding.rule == EOL_RULE {
+            return self.eol == Unfixed::Fail;
+        }
+        let reaches = self.fail_on.of(finding.kind).is_some_and(|least| finding.severity >= least);
+        reaches && (self.unfixed == Unfixed::Fail || finding.is_fixable())
     }
 
     /// Whether this finding is listed, rather than only counted.
     pub fn lists(&self, finding: &Finding) -> bool {
-        self.unfixed != Unfixed::Ignore || finding.is_fixable()
+        let wanted = match finding.rule.as_str() {
+            EOL_RULE => self.eol != Unfixed::Ignore,
+            _ => self.unfixed != Unfixed::Ignore || finding.is_fixable(),
+        };
+        wanted && finding.suppressed.is_none()
     }
 
     /// What follows from `report`. A finding that fails counts more than a part that could not be judged.
@@ -76,8 +138,9 @@ impl Policy {
             0 => Outcome::Unjudged,
             _ => Outcome::Fail,
         };
-        let unlisted = report.findings.iter().filter(|f| !self.lists(f)).count();
-        Verdict { outcome, stopping, unlisted, unjudged: report.unjudged.clone() }
+        let suppressed = report.findings.iter().filter(|f| f.suppressed.is_some()).count();
+        let unlisted = report.findings.iter().filter(|f| !self.lists(f) && f.suppressed.is_none()).count();
+        Verdict { outcome, stopping, unlisted, suppressed, unjudged: report.unjudged.clone() }
     }
 }
 
@@ -103,6 +166,9 @@ pub struct Verdict {
     pub stopping: usize,
     /// How many findings are counted and not listed, as they have no fix.
     pub unlisted: usize,
+    /// How many findings somebody has answered for ([`Finding::suppressed`]).
+    #[serde(default)]
+    pub suppressed: usize,
     /// Why something could not be judged.
     pub unjudged: Vec<String>,
 }

@@ -30,7 +30,7 @@ pub struct LayerReport {
 
 impl LayerReport {
     /// The version of this structure and of the rules that fill it.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 }
 
 /// A file of a layer.

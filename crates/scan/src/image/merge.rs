@@ -43,7 +43,9 @@ impl<'a> Stack<'a> {
         let owned: HashSet<&str> = self.layers.iter().flat_map(|l| &l.owned).map(String::as_str).collect();
         let mut packages = Vec::new();
         for (path, layer, file) in self.package_files() {
-            if owned.contains(path) || owned.contains(path.trim_end_matches("/PKG-INFO")) {
+            if owned.contains(path)
+                || owned.contains(path.trim_end_matches("/PKG-INFO").trim_end_matches("/METADATA"))
+            {
                 continue;
             }
             for found in &file.packages {
@@ -56,6 +58,7 @@ impl<'a> Stack<'a> {
             }
         }
         packages.sort();
+        drop_repeated(&mut packages);
         Inventory { distribution, packages }
     }
 
@@ -113,6 +116,14 @@ impl<'a> Stack<'a> {
     }
 }
 
+/// Of packages that an SBOM in the image and their own metadata both speak of, the latter counts.
+fn drop_repeated(packages: &mut Vec<Package>) {
+    let said = |package: &Package| (package.ecosystem.clone(), package.name.clone(), package.version.clone());
+    let is_sbom = crate::vulnerabilities::is_hearsay;
+    let mut known: HashSet<_> = packages.iter().filter(|p| !is_sbom(p)).map(said).collect();
+    packages.retain(|package| !is_sbom(package) || known.insert(said(package)));
+}
+
 impl Indexed<'_> {
     fn hides(&self, path: &str) -> bool {
         if self.files.contains(path) || self.whiteouts.contains(path) {
@@ -141,6 +152,7 @@ mod tests {
             version: version.into(),
             source: None,
             architecture: None,
+            licences: Vec::new(),
         }
     }
 

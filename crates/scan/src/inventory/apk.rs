@@ -12,11 +12,24 @@ fn read(block: &str) -> Option<Found> {
     let (name, version) = (field("P")?, field("V")?);
     let source = field("o").filter(|origin| *origin != name);
     Some(Found {
-        system: System::Apk,
-        name: name.to_owned(),
-        version: version.to_owned(),
         source: source.map(|origin| SourcePackage { name: origin.to_owned(), version: version.to_owned() }),
         architecture: field("A").map(str::to_owned),
+        licences: field("L").map(str::to_owned).into_iter().collect(),
+        ..Found::new(System::Apk, name, version)
+    })
+}
+
+/// The files of all packages: `F:` names a directory, and `R:` a file in it.
+pub(crate) fn files(text: &str) -> impl Iterator<Item = String> {
+    let mut directory = "";
+    text.lines().filter_map(move |line| match line.split_once(':')? {
+        ("F", path) => {
+            directory = path;
+            None
+        }
+        ("R", name) if directory.is_empty() => Some(name.to_owned()),
+        ("R", name) => Some(format!("{directory}/{name}")),
+        _ => None,
     })
 }
 
@@ -29,6 +42,7 @@ mod tests {
         let found = parse(
             "C:Q1x=\nP:libcrypto3\nV:3.1.4-r1\nA:x86_64\no:openssl\nF:lib\nR:x\n\nP:musl\nV:1.2.4-r2\no:musl\n\n",
         );
+        assert_eq!(files("F:lib\nR:x\nF:\nR:y\n").collect::<Vec<_>>(), ["lib/x", "y"]);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].source.as_ref().unwrap().name, "openssl");
         assert_eq!((found[1].name.as_str(), found[1].source.is_none()), ("musl", true));

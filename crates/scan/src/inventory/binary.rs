@@ -19,7 +19,7 @@ pub(crate) fn parse(blob: &Blob) -> Vec<Found> {
 }
 
 fn found(system: System, name: &str, version: &str) -> Found {
-    Found { system, name: name.to_owned(), version: version.to_owned(), source: None, architecture: None }
+    Found::new(system, name, version)
 }
 
 /// The content of a section of a 64-bit little-endian ELF file (System V ABI, chapter 4).

@@ -1,6 +1,9 @@
 //! Which files speak of packages, and who reads them.
 
-use super::{Distribution, Found, PackageFile, System, apk, binary, dpkg, jar, node, python};
+use super::{
+    Distribution, Found, PackageFile, System, apk, binary, conda, cpython, dpkg, embedded, jar, node, python,
+    rpm,
+};
 use crate::blob::Blob;
 
 /// A file that the inventory wants to read.
@@ -15,6 +18,10 @@ pub(crate) enum Source {
     Gemspec,
     Jar,
     Binary,
+    Rpm,
+    Conda,
+    CPython,
+    Sbom,
 }
 
 /// The longest text that is read: the package database of a very large image.
@@ -55,12 +62,24 @@ impl Catalog {
                 Some(Source::PythonMetadata)
             }
             _ if name.ends_with(".egg-info") => Some(Source::PythonMetadata),
-            _ if directory.ends_with("var/lib/dpkg/status.d") && !name.ends_with(".md5sums") => {
-                Some(Source::DpkgStatus)
-            }
+            _ if directory.ends_with("var/lib/dpkg/status.d") => match name.ends_with(".md5sums") {
+                true => Some(Source::DpkgList),
+                false => Some(Source::DpkgStatus),
+            },
             _ if directory.ends_with("var/lib/dpkg/info") && name.ends_with(".list") => {
                 Some(Source::DpkgList)
             }
+            "Packages" | "Packages.db" | "rpmdb.sqlite"
+                if parent == "rpm"
+                    && ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"]
+                        .iter()
+                        .any(|place| directory.ends_with(place)) =>
+            {
+                Some(Source::Rpm)
+            }
+            _ if parent == "conda-meta" && name.ends_with(".json") => Some(Source::Conda),
+            _ if cpython::is_header(directory, name) => Some(Source::CPython),
+            _ if embedded::is_sbom(directory, name) => Some(Source::Sbom),
             _ => None,
         }
     }
@@ -68,7 +87,7 @@ impl Catalog {
     /// Takes in the wanted file at `path`.
     pub(crate) fn add(&mut self, source: Source, path: &str, blob: &Blob) {
         let content = match source {
-            Source::Jar | Source::Binary => Vec::new(),
+            Source::Jar | Source::Binary | Source::Rpm => Vec::new(),
             _ => blob.bytes(0, MAX_TEXT).unwrap_or_default(),
         };
         let text = String::from_utf8_lossy(&content);
@@ -77,20 +96,47 @@ impl Catalog {
                 self.os_release.extend(Distribution::parse(&text).map(|os| (path.to_owned(), os)));
                 return;
             }
-            Source::DpkgList => return self.owned.extend(dpkg::owned_metadata(&text)),
+            Source::DpkgList => {
+                return self
+                    .owned
+                    .extend(dpkg::files(&text).filter(|path| is_judged(path)).map(str::to_owned));
+            }
             Source::DpkgStatus => dpkg::parse(&text),
-            Source::ApkInstalled => apk::parse(&text),
+            Source::ApkInstalled => {
+                self.owned.extend(apk::files(&text).filter(|path| is_judged(path)));
+                apk::parse(&text)
+            }
+            Source::Rpm => {
+                let installed = rpm::parse(blob);
+                self.owned.extend(installed.files.into_iter().filter(|path| is_judged(path)));
+                installed.packages
+            }
+            Source::Conda => conda::parse(&content).into_iter().collect(),
+            Source::CPython => cpython::parse(&text).into_iter().collect(),
+            Source::Sbom => embedded::parse(&content),
             Source::PythonMetadata => python::parse(&text).into_iter().collect(),
             Source::PackageJson => node::parse(&content).into_iter().collect(),
             Source::Gemspec => gem(path).into_iter().collect(),
             Source::Jar => jar::parse(blob),
             Source::Binary => binary::parse(blob),
         };
-        if packages.is_empty() && source == Source::Binary {
+        if packages.is_empty() && matches!(source, Source::Binary | Source::Sbom) {
             return;
         }
         self.files.push(PackageFile { path: path.to_owned(), packages });
     }
+}
+
+/// Whether the inventory would read a file of this name, so that it matters whose it is: metadata of a language's package, or a
+/// program.
+fn is_judged(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    Catalog::wants_name(path).is_some_and(|source| {
+        !matches!(
+            source,
+            Source::OsRelease | Source::DpkgStatus | Source::DpkgList | Source::ApkInstalled | Source::Rpm
+        )
+    }) || (["bin/", "libexec/", "lib/go"].iter().any(|place| path.contains(place)) && !name.contains('.'))
 }
 
 /// An installed gem, whose specification is named after it: `name-1.2.3.gemspec`, with a platform behind at times.
@@ -99,13 +145,7 @@ fn gem(path: &str) -> Option<Found> {
     let (at, _) =
         stem.match_indices('-').find(|(at, _)| stem[at + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
     let version = stem[at + 1..].split('-').next()?;
-    Some(Found {
-        system: System::Ruby,
-        name: stem[..at].to_owned(),
-        version: version.to_owned(),
-        source: None,
-        architecture: None,
-    })
+    Some(Found::new(System::Ruby, &stem[..at], version))
 }
 
 impl PackageFile {
@@ -135,7 +175,7 @@ mod tests {
             ("var/lib/dpkg/status", Some(Source::DpkgStatus)),
             ("var/lib/dpkg/status-old", None),
             ("var/lib/dpkg/status.d/tzdata", Some(Source::DpkgStatus)),
-            ("var/lib/dpkg/status.d/tzdata.md5sums", None),
+            ("var/lib/dpkg/status.d/tzdata.md5sums", Some(Source::DpkgList)),
             (
                 "opt/venv/lib/python3.11/site-packages/numpy-1.26.4.dist-info/METADATA",
                 Some(Source::PythonMetadata),
@@ -146,6 +186,10 @@ mod tests {
             ("lib/apk/db/installed", Some(Source::ApkInstalled)),
             ("app/node_modules/a/package.json", Some(Source::PackageJson)),
             ("app/package.json", None),
+            ("var/lib/rpm/rpmdb.sqlite", Some(Source::Rpm)),
+            ("opt/conda/conda-meta/numpy-1.26.4-py312_0.json", Some(Source::Conda)),
+            ("usr/local/include/python3.9/patchlevel.h", Some(Source::CPython)),
+            ("opt/bitnami/redis/.spdx-redis.spdx", Some(Source::Sbom)),
         ] {
             assert_eq!(Catalog::wants(path, 1, b""), wanted, "{path}");
         }

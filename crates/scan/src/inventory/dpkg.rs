@@ -58,17 +58,16 @@ fn read(paragraph: &Paragraph<'_>) -> Option<Found> {
         version: paragraph.version.into(),
         source,
         architecture: paragraph.architecture.map(Into::into),
+        licences: Vec::new(),
     })
 }
 
-/// The Python metadata among the files that a package owns, as `info/NAME.list` tells them: what is there is
-/// judged by the distribution, not by the language's advisories.
-pub(crate) fn owned_metadata(list: &str) -> Vec<String> {
-    list.lines()
-        .map(|line| line.trim_start_matches('/'))
-        .filter(|path| path.ends_with(".dist-info/METADATA") || path.contains(".egg-info"))
-        .map(str::to_owned)
-        .collect()
+/// The files of a package, as `info/NAME.list` tells them, or the sums beside a stanza of `status.d`.
+pub(crate) fn files(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().map(|line| match line.split_once("  ") {
+        Some((sum, path)) if sum.len() == 32 => path,
+        _ => line.trim_start_matches('/'),
+    })
 }
 
 #[cfg(test)]
@@ -110,8 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn owned_python_metadata_is_told() {
-        let list = "/.\n/usr/lib/python3/dist-packages/six-1.16.0.egg-info\n/usr/share/doc/x\n";
-        assert_eq!(owned_metadata(list), ["usr/lib/python3/dist-packages/six-1.16.0.egg-info"]);
+    fn files_are_told_in_both_ways() {
+        let list = "/.\n/usr/lib/six.egg-info\nd41d8cd98f00b204e9800998ecf8427e  usr/bin/x\n";
+        assert_eq!(files(list).collect::<Vec<_>>(), [".", "usr/lib/six.egg-info", "usr/bin/x"]);
     }
 }

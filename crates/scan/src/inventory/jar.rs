@@ -49,13 +49,8 @@ fn read(properties: &str) -> Option<Found> {
             properties.lines().find_map(|line| line.split_once('=').filter(|(name, _)| name.trim() == key));
         line.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     };
-    Some(Found {
-        system: System::Java,
-        name: format!("{}:{}", value("groupId")?, value("artifactId")?),
-        version: value("version")?.to_owned(),
-        source: None,
-        architecture: None,
-    })
+    let name = format!("{}:{}", value("groupId")?, value("artifactId")?);
+    Some(Found::new(System::Java, name, value("version")?))
 }
 
 #[cfg(test)]

@@ -28,6 +28,12 @@ pub enum System {
     Java,
     /// Ruby gems.
     Ruby,
+    /// conda packages.
+    Conda,
+    /// CPython, where it is no package.
+    CPython,
+    /// What Bitnami's images say they consist of.
+    Bitnami,
 }
 
 impl System {
@@ -41,6 +47,9 @@ impl System {
             Self::Rust => Some("crates.io"),
             Self::Java => Some("Maven"),
             Self::Ruby => Some("RubyGems"),
+            Self::Conda => Some("conda"),
+            Self::CPython => Some("CPython"),
+            Self::Bitnami => Some("Bitnami"),
         }
     }
 
@@ -56,6 +65,9 @@ impl System {
             Self::Rust => "cargo",
             Self::Java => "maven",
             Self::Ruby => "gem",
+            Self::Conda => "conda",
+            Self::CPython => "generic",
+            Self::Bitnami => "bitnami",
         }
     }
 
@@ -89,6 +101,17 @@ pub struct Found {
     /// The architecture, where the system says it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub architecture: Option<String>,
+    /// Its licences, in the words of whoever packed it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub licences: Vec<String>,
+}
+
+impl Found {
+    /// A package of which only name and version are known.
+    pub(super) fn new(system: System, name: impl Into<String>, version: impl Into<String>) -> Self {
+        let (name, version) = (name.into(), version.into());
+        Self { system, name, version, source: None, architecture: None, licences: Vec::new() }
+    }
 }
 
 /// A file of a layer that speaks of packages. A later layer that has it too replaces all of it.
@@ -120,6 +143,9 @@ pub struct Package {
     /// The layer that brought this version, 0 is the lowest.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub layer: Option<usize>,
+    /// Its licences, in the words of whoever packed it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub licences: Vec<String>,
 }
 
 impl Package {
@@ -137,12 +163,16 @@ impl Package {
             purl: purl(found, os),
             path: path.to_owned(),
             layer,
+            licences: found.licences.clone(),
         }
     }
 
     /// The name and version that advisories speak of.
     pub(crate) fn advised(&self) -> (&str, &str) {
+        // Of those who build from rpm, Rocky alone speaks of sources.
+        let by_name = self.purl.starts_with("pkg:rpm/") && !self.ecosystem.starts_with("Rocky Linux");
         match &self.source {
+            _ if by_name => (&self.name, &self.version),
             Some(source) => (&source.name, &source.version),
             None => (&self.name, &self.version),
         }
@@ -201,6 +231,7 @@ mod tests {
             version: version.into(),
             source: None,
             architecture: architecture.map(Into::into),
+            licences: Vec::new(),
         };
         let url = |found: &Found| purl(found, Some(&os));
         assert_eq!(

@@ -110,7 +110,11 @@ fn check_object(object: &Map<String, Value>, issues: &mut Vec<Issue>) {
     }
     let Some(module) = text("module") else { return };
     let known = MODULES.iter().any(|known| is_below(module, known));
-    let issue = if module == "builtins"
+    let runs_text =
+        |name: &str| ["eval", "exec", "compile", "__import__", "open", "getattr", "input"].contains(&name);
+    let issue = if module == "builtins" && class == "function" && text("config").is_some_and(runs_text) {
+        Some(format!("it calls `{}`", text("config").unwrap_or_default()))
+    } else if module == "builtins"
         && matches!(class, "function" | "dict" | "list" | "tuple" | "int" | "float" | "str" | "bool")
     {
         None
@@ -156,6 +160,11 @@ mod tests {
     fn foreign_modules_and_lambdas_are_found_anywhere() {
         assert_eq!(rules(r#"{"config":{"layers":[{"class_name":"Lambda","config":{}}]}}"#), ["keras-lambda"]);
         assert_eq!(rules(r#"{"module":"os","class_name":"function","config":"system"}"#), ["keras-import"]);
+        assert_eq!(
+            rules(r#"{"module":"builtins","class_name":"function","config":"eval"}"#),
+            ["keras-import"]
+        );
+        assert_eq!(rules(r#"{"module":"builtins","class_name":"function","config":"my_loss"}"#), [""; 0]);
         assert_eq!(
             rules(r#"{"module":"keras.utils","class_name":"get_file","config":{}}"#),
             ["keras-import"]

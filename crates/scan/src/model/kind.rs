@@ -106,6 +106,9 @@ pub(super) fn of(path: &str, size: u64, head: &[u8]) -> Option<Format> {
         if looks_like_pickle(head, size <= head.len() as u64) {
             return Some(Format::Pickle);
         }
+        if is_model_name(&name) && is_onnx(head) {
+            return Some(Format::Onnx);
+        }
         let codec = Codec::detect(head)?;
         // Two bytes are little to go by where nothing else says that this is a stream.
         let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
@@ -124,7 +127,11 @@ fn by_name(name: &str, head: &[u8]) -> Option<Format> {
         "safetensors" => Some(Format::SafeTensors),
         "gguf" => Some(Format::Gguf),
         "yaml" | "yml" if text() => Some(Format::Yaml),
-        "json" if contains(b"class_name") || contains(b"chat_template") || is_model_description(name) => {
+        "json"
+            if (contains(b"class_name") && contains(b"config"))
+                || contains(b"chat_template")
+                || is_model_description(name) =>
+        {
             Some(Format::Json)
         }
         "jinja" | "jinja2" if name.contains("template") || contains(b"messages") => Some(Format::Jinja),
@@ -141,6 +148,12 @@ fn is_model_description(name: &str) -> bool {
             | "config.json"
             | "model.json"
     )
+}
+
+/// An ONNX model under another name: the format's version, then one of the fields that follow it.
+fn is_onnx(head: &[u8]) -> bool {
+    matches!(head, [8, 1..=20, 0x12 | 0x1a | 0x22 | 0x32 | 0x3a | 0x42, ..])
+        && memchr::memmem::find(head, b"location").is_some()
 }
 
 /// A header's length within the file, and the beginning of a JSON object.

@@ -45,7 +45,12 @@ pub(super) fn check(blob: &Blob, policy: &Policy) -> Vec<Issue> {
         let title = "it gives tags of Python objects another name, which hides them";
         push(Some(Issue::new("yaml-python", Severity::High, title)));
     }
-    for line in text.lines().map(without_comment) {
+    let mut literal = Literal::default();
+    for line in text.lines() {
+        if literal.holds(line) {
+            continue;
+        }
+        let line = without_comment(line);
         for found in TAG.captures_iter(line) {
             let handle = found.name("handle").map(|m| m.as_str());
             if handle.is_some_and(|handle| !handles.contains(&handle))
@@ -59,6 +64,35 @@ pub(super) fn check(blob: &Blob, policy: &Policy) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// Where a block of literal text is: `key: |`, and what is indented more than that.
+#[derive(Default)]
+struct Literal {
+    below: Option<usize>,
+}
+
+impl Literal {
+    /// Whether the line is text of a block, and what follows for the next.
+    fn holds(&mut self, line: &str) -> bool {
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        if line.trim().is_empty() {
+            return self.below.is_some();
+        }
+        if self.below.is_some_and(|parent| indent > parent) {
+            return true;
+        }
+        let line = without_comment(line).trim_end();
+        let indicator = line.rsplit([' ', '\t']).next().unwrap_or_default();
+        let opens = indicator.starts_with(['|', '>'])
+            && indicator
+                .trim_start_matches(['|', '>'])
+                .chars()
+                .all(|c| c == '-' || c == '+' || c.is_ascii_digit());
+        // In a list, what is below is indented more than the dash.
+        self.below = opens.then_some(indent);
+        false
+    }
 }
 
 fn judge(kind: &str, name: &str, policy: &Policy) -> Option<Issue> {
@@ -119,6 +153,8 @@ mod tests {
             "a: !<tag:yaml.org,2002:python/object/apply:os.system> ['id']\n",
             "%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!object/apply:os.system [id]\n",
             "a: !!python/name:os.system\n",
+            "a: |\n  text\nb: !!python/object/apply:os.system [id]\n",
+            "- |\n !!python\n- !!python/object/apply:os.system [id]\n",
         ] {
             assert!(worst(text) >= Some(Severity::High), "{text}");
         }
@@ -133,6 +169,8 @@ mod tests {
             "a: \"see !!python/object/apply:os.system\"\n",
             "a: !!python/object/apply:collections.OrderedDict [[]]\n",
             "lang: python\nimage: python/3.11\n",
+            "a:\n  - doc: |\n      use !!python/object/apply:os.system\n\n      - !!python/object/apply:os.system\n    b: 1\n",
+            "a: >-2\n    !!python/object/apply:os.system\n",
         ] {
             assert_eq!(worst(text), None, "{text}");
         }

@@ -45,9 +45,7 @@ pub(crate) fn display_id(database: &Database, problem: &[Match<'_>]) -> String {
     let cve =
         |names: BTreeSet<&str>| names.into_iter().find(|name| name.starts_with("CVE-")).map(str::to_owned);
     cve(problem.iter().flat_map(|found| found.record.names()).collect())
-        .or_else(|| {
-            cve(problem.first().map(|found| database.names_of_problem(found.index)).unwrap_or_default())
-        })
+        .or_else(|| problem.first().and_then(|found| database.cve_of_problem(found.index)).map(str::to_owned))
         .or_else(|| problem.iter().map(|found| found.record.id.clone()).min())
         .unwrap_or_default()
 }

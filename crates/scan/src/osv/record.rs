@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::version::Scheme;
+
 /// An OSV record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Record {
@@ -13,31 +15,31 @@ pub struct Record {
     #[serde(default)]
     pub modified: String,
     /// When it was taken back, if it was; it is then not to be used.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
     /// Other identifiers of the same problem.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
     /// Identifiers of the problem that a distribution's record is about.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub upstream: Vec<String>,
     /// One line.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// The whole story.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
     /// How bad it is.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub severity: Vec<Score>,
     /// What it is about.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub affected: Vec<Affected>,
     /// Where it is spoken of.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<ReferenceLink>,
     /// What its database adds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_specific: Option<serde_json::Value>,
 }
 
@@ -56,22 +58,22 @@ pub struct Score {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Affected {
     /// Which package.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<AffectedPackage>,
     /// A rating for this package.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub severity: Vec<Score>,
     /// Ranges of affected versions.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<Range>,
     /// Affected versions one by one.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<String>,
     /// What the ecosystem adds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ecosystem_specific: Option<serde_json::Value>,
     /// What the database adds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_specific: Option<serde_json::Value>,
 }
 
@@ -92,8 +94,11 @@ pub struct Range {
     /// `ECOSYSTEM`, `SEMVER` or `GIT`.
     #[serde(rename = "type", default)]
     pub kind: String,
+    /// The repository, where it is a range of commits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub repo: String,
     /// The events, in any order.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
 }
 
@@ -125,7 +130,49 @@ pub struct ReferenceLink {
     pub url: String,
 }
 
+impl Affected {
+    /// The ecosystem and the normalised name, where there is a package and its ecosystem is known.
+    pub(super) fn key(&self) -> Option<(String, String)> {
+        // Python's own advisories name the repository and the releases; Bitnami's name a package.
+        let of_cpython =
+            |range: &Range| range.repo.trim_end_matches('/').ends_with("github.com/python/cpython");
+        let is_cpython = match &self.package {
+            None => self.ranges.iter().any(of_cpython),
+            Some(package) => package.ecosystem == "Bitnami" && package.name == "python",
+        };
+        if is_cpython {
+            return Some(("CPython".into(), "cpython".into()));
+        }
+        let package = self.package.as_ref()?;
+        let scheme = Scheme::of(&package.ecosystem)?;
+        Some((package.ecosystem.clone(), scheme.normalize_name(&package.name)))
+    }
+}
+
 impl Record {
+    /// Drops what no report says: the end of long texts, all pages but the one people are sent to, and ranges of commits.
+    pub(super) fn shorten(&mut self) {
+        const LONGEST: usize = 1500;
+        if let Some(details) = &mut self.details
+            && let Some((end, _)) = details.char_indices().nth(LONGEST)
+        {
+            details.truncate(end);
+        }
+        let url = self.url().map(str::to_owned);
+        self.references.retain(|reference| Some(reference.url.as_str()) == url.as_deref());
+        self.references.truncate(1);
+        for affected in &mut self.affected {
+            // Without a package, the repository says what it is about.
+            let named = affected.package.is_some();
+            affected.ranges.retain(|range| range.kind != "GIT" || !named);
+            affected
+                .ranges
+                .iter_mut()
+                .filter(|range| range.kind == "GIT")
+                .for_each(|range| range.events.clear());
+        }
+    }
+
     /// Its own identifier and all that it names as the same problem.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.id.as_str()).chain(self.aliases.iter().chain(&self.upstream).map(String::as_str))

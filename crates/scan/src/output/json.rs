@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::findings::{Finding, Policy, Report};
 
-/// The report as one document: `subject`, `verdict`, `findings`, `packages`.
+/// The report as one document: `subject`, `verdict`, `findings`, those that somebody has answered for, `packages`.
 pub fn json(report: &Report, policy: &Policy) -> String {
     let findings: Vec<Value> = report
         .findings
@@ -16,6 +16,7 @@ pub fn json(report: &Report, policy: &Policy) -> String {
         "subject": report.subject,
         "verdict": policy.judge(report),
         "findings": findings,
+        "suppressed": report.findings.iter().filter(|finding| finding.suppressed.is_some()).collect::<Vec<_>>(),
         "distribution": report.inventory.distribution,
         "packages": report.inventory.packages,
         "notes": report.notes,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::groups::{by_action, count, place};
-use crate::findings::{Finding, Kind, Outcome, Policy, Report, Unfixed, Verdict};
+use crate::findings::{Finding, Kind, Outcome, Policy, Report, Severity, Unfixed, Verdict};
 
 /// The report for people: the verdict, then findings by what to do about them.
 pub fn table(report: &Report, policy: &Policy) -> String {
@@ -82,11 +82,11 @@ fn conclusion(report: &Report, policy: &Policy, verdict: &Verdict) -> String {
     for reason in &verdict.unjudged {
         let _ = writeln!(text, "Not judged: {reason}");
     }
-    let thresholds = if policy.vulnerabilities == policy.others {
-        format!("from {}", policy.others)
-    } else {
-        format!("vulnerabilities from {}, all else from {}", policy.vulnerabilities, policy.others)
-    };
+    if verdict.suppressed > 0 {
+        let _ =
+            writeln!(text, "Answered for: {} (ignore files and VEX)", count(verdict.suppressed, "finding"));
+    }
+    let thresholds = thresholds(policy);
     let _ = match verdict.outcome {
         Outcome::Pass => writeln!(text, "PASS: nothing reaches the threshold ({thresholds})"),
         Outcome::Fail => {
@@ -100,6 +100,28 @@ fn conclusion(report: &Report, policy: &Policy, verdict: &Verdict) -> String {
         Outcome::Unjudged => writeln!(text, "NOT JUDGED: there is not enough to go by"),
     };
     text
+}
+
+/// The thresholds in few words.
+fn thresholds(policy: &Policy) -> String {
+    let said = |least: Option<Severity>| least.map_or("never".to_owned(), |least| format!("from {least}"));
+    let kinds = [
+        ("vulnerabilities", policy.fail_on.vulnerabilities),
+        ("model files", policy.fail_on.models),
+        ("secrets", policy.fail_on.secrets),
+        ("licences", policy.fail_on.licences),
+        ("configuration", policy.fail_on.config),
+    ];
+    let most = policy.fail_on.models;
+    let others: Vec<String> = kinds
+        .iter()
+        .filter(|(_, least)| *least != most)
+        .map(|(kind, least)| format!("{kind} {}", said(*least)))
+        .collect();
+    match others.is_empty() {
+        true => said(most),
+        false => format!("{}, all else {}", others.join(", "), said(most)),
+    }
 }
 
 fn cut(text: &str, length: usize) -> String {

@@ -51,6 +51,12 @@ impl Machine<'_> {
             Special::TypeByName => return Some(self.type_by_name(&name, arguments)),
             Special::Load => self.load(&name, arguments),
             Special::Encode => self.encode(&name, arguments),
+            Special::Holder => {
+                let named = arguments.iter().any(|value| self.heap.text(self.blob, *value).is_some());
+                if named {
+                    self.report("pickle-call", Severity::High, format!("it makes a `{name}` of a file"));
+                }
+            }
             Special::TypeOf => {
                 if arguments.len() != 1 {
                     self.report("pickle-call", Severity::High, format!("it makes a class with `{name}`"));
@@ -270,7 +276,7 @@ impl Machine<'_> {
     pub(super) fn hand_on(&mut self, value: Value) {
         if let Value::Global(index) = value
             && let Judgement::Special(special) = self.imports[index as usize].judgement
-            && special != Special::TypeOf
+            && !matches!(special, Special::TypeOf | Special::Holder)
         {
             let name = self.full_name(index);
             self.report(

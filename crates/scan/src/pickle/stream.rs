@@ -67,8 +67,34 @@ pub(crate) fn scan(blob: &Blob, policy: &Policy, expected: bool) -> Scanned {
     }
     if arrays_seen > 0 {
         run_without_arrays(blob, policy, &mut scanned);
+    } else if scanned.complete && !legacy_torch {
+        search_behind(blob, policy, &mut scanned);
     }
     scanned
+}
+
+/// Looks for a pickle somewhere behind the end of the last one, where a loader that is told the place would read on. Only what
+/// is certain to be one and dangerous counts, as anything may lie there.
+fn search_behind(blob: &Blob, policy: &Policy, scanned: &mut Scanned) {
+    const LONGEST: usize = 16 << 20;
+    const MOST: usize = 4096;
+    let rest = blob.bytes(scanned.end, LONGEST).unwrap_or_default();
+    let first = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != 0);
+    let declared =
+        rest.windows(2).enumerate().filter(|(_, pair)| pair[0] == 0x80 && pair[1] <= 5).map(|(at, _)| at);
+    for at in first.into_iter().chain(declared).take(MOST) {
+        let mut machine = Machine::new(blob, scanned.end + at as u64, policy, Arrays::Skip);
+        let end = machine.run();
+        let dangerous =
+            |import: &&Import| matches!(import.judgement, Judgement::Dangerous(_)) && import.called;
+        if end != End::Exhausted && is_convincing(&machine) && has_plausible_names(&machine) {
+            for import in machine.imports.iter().filter(dangerous) {
+                let title =
+                    format!("behind its end lies a pickle that uses `{}.{}`", import.module, import.name);
+                scanned.add(Some(Issue::new("pickle-behind", Severity::Critical, title)));
+            }
+        }
+    }
 }
 
 /// As the plain loader would run a file of joblib's. Raw numbers that happen to look like instructions end

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod copy;
+pub(crate) mod db;
 pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod images;
@@ -21,6 +22,7 @@ pub(crate) mod registry;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod save;
+pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod ship;
 pub(crate) mod smoke;
@@ -41,8 +43,10 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Build(args) => build::run(*args, globals),
         Command::Meta(args) => meta::run(args, globals),
         Command::Smoke(args) => smoke::run(args, globals),
-        Command::Scan(args) => scan::run(args, globals),
         Command::Lint(args) => lint::run(args, globals),
+        Command::Scan(args) => scan::run(*args, globals),
+        Command::Sbom(args) => sbom::run(args, globals),
+        Command::Db(args) => db::run(args, globals),
         Command::Status(args) => status::run(args, globals),
         Command::Images(args) => images::run(args, globals),
         Command::Inspect(args) => inspect::run(args, globals),

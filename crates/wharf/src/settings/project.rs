@@ -109,10 +109,78 @@ pub(crate) struct Scan {
     pub(crate) fail_on: Option<String>,
     /// What findings without a fix do: `ignore`, `report` or `fail`.
     pub(crate) unfixed: Option<String>,
-    /// Where advisories are: a directory, a zip or a tarball of OSV records.
+    /// What a distribution without further fixes does: `ignore`, `report` or `fail`.
+    pub(crate) eol: Option<String>,
+    /// Names that pickles may use.
+    #[serde(default)]
+    pub(crate) allow: Vec<String>,
+    /// Where advisories are: a file, a directory, a zip or a tarball of OSV records, or `oci://…`.
     pub(crate) db: Option<String>,
+    /// How old they may be, `7d`.
+    pub(crate) db_max_age: Option<String>,
+    /// What older ones do: `warn` or `fail`.
+    pub(crate) on_stale: Option<String>,
+    /// VEX documents.
+    #[serde(default)]
+    pub(crate) vex: Vec<PathBuf>,
     /// Where to write SARIF.
     pub(crate) sarif: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) vuln: Gate,
+    #[serde(default, alias = "model")]
+    pub(crate) pickle: PickleGate,
+    #[serde(default)]
+    pub(crate) secret: Gate,
+    #[serde(default, alias = "license")]
+    pub(crate) licence: LicenceGate,
+    #[serde(default)]
+    pub(crate) config: Gate,
+}
+
+/// `[scan.vuln]`, `[scan.secret]`, `[scan.config]`: what holds for one kind of finding.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Gate {
+    /// `false` not to look for it.
+    pub(crate) enabled: Option<bool>,
+    /// The least severity that stops a ship, or `never`.
+    pub(crate) fail_on: Option<String>,
+}
+
+/// `[scan.pickle]`: model files.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct PickleGate {
+    /// `false` not to look for them.
+    pub(crate) enabled: Option<bool>,
+    /// The least severity that stops a ship, or `never`.
+    pub(crate) fail_on: Option<String>,
+    /// Names that pickles may use.
+    #[serde(default)]
+    pub(crate) allow: Vec<String>,
+}
+
+/// `[scan.licence]`: the terms of packages.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LicenceGate {
+    /// `true` to look for them; also where there is a list.
+    pub(crate) enabled: Option<bool>,
+    /// The least severity that stops a ship, or `never`.
+    pub(crate) fail_on: Option<String>,
+    /// SPDX identifiers that must not be, `AGPL-3.0*`.
+    #[serde(default)]
+    pub(crate) deny: Vec<String>,
+    /// The only ones that may be.
+    #[serde(default)]
+    pub(crate) allow: Vec<String>,
+}
+
+impl LicenceGate {
+    /// The lists.
+    pub(crate) fn rules(&self) -> wharf_scan::LicenceRules {
+        wharf_scan::LicenceRules { deny: self.deny.clone(), allow: self.allow.clone() }
+    }
 }
 
 /// `[[push]]`: one place the image goes to.

@@ -14,6 +14,8 @@ mod lint;
 mod meta;
 mod publishing;
 mod registries;
+mod scan;
 mod ship;
 mod storage;
+mod web;
 mod world;

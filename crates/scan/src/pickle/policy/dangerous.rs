@@ -44,7 +44,7 @@ const ROOTS: &[(&str, &str)] = &[
     ),
     (
         "code codeop runpy bdb pdb cProfile profile timeit trace doctest cmd marshal dis sched cgitb unittest \
-         nose pytest py _pytest IPython ipykernel jupyter_client cffi numexpr sympy jinja2 mako chevron lsprof threading thread \
+         yaml ruamel oyaml nose pytest py _pytest IPython ipykernel jupyter_client cffi numexpr sympy jinja2 mako chevron lsprof threading thread \
          concurrent multiprocessing asyncio atexit signal billiard celery dask distributed ray pyspark interpreters xxsubinterpreters",
         CODE,
     ),
@@ -65,7 +65,7 @@ const ROOTS: &[(&str, &str)] = &[
     (
         "socket socketserver SocketServer ssl select selectors asyncore asynchat urllib urllib2 urllib3 urlparse httplib http ftplib smtplib \
          smtpd poplib imaplib nntplib telnetlib xmlrpc xmlrpclib webbrowser requests httpx aiohttp websocket websockets paramiko boto3 botocore \
-         huggingface_hub wsgiref BaseHTTPServer SimpleHTTPServer uvicorn flask django tornado twisted grpc zmq redis pymongo ftputil curl pycurl",
+         huggingface_hub wsgiref BaseHTTPServer SimpleHTTPServer uvicorn flask django tornado twisted grpc zmq redis pymongo ftputil curl pycurl mlflow wandb comet_ml s3fs gcsfs smart_open pandas_datareader",
         NETWORK,
     ),
     ("ctypes mmap resource winreg _winreg msvcrt tkinter Tkinter turtle pyautogui", MEMORY),
@@ -95,6 +95,8 @@ const PARTS: &[(&str, &str)] = &[
     ("pandas.core.computation", CODE),
     ("pandas.util", CODE),
     ("joblib.memory", CODE),
+    ("joblib._store_backends", FILES),
+    ("scipy._lib._ccallback", MEMORY),
     ("joblib.parallel", CODE),
     ("joblib.externals", CODE),
     ("joblib.func_inspect", CODE),
@@ -187,7 +189,7 @@ const NAMES: &[(&str, &str, &str)] = &[
     (
         "numpy",
         "load save savez savez_compressed savetxt loadtxt genfromtxt fromfile fromregex memmap DataSource source info \
-         vectorize frompyfunc apply_along_axis apply_over_axes piecewise",
+         frompyfunc apply_along_axis apply_over_axes piecewise",
         FILES,
     ),
     ("numpy.core.multiarray", "fromfile", FILES),

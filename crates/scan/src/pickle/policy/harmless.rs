@@ -72,6 +72,8 @@ const SPECIAL: &[(&str, &str, Special)] = &[
     ("dill._dill", "loads", Special::Load),
     ("cloudpickle", "loads", Special::Load),
     ("cloudpickle.cloudpickle", "loads", Special::Load),
+    ("xgboost.core", "Booster", Special::Holder),
+    ("lightgbm.basic", "Booster", Special::Holder),
     ("joblib.externals.cloudpickle", "loads", Special::Load),
 ];
 
@@ -90,7 +92,6 @@ const TABLE: &[(&str, &str)] = &[
     ("collections", "OrderedDict defaultdict deque Counter ChainMap UserDict UserList UserString"),
     ("collections.abc", "Mapping Sequence Iterable Hashable Callable"),
     ("copyreg", "_reconstructor __newobj__ __newobj_ex__"),
-    ("_codecs", "lookup"),
     ("datetime", "datetime date time timedelta timezone tzinfo timezone.utc"),
     ("decimal", "Decimal"),
     ("fractions", "Fraction"),
@@ -132,6 +133,10 @@ const TABLE: &[(&str, &str)] = &[
     ("dateutil.tz.tz", "tzutc tzlocal tzoffset"),
     ("dateutil.relativedelta", "relativedelta"),
     // NumPy.
+    ("numpy.char", "chararray"),
+    ("numpy.core.defchararray", "chararray"),
+    ("numpy.core.getlimits", "finfo iinfo"),
+    ("dill._dill", "_create_array"),
     (
         "numpy",
         "ndarray dtype generic number integer inexact floating complexfloating flexible character bool_ bool int8 \
@@ -142,6 +147,15 @@ const TABLE: &[(&str, &str)] = &[
          square log log2 log10 log1p exp exp2 expm1 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh power \
          maximum minimum clip round rint floor ceil trunc sign add subtract multiply divide true_divide floor_divide mod \
          remainder negative reciprocal isnan isfinite isinf where dot ravel reshape array asarray nan_to_num nanmean \
+         exp2 degrees radians deg2rad rad2deg heaviside sinc i0 fabs positive conjugate conj angle real imag isreal iscomplex \
+         arcsinh arccosh arctanh float_power gcd lcm ldexp frexp modf ptp average cov corrcoef histogram digitize bincount \
+         interp tile repeat roll flip fliplr flipud rot90 atleast_1d atleast_2d atleast_3d column_stack full_like zeros_like \
+         ones_like empty_like meshgrid outer inner matmul einsum tensordot cross kron trace argpartition partition lexsort \
+         searchsorted unwrap convolve correlate polyfit polyval vander finfo iinfo vectorize nanargmin nanargmax nanpercentile \
+         nanquantile nanprod nancumsum logaddexp logaddexp2 fmax fmin fmod invert left_shift right_shift bitwise_and bitwise_or \
+         bitwise_xor isinf isclose allclose array_equal nonzero flatnonzero take choose select extract delete insert append \
+         gradient trapz trapezoid ediff1d split array_split moveaxis swapaxes rollaxis broadcast_to expm1 newaxis pi e tri tril \
+         triu eye diag diagflat diagonal indices isscalar iterable result_type can_cast promote_types min_scalar_type \
          nanmedian nanstd nansum nanmin nanmax cumsum cumprod diff unique sort argsort linspace arange zeros ones full \
          concatenate stack hstack vstack cbrt hypot logical_and logical_or logical_not equal not_equal less greater \
          less_equal greater_equal percentile quantile any all count_nonzero squeeze transpose expand_dims identity",
@@ -184,6 +198,11 @@ const TABLE: &[(&str, &str)] = &[
         "SeedSequence SeedlessSeedSequence __pyx_unpickle_SeedSequence __pyx_unpickle_SeedlessSeedSequence BitGenerator",
     ),
     // SciPy.
+    (
+        "scipy.interpolate._interpolate",
+        "interp1d._call_linear_np interp1d._call_linear interp1d._call_nearest interp1d._call_previousnext \
+         interp1d._call_spline interp1d._call_nan_spline",
+    ),
     ("scipy.sparse._csr", "csr_matrix csr_array"),
     ("scipy.sparse._csc", "csc_matrix csc_array"),
     ("scipy.sparse._coo", "coo_matrix coo_array"),
@@ -277,7 +296,7 @@ const TABLE: &[(&str, &str)] = &[
     ("pandas.core.indexes.range", "RangeIndex"),
     ("pandas.core.indexes.multi", "MultiIndex"),
     ("pandas.core.indexes.category", "CategoricalIndex"),
-    ("pandas.core.indexes.timedeltas", "TimedeltaIndex"),
+    ("pandas.core.indexes.timedeltas", "TimedeltaIndex _new_TimedeltaIndex"),
     ("pandas.core.indexes.frozen", "FrozenList"),
     ("pandas.core.arrays.categorical", "Categorical"),
     ("pandas.core.arrays.datetimes", "DatetimeArray"),
@@ -306,9 +325,7 @@ const TABLE: &[(&str, &str)] = &[
     ("statsmodels.tools.decorators", "ResettableCache"),
     ("statsmodels.tools.tools", "Bunch"),
     // Boosting libraries beyond their classes.
-    ("xgboost.core", "Booster"),
     ("xgboost.sklearn", "XGBClassifier XGBRegressor XGBModel XGBRanker"),
-    ("lightgbm.basic", "Booster"),
     ("lightgbm.compat", "LGBMNotFittedError"),
     ("catboost.core", "CatBoostClassifier CatBoostRegressor CatBoostRanker CatBoost _CatBoostBase"),
     ("_catboost", "_CatBoost"),

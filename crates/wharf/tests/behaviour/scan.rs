@@ -1,0 +1,268 @@
+//! `wharf scan`, `wharf sbom` and `wharf db`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::skip;
+use crate::web::Web;
+use crate::world::{BUSYBOX, Ran, Registry, World, busybox_context, is_root};
+
+/// A record about a Python package, fixed in 2.0.
+pub(crate) fn record(id: &str, package: &str, severity: &str) -> Value {
+    json!({
+        "id": id, "modified": "2026-01-01T00:00:00Z", "summary": "a bad thing",
+        "affected": [{
+            "package": { "ecosystem": "PyPI", "name": package },
+            "ranges": [{ "type": "ECOSYSTEM", "events": [{ "introduced": "0" }, { "fixed": "2.0" }] }],
+            "database_specific": { "severity": severity },
+        }],
+    })
+}
+
+fn metadata(name: &str, licence: &str) -> String {
+    format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nLicense: {licence}\n\n")
+}
+
+/// A tree with two packages, and advisories for one of them.
+fn tree() -> World {
+    let world = World::new();
+    world.file("site/own-1.0.dist-info/METADATA", &metadata("own", "MIT"));
+    world.file("site/other-1.0.dist-info/METADATA", &metadata("other", "AGPL-3.0-only"));
+    let records = [record("CVE-2026-1", "own", "CRITICAL"), record("CVE-2026-2", "own", "LOW")];
+    for record in records {
+        world.file(&format!("osv/{}.json", record["id"].as_str().unwrap()), &record.to_string());
+    }
+    world
+}
+
+fn scan(world: &World, more: &[&str]) -> (i32, Value) {
+    let ran = world.wharf(&[&["scan", "site", "--db", "osv", "--json"], more].concat());
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+    (ran.code, report)
+}
+
+fn rules(report: &Value) -> Vec<String> {
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn thresholds_come_from_flags_then_kinds_then_all() {
+    let world = tree();
+    assert_eq!(scan(&world, &[]).0, 1);
+    assert_eq!(scan(&world, &["--report-only"]).0, 0);
+    world.file("wharf.toml", "[scan]\nfail-on = \"low\"\n[scan.vuln]\nfail-on = \"never\"\n");
+    assert_eq!(scan(&world, &[]).0, 0);
+    assert_eq!(scan(&world, &["--fail-on", "low"]).0, 1);
+    world.file("wharf.toml", "[scan]\nfail-on = \"grave\"\n");
+    let ran = world.wharf(&["scan", "site"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("`fail-on` in [scan]: `grave` is no severity"), "{}", ran.stderr);
+}
+
+#[test]
+fn answers_have_a_reason_and_an_end() {
+    let world = tree();
+    world.file(".wharfignore", "CVE-2026-1 exp:2026-06-30 pkg:pypi/own # the function is not called\n");
+    let (code, report) = scan(&world, &[]);
+    assert_eq!((code, rules(&report)), (0, vec!["CVE-2026-2".to_owned()]));
+    assert_eq!(report["suppressed"][0]["suppressed"]["reason"], "the function is not called");
+    assert_eq!(report["suppressed"][0]["suppressed"]["by"], ".wharfignore:1");
+
+    world.file(".wharfignore", "CVE-2026-1 exp:2025-12-31 # the function is not called\n");
+    let (code, report) = scan(&world, &[]);
+    assert_eq!(code, 1);
+    assert!(
+        report["notes"].to_string().contains(".wharfignore:1: the answer for CVE-2026-1 ended on 2025-12-31")
+    );
+
+    world.file(".wharfignore", "CVE-2026-1 exp:never\n");
+    let ran = world.wharf(&["scan", "site", "--db", "osv"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains(".wharfignore:1: `never` is no day"), "{}", ran.stderr);
+}
+
+#[test]
+fn other_peoples_answers_count_too() {
+    let world = tree();
+    world.file(".trivyignore", "# ours\nCVE-2026-1\n");
+    assert_eq!(scan(&world, &[]).0, 0);
+    fs::remove_file(world.path("project/.trivyignore")).unwrap();
+
+    let statement = json!({ "@context": "https://openvex.dev/ns/v0.2.0", "statements": [{
+        "vulnerability": { "name": "CVE-2026-1" }, "products": [{ "@id": "pkg:pypi/own@1.0" }],
+        "status": "not_affected", "justification": "vulnerable_code_not_present" }] });
+    world.file("vex.json", &statement.to_string());
+    assert_eq!(scan(&world, &["--vex", "vex.json"]).0, 0);
+    world.file("wharf.toml", "[scan]\nvex = [\"vex.json\"]\n");
+    assert_eq!(scan(&world, &[]).0, 0);
+}
+
+#[test]
+fn licences_are_looked_at_where_the_project_cares() {
+    let world = tree();
+    assert!(!rules(&scan(&world, &[]).1).contains(&"licence-denied".to_owned()));
+    world.file("wharf.toml", "[scan.vuln]\nenabled = false\n[scan.licence]\ndeny = [\"AGPL-3.0*\"]\n");
+    let (code, report) = scan(&world, &[]);
+    assert_eq!((code, rules(&report)), (1, vec!["licence-denied".to_owned()]));
+}
+
+#[test]
+fn what_cannot_be_judged_is_no_pass() {
+    let world = tree();
+    let ran = world.wharf(&["scan", "site"]);
+    assert_eq!(ran.code, 3, "{}", ran.stdout);
+    assert!(ran.stdout.contains("there are no advisories to judge 2 packages by"), "{}", ran.stdout);
+    assert_eq!(world.wharf(&["scan", "site", "--only", "pickle,secret"]).code, 0);
+}
+
+#[test]
+fn a_model_is_judged_as_scripts_expect_it() {
+    let world = World::new();
+    fs::write(world.path("project/model.pkl"), b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.")
+        .unwrap();
+    let ran = world.wharf(&["scan", "model.pkl", "--only", "pickle", "--format", "json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(ran.code, 1);
+    let finding = &report["findings"][0];
+    assert_eq!(
+        (&finding["rule"], &finding["severity"], &finding["path"]),
+        (&json!("pickle-import"), &json!("critical"), &json!("model.pkl"))
+    );
+    assert_eq!(world.wharf(&["scan", "absent.pkl", "--only", "pickle"]).code, 3);
+}
+
+#[test]
+fn every_format_is_what_it_says() {
+    let world = tree();
+    let of = |format: &str| world.wharf(&["scan", "site", "--db", "osv", "--format", format]).stdout;
+    let parsed = |format: &str| serde_json::from_str::<Value>(&of(format)).unwrap();
+    assert_eq!(parsed("sarif")["runs"][0]["results"][0]["ruleId"], "CVE-2026-1");
+    assert_eq!(parsed("cyclonedx")["vulnerabilities"][0]["affects"][0]["ref"], "pkg:pypi/own@1.0");
+    assert_eq!(parsed("spdx")["packages"].as_array().unwrap().len(), 3);
+    assert_eq!(parsed("gitlab")["vulnerabilities"][0]["severity"], "Critical");
+    assert!(of("junit").contains("failures=\"1\"") && of("markdown").starts_with("### "));
+}
+
+#[test]
+fn a_bill_of_materials_lists_packages_and_is_the_same_again() {
+    let world = tree();
+    let bill = || world.wharf_ok(&["sbom", "site"]).stdout;
+    let document: Value = serde_json::from_str(&bill()).unwrap();
+    assert_eq!(
+        (&document["specVersion"], &document["components"][0]["purl"]),
+        (&json!("1.6"), &json!("pkg:pypi/other@1.0"))
+    );
+    assert_eq!(bill(), bill());
+    let spdx: Value =
+        serde_json::from_str(&world.wharf_ok(&["sbom", "site", "--format", "spdx"]).stdout).unwrap();
+    assert_eq!(spdx["spdxVersion"], "SPDX-2.3");
+    fs::create_dir(world.path("project/empty")).unwrap();
+    assert_eq!(world.wharf(&["sbom", "empty"]).code, 3);
+}
+
+#[test]
+fn advisories_are_brought_moved_and_pinned() {
+    let world = tree();
+    let status = world.wharf_ok(&["db", "import", "osv", "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!((&status["records"], &status["ageDays"]), (&json!(2), &json!(1)));
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1, "the machine's own database is used");
+
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let reference = format!("{}/team/advisories:1", registry.address());
+    let pinned = world.wharf_ok(&["db", "push", &reference]).stdout.trim().to_owned();
+    assert!(pinned.contains("@sha256:"), "{pinned}");
+    fs::remove_file(world.path("data/advisories.wvdb")).unwrap();
+    assert_eq!(world.wharf(&["scan", "site"]).code, 3);
+    assert_eq!(world.wharf(&["scan", "site", "--db", &pinned]).code, 1);
+    world.wharf_ok(&["db", "pull", &reference]);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1);
+
+    fs::write(world.path("project/broken.wvdb"), b"WVDB0001 and nothing else to speak of").unwrap();
+    let ran = world.wharf(&["scan", "site", "--db", "broken.wvdb"]);
+    assert!(ran.code == 3 && ran.stderr.contains("damaged"), "{}", ran.stderr);
+}
+
+#[test]
+fn old_advisories_are_said_and_may_fail() {
+    let world = tree();
+    world.file("osv/CVE-2026-1.json", &record("CVE-2026-1", "nobody", "LOW").to_string());
+    world.file("osv/CVE-2026-2.json", &record("CVE-2026-2", "nobody", "LOW").to_string());
+    let later = |settings: &str| -> Ran {
+        world.file("wharf.toml", settings);
+        let mut command = world.command(&["scan", "site", "--db", "osv", "--only", "vuln"]);
+        command.env("WHARF_NOW", "2026-01-15T00:00:00Z").output().unwrap().into()
+    };
+    let ran = later("");
+    assert!(ran.code == 0 && ran.stdout.contains("advisories 14 days old"), "{}", ran.stdout);
+    let ran = later("[scan]\non-stale = \"fail\"\ndb-max-age = \"10d\"\n");
+    assert!(ran.code == 3 && ran.stdout.contains("14 days old, and 10 is the most"), "{}", ran.stdout);
+    assert_eq!(later("[scan]\non-stale = \"fail\"\ndb-max-age = \"2w\"\n").code, 0);
+}
+
+#[test]
+fn updates_fetch_what_has_changed() {
+    let world = tree();
+    let zip = world.path("all.zip");
+    let records = [record("PYSEC-1", "own", "LOW"), record("PYSEC-2", "own", "LOW")];
+    let members: Vec<(String, String)> =
+        records.iter().map(|r| (format!("{}.json", r["id"].as_str().unwrap()), r.to_string())).collect();
+    write_zip(&zip, &members);
+    let web = Web::new();
+    web.serve("/PyPI/all.zip", fs::read(&zip).unwrap());
+    web.serve("/PyPI/modified_id.csv", "2026-01-01T00:00:00Z,PYSEC-2\n2025-12-01T00:00:00Z,PYSEC-1\n");
+    let nothing = format!("{}/nothing", web.url());
+    let update =
+        || world.wharf(&["db", "update", "PyPI", "--mirror", &nothing, "--mirror", &web.url(), "--json"]);
+    let first: Value = serde_json::from_str(&update().stdout).unwrap();
+    assert_eq!((&first[0]["records"], &first[0]["whole"]), (&json!(2), &json!(true)));
+
+    web.serve("/PyPI/modified_id.csv", "2026-01-02T00:00:00Z,PYSEC-1\n2026-01-01T00:00:00Z,PYSEC-2\n");
+    web.serve("/PyPI/PYSEC-1.json", record("PYSEC-1", "own", "CRITICAL").to_string());
+    let second: Value = serde_json::from_str(&update().stdout).unwrap();
+    assert_eq!((&second[0]["records"], &second[0]["whole"]), (&json!(1), &json!(false)));
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1, "the change counts");
+    let asked = web.requests();
+    assert_eq!(asked.iter().filter(|request| request.path == "/PyPI/all.zip").count(), 1);
+    assert!(
+        asked.iter().all(|r| r.method == "GET" && r.body.is_empty() && !r.headers.contains("authorization"))
+    );
+
+    let ran = world.wharf(&["db", "update", "PyPI", "--mirror", &nothing]);
+    assert!(ran.code == 3 && ran.stderr.contains("the database is as it was"), "{}", ran.stderr);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1);
+}
+
+/// A zip archive of stored members, by python, which is everywhere here.
+fn write_zip(path: &PathBuf, members: &[(String, String)]) {
+    let script = "import json,sys,zipfile\nz=zipfile.ZipFile(sys.argv[1],'w')\nfor n,c in json.loads(sys.argv[2]): z.writestr(n,c)\nz.close()";
+    let members = serde_json::to_string(members).unwrap();
+    let status =
+        std::process::Command::new("python3").args(["-c", script]).arg(path).arg(members).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_second_scan_reads_no_layer() {
+    let world = World::new();
+    if !is_root() || !busybox_context(&world) {
+        skip!("it needs root and busybox-static");
+    }
+    world.file("Dockerfile", &format!("{BUSYBOX}COPY note.txt /note.txt\n"));
+    world.file("note.txt", "AKIAIOSFODNN7REALKEY\n");
+    world.wharf_ok(&["build", "-t", "it:1", "."]);
+    let first = world.wharf(&["scan", "it:1", "--only", "secret", "--json"]).stdout;
+    // What is not read may be gone.
+    let manifest: Value =
+        serde_json::from_str(&world.wharf_ok(&["inspect", "--raw", "it:1"]).stdout).unwrap();
+    for layer in manifest["layers"].as_array().unwrap() {
+        let digest = layer["digest"].as_str().unwrap().replace(':', "/");
+        fs::remove_file(world.path(&format!("data/store/blobs/{digest}"))).unwrap();
+    }
+    let second = world.wharf(&["scan", "it:1", "--only", "secret", "--json"]).stdout;
+    assert_eq!(first, second);
+    assert_eq!(world.wharf(&["scan", "it:1", "--only", "secret", "--no-cache"]).code, 3);
+}
