@@ -69,6 +69,12 @@ fn sort(labels: &mut [(String, String)]) {
 }
 
 #[cfg(test)]
+pub(crate) fn compare(a: &str, b: &str) -> std::cmp::Ordering {
+    let collator = Collator::try_new(CollatorPreferences::default(), CollatorOptions::default());
+    collator.unwrap().compare(a, b)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

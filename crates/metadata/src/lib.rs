@@ -14,6 +14,8 @@ mod label;
 mod model;
 mod moment;
 mod publish;
+#[cfg(test)]
+mod recordings;
 mod resolve;
 mod rules;
 mod snapshot;

@@ -49,7 +49,7 @@ impl Job {
     /// The run that the event is about.
     ///
     /// # Errors
-    /// Nothing says which repository this is.
+    /// Nothing says which repository this is, or the event is not one.
     pub fn of_workflow(variables: &Variables, payload: Value, inputs: &Inputs) -> Result<Self, ActionError> {
         if payload.is_null() {
             return Err(ActionError::Payload);
@@ -67,7 +67,7 @@ impl Job {
         if inputs.head_of_pull_request && event.contains("pull_request") && !head.is_null() {
             commit = Some(Fact { value: printed(head), origin: "event.pull_request.head.sha".to_owned() });
         }
-        let commit_date = commit_date(&payload, commit.as_ref().map(|commit| commit.value.as_str()));
+        let commit_date = commit_date(&payload, commit.as_ref().map(|commit| commit.value.as_str()))?;
         let repository = repository(variables, &payload)?;
         Ok(Self { repository, commit_date, event, reference, commit, payload })
     }
@@ -163,19 +163,25 @@ fn printed(value: &Value) -> String {
 }
 
 /// The date that the event gives for the commit: among the pushed ones, or of the last.
-fn commit_date(payload: &Value, commit: Option<&str>) -> CommitDate {
-    let Some(commit) = commit else { return CommitDate::Unknown };
+fn commit_date(payload: &Value, commit: Option<&str>) -> Result<CommitDate, ActionError> {
+    let commits = match &payload["commits"] {
+        Value::Array(commits) if commits.iter().all(|commit| !commit.is_null()) => commits.as_slice(),
+        commits if is_falsy(commits) => &[],
+        _ => return Err(ActionError::Commits),
+    };
+    let Some(commit) = commit else { return Ok(CommitDate::Unknown) };
     let dated = |date: &Value| match date {
         Value::String(text) => parse_date(text),
         Value::Number(number) => number.as_i64(),
         _ => None,
     };
-    let pushed = payload["commits"].as_array().into_iter().flatten().find(|pushed| pushed["id"] == commit);
+    let pushed = commits.iter().find(|pushed| pushed["id"] == commit);
     if let Some(date) = pushed.map(|pushed| &pushed["timestamp"]).filter(|date| !is_falsy(date)) {
-        return CommitDate::Known(dated(date));
+        return Ok(CommitDate::Known(dated(date)));
     }
     let head = &payload["head_commit"];
-    if head["id"] == commit { CommitDate::Known(dated(&head["timestamp"])) } else { CommitDate::Unknown }
+    let is_head = head["id"] == commit;
+    Ok(if is_head { CommitDate::Known(dated(&head["timestamp"])) } else { CommitDate::Unknown })
 }
 
 fn is_falsy(value: &Value) -> bool {

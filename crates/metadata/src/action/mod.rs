@@ -39,6 +39,9 @@ pub enum ActionError {
     /// The event file holds `null`.
     #[error("the event file says nothing")]
     Payload,
+    /// The event's commits are something else.
+    #[error("`commits` of the event is not a list of commits")]
+    Commits,
     /// A rule that cannot be applied.
     #[error(transparent)]
     Rules(#[from] RulesError),

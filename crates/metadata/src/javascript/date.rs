@@ -1,6 +1,6 @@
 //! `new Date(text)`: the forms in which CI systems and git write instants.
 
-use jiff::fmt::{rfc2822, strtime};
+use jiff::fmt::rfc2822;
 
 use super::trim;
 
@@ -16,9 +16,11 @@ fn mail(text: &str) -> Option<i64> {
     Some(rfc2822::parse(text).ok()?.timestamp().as_millisecond())
 }
 
+/// What stands before the offset, which a blank sets apart, reads as in ECMAScript's format.
 fn git(text: &str) -> Option<i64> {
-    let time = strtime::parse("%Y-%m-%d %H:%M:%S %z", text).ok()?;
-    Some(time.to_timestamp().ok()?.as_millisecond())
+    let (time, offset) = text.rsplit_once(' ')?;
+    let is_offset = offset.len() == 5 && offset.starts_with(['+', '-']);
+    if is_offset { ecmascript(&format!("{time}{offset}")) } else { None }
 }
 
 /// Reads the parts of ECMAScript's format one by one.

@@ -49,7 +49,7 @@ impl Pattern {
             icase: has('i'),
             multiline: has('m'),
             dot_all: has('s'),
-            unicode: has('u'),
+            unicode: has('u') || has('v'),
             unicode_sets: has('v'),
             ..Flags::default()
         };
@@ -72,6 +72,11 @@ impl Pattern {
                 return Some(groups.collect());
             }
             end = hit.end();
+            if hit.range().is_empty() {
+                // The next match is looked for behind the next character.
+                let pair = self.unicode && units.get(end).is_some_and(|unit| (0xd800..0xdc00).contains(unit));
+                end += if pair { 2 } else { 1 };
+            }
             found.push(Some(read(hit.range())));
         }
         (!found.is_empty()).then_some(found)

@@ -129,7 +129,7 @@ pub(crate) fn format(instant: Instant, format: &str, zone: &Zone) -> String {
         given => given,
     };
     let mut output = String::new();
-    for piece in pieces(&with_long_forms(format), TOKENS) {
+    for piece in pieces(&with_long_forms(format), TOKENS, true) {
         match piece {
             Piece::Token(token) => clock.write(token, &mut output),
             Piece::Literal(text) => {
@@ -153,17 +153,21 @@ enum Piece<'a> {
     Other(char),
 }
 
-/// Cuts a format into pieces.
-fn pieces<'a>(mut format: &'a str, tokens: &'static [&'static str]) -> impl Iterator<Item = Piece<'a>> {
+/// Cuts a format into pieces. Whether a backslash escapes `any` character, or only tokens, depends on who reads.
+fn pieces<'a>(
+    mut format: &'a str,
+    tokens: &'static [&'static str],
+    any: bool,
+) -> impl Iterator<Item = Piece<'a>> {
     std::iter::from_fn(move || {
-        let (piece, length) = piece(format, tokens)?;
+        let (piece, length) = piece(format, tokens, any)?;
         format = &format[length..];
         Some(piece)
     })
 }
 
 /// The first piece of a format, and its length.
-fn piece<'a>(format: &'a str, tokens: &'static [&'static str]) -> Option<(Piece<'a>, usize)> {
+fn piece<'a>(format: &'a str, tokens: &'static [&'static str], any: bool) -> Option<(Piece<'a>, usize)> {
     let token = |text: &str| tokens.iter().copied().find(|token| text.starts_with(token));
     let first = format.chars().next()?;
     if first == '[' {
@@ -176,7 +180,7 @@ fn piece<'a>(format: &'a str, tokens: &'static [&'static str]) -> Option<(Piece<
         return Some((Piece::Token(found), found.len()));
     }
     if let Some(rest) = format.strip_prefix('\\') {
-        let character = rest.chars().next().filter(|&c| !is_line_end(c)).map_or(0, char::len_utf8);
+        let character = rest.chars().next().filter(|&c| any && !is_line_end(c)).map_or(0, char::len_utf8);
         let length = 1 + token(rest).map_or(character, str::len);
         return Some((Piece::Escaped(&format[..length]), length));
     }
@@ -187,7 +191,7 @@ fn piece<'a>(format: &'a str, tokens: &'static [&'static str]) -> Option<(Piece<
 fn with_long_forms(format: &str) -> String {
     const NAMES: &[&str] = &["LTS", "LT", "LLLL", "LLL", "LL", "L", "llll", "lll", "ll", "l"];
     let mut output = String::with_capacity(format.len());
-    for piece in pieces(format, NAMES) {
+    for piece in pieces(format, NAMES, false) {
         match piece {
             Piece::Token(name) => {
                 let long = LONG_FORMS.iter().find(|(known, _)| *known == name);

@@ -11,6 +11,8 @@ mod list;
 mod preset;
 mod tag;
 
+#[cfg(test)]
+pub(crate) use csv::{Dialect, parse as parse_csv};
 pub(crate) use flavor::{Flavor, Latest};
 pub(crate) use image::{ImageRule, parse_images};
 pub(crate) use list::items;

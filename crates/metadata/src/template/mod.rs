@@ -9,6 +9,7 @@
 mod lexer;
 mod names;
 mod parser;
+mod printed;
 mod render;
 mod scope;
 mod syntax;

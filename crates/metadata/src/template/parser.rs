@@ -248,7 +248,9 @@ impl Parser<'_> {
             program.body.push(Statement::Content(content(text.text)));
         }
         let end = self.expect(Kind::EndRawBlock, "the end of the raw block")?.text;
-        if call.callee.original() != end {
+        // A literal that is not a text is never the text behind it.
+        let is_named = matches!(call.callee, Expression::Path(_) | Expression::Text(_));
+        if !is_named || call.callee.original() != end {
             let message = format!("`{}` is closed as `{end}`", call.callee.original());
             return Err(TemplateError::new(message));
         }

@@ -1,6 +1,7 @@
 //! A syntax tree and a context to text.
 
 use super::TemplateError;
+use super::printed::Printed;
 use super::scope::Scope;
 use super::syntax::{Block, CallExpression, Expression, Path, Program, Statement};
 use super::value::{Function, Value};
@@ -24,14 +25,14 @@ pub(super) const HELPERS: [&str; 8] =
 
 /// Expands a template.
 pub(super) fn render(program: &Program, context: Value, host: &Host<'_>) -> Result<String, TemplateError> {
-    let mut renderer = Renderer { host, output: String::new() };
+    let mut renderer = Renderer { host, output: Printed::Nothing };
     renderer.program(program, &Scope::new(context))?;
-    Ok(renderer.output)
+    Ok(renderer.output.into_text())
 }
 
 struct Renderer<'a> {
     host: &'a Host<'a>,
-    output: String,
+    output: Printed,
 }
 
 /// The evaluated arguments of a call.
@@ -43,8 +44,10 @@ struct Arguments {
 
 impl Renderer<'_> {
     fn program(&mut self, program: &Program, scope: &Scope) -> Result<(), TemplateError> {
+        refuse_decorators(program)?;
         for statement in &program.body {
             match statement {
+                Statement::Content(content) if content.value.is_empty() => {}
                 Statement::Content(content) => self.output.push_str(&content.value),
                 Statement::Comment(_) => {}
                 Statement::Mustache(mustache) => {
@@ -59,9 +62,7 @@ impl Renderer<'_> {
                         return Err(TemplateError::new(format!("there is no partial `{name}`")));
                     }
                 },
-                Statement::Decorator(_) => {
-                    return Err(TemplateError::new("decorators and inline partials are not supported"));
-                }
+                Statement::Decorator(_) => {}
             }
         }
         Ok(())
@@ -76,29 +77,18 @@ impl Renderer<'_> {
     ) -> Result<(), TemplateError> {
         let arguments = self.arguments(call, scope)?;
         let context = arguments.params.into_iter().next().unwrap_or_else(|| scope.this());
+        self.output.push_str("");
         self.program(inside, &scope.enter(context, &[], &[]))
     }
 
     /// Null and undefined print nothing.
     fn append(&mut self, value: &Value, escaped: bool) {
         if value.is_nullish() {
-            return;
-        }
-        let text = value.to_text();
-        if !escaped {
-            return self.output.push_str(&text);
-        }
-        for c in text.chars() {
-            match c {
-                '&' => self.output.push_str("&amp;"),
-                '<' => self.output.push_str("&lt;"),
-                '>' => self.output.push_str("&gt;"),
-                '"' => self.output.push_str("&quot;"),
-                '\'' => self.output.push_str("&#x27;"),
-                '`' => self.output.push_str("&#x60;"),
-                '=' => self.output.push_str("&#x3D;"),
-                other => self.output.push(other),
-            }
+            self.output.push_str("");
+        } else if escaped {
+            self.output.push_str(&escape(&value.to_text()));
+        } else {
+            self.output.add(Printed::of(value));
         }
     }
 
@@ -155,6 +145,8 @@ impl Renderer<'_> {
     }
 
     fn block(&mut self, block: &Block, scope: &Scope) -> Result<(), TemplateError> {
+        // Decorators act when a block is met, whether or not its inside is shown.
+        block.program.iter().chain(&block.inverse).try_for_each(refuse_decorators)?;
         let path = block.call.callee.to_path();
         let is_param = path.is_simple() && scope.block_param(&path.parts[0]).is_some();
         let has_arguments = !block.call.params.is_empty() || !block.call.hash.is_empty();
@@ -226,10 +218,13 @@ impl Renderer<'_> {
             return self.otherwise(block, scope);
         }
         let last = entries.len() - 1;
+        let around = std::mem::replace(&mut self.output, Printed::text(""));
         for (index, (key, value)) in entries.into_iter().enumerate() {
             let turn = scope.turn(key.clone(), index, index == last);
             self.branch(block.program.as_ref(), &turn, value.clone(), &[value, key])?;
         }
+        let turns = std::mem::replace(&mut self.output, around);
+        self.output.add(turns);
         Ok(())
     }
 
@@ -244,8 +239,14 @@ impl Renderer<'_> {
         context: Value,
         values: &[Value],
     ) -> Result<(), TemplateError> {
-        let Some(program) = program else { return Ok(()) };
-        self.program(program, &scope.enter(context, &program.block_params, values))
+        // The inside is put together on its own before it joins what stands around it.
+        let around = std::mem::take(&mut self.output);
+        if let Some(program) = program {
+            self.program(program, &scope.enter(context, &program.block_params, values))?;
+        }
+        let inside = std::mem::replace(&mut self.output, around);
+        self.output.add(inside);
+        Ok(())
     }
 
     fn arguments(&mut self, call: &CallExpression, scope: &Scope) -> Result<Arguments, TemplateError> {
@@ -287,4 +288,29 @@ impl Renderer<'_> {
         };
         rest.iter().fold(start, |value, part| if value.is_nullish() { value } else { value.get(part) })
     }
+}
+
+/// A decorator that is not known fails, and none is.
+fn refuse_decorators(program: &Program) -> Result<(), TemplateError> {
+    match program.body.iter().any(|statement| matches!(statement, Statement::Decorator(_))) {
+        true => Err(TemplateError::new("decorators and inline partials are not supported")),
+        false => Ok(()),
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#x27;"),
+            '`' => escaped.push_str("&#x60;"),
+            '=' => escaped.push_str("&#x3D;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
