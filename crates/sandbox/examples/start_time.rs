@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 volatile: false,
             };
             let spec = Spec {
-                network,
+                network: network.clone(),
                 stdout: Stdio::Null,
                 stderr: Stdio::Null,
                 ..Spec::new(Root::Overlay(overlay), vec!["/bin/true".to_owned()])

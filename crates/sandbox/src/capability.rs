@@ -22,6 +22,53 @@ pub(crate) const DEFAULT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::AUDIT_WRITE);
 
+/// Capabilities that a confined process may have: docker's default set, or what was made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities(CapabilitySet);
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self(DEFAULT)
+    }
+}
+
+/// A name that no capability has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a capability; they are called such as NET_ADMIN, and ALL means every one")]
+pub struct UnknownCapability(String);
+
+impl Capabilities {
+    /// Docker's default set with those of `drop` taken away and those of `add` given. Names may begin with
+    /// `CAP_` and be in small letters; `ALL` names every one. What is added wins, as in docker, over
+    /// dropping all.
+    ///
+    /// # Errors
+    /// Fails for a name that the kernel does not know.
+    pub fn adjusted<S: AsRef<str>>(add: &[S], drop: &[S]) -> Result<Self, UnknownCapability> {
+        let union = |names: &[S]| {
+            names.iter().try_fold(CapabilitySet::empty(), |all, name| Ok(all | named(name.as_ref())?))
+        };
+        let (added, dropped) = (union(add)?, union(drop)?);
+        Ok(Self(match dropped == CapabilitySet::all() {
+            true => added,
+            false => (DEFAULT | added) - dropped,
+        }))
+    }
+
+    pub(crate) fn set(self) -> CapabilitySet {
+        self.0
+    }
+}
+
+fn named(name: &str) -> Result<CapabilitySet, UnknownCapability> {
+    let upper = name.to_ascii_uppercase();
+    let plain = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    match plain {
+        "ALL" => Ok(CapabilitySet::all()),
+        _ => CapabilitySet::from_name(plain).ok_or_else(|| UnknownCapability(name.to_owned())),
+    }
+}
+
 /// Whether this thread has `capability` in force.
 pub(crate) fn has(capability: CapabilitySet) -> bool {
     capabilities(None).is_ok_and(|sets| sets.effective.contains(capability))
@@ -43,4 +90,20 @@ pub(crate) fn bound(keep: CapabilitySet) -> Result<(), Errno> {
     clear_ambient_capability_set()?;
     let now = capabilities(None)?;
     set_capabilities(None, CapabilitySets { inheritable: CapabilitySet::empty(), ..now })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_docker_s() {
+        let of = |add: &[&str], drop: &[&str]| Capabilities::adjusted(add, drop).map(Capabilities::set);
+        assert_eq!(of(&[], &[]), Ok(DEFAULT));
+        assert_eq!(of(&["NET_ADMIN"], &[]), Ok(DEFAULT | CapabilitySet::NET_ADMIN));
+        assert_eq!(of(&["cap_sys_admin"], &["ALL"]), Ok(CapabilitySet::SYS_ADMIN));
+        assert_eq!(of(&[], &["chown"]), Ok(DEFAULT - CapabilitySet::CHOWN));
+        assert_eq!(of(&["ALL"], &[]), Ok(CapabilitySet::all()));
+        assert_eq!(of(&["NOPE"], &[]), Err(UnknownCapability("NOPE".into())));
+    }
 }

@@ -1,8 +1,9 @@
 //! The last steps before exec, the same for a new sandbox and for a further command in a running one:
 //! streams, limits, ids, capabilities, filter.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -15,7 +16,10 @@ use crate::ids::{IdMap, Privilege};
 use crate::report::{During, Failure, Reporter, Step};
 use crate::streams::{self, Pipes, Stream};
 use crate::sys::SignalSet;
-use crate::{Error, Resource, Security, Stdio, Ulimit, User, capability, init, path, seccomp, sys};
+use crate::{
+    Capabilities, Error, Resource, Security, Stdio, Ulimit, User, capability, init, path, seccomp, sys,
+    terminal,
+};
 
 /// What a command is made of, as [`Spec`](crate::Spec) and [`ExecSpec`](crate::ExecSpec) share it.
 #[derive(Debug)]
@@ -25,8 +29,10 @@ pub(crate) struct Request<'a> {
     pub(crate) cwd: &'a Path,
     pub(crate) user: &'a User,
     pub(crate) stdio: [&'a Stdio; 3],
+    pub(crate) terminal: bool,
     pub(crate) ulimits: &'a [Ulimit],
     pub(crate) security: Security,
+    pub(crate) capabilities: Capabilities,
     pub(crate) init: bool,
 }
 
@@ -43,9 +49,12 @@ pub(crate) struct Command {
     /// `None` where the namespace forbids to change them.
     groups: Option<Vec<Gid>>,
     streams: [Stream; 3],
+    /// Where the other end of a terminal goes, which then takes the place of the streams.
+    terminal: Option<OwnedFd>,
     limits: Vec<Limit>,
+    keep: CapabilitySet,
     /// `None` lifts all restrictions.
-    filter: Option<&'static [seccomp::Instruction]>,
+    filter: Option<Cow<'static, [seccomp::Instruction]>>,
     init: bool,
 }
 
@@ -59,7 +68,16 @@ struct Limit {
 impl Command {
     pub(crate) fn new(request: &Request<'_>, ids: &IdMap) -> Result<(Self, Pipes), Error> {
         ids.check(request.user)?;
-        let (streams, pipes) = streams::open(request.stdio)?;
+        let (streams, mut pipes) = match request.terminal {
+            true => streams::open([&Stdio::Null; 3])?,
+            false => streams::open(request.stdio)?,
+        };
+        let mut terminal = None;
+        if request.terminal {
+            let (ours, its) = terminal::socket()?;
+            (pipes.terminal, terminal) = (Some(ours), Some(its));
+        }
+        let confined = request.security == Security::Default;
         let groups = request.user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
         let envp = request.env.iter().map(|(name, value)| format!("{name}={value}"));
         let command = Self {
@@ -71,8 +89,10 @@ impl Command {
             gid: Gid::from_raw(request.user.gid),
             groups: ids.can_set_groups().then_some(groups),
             streams,
+            terminal,
             limits: request.ulimits.iter().map(|ulimit| limit(ulimit, ids)).collect(),
-            filter: (request.security == Security::Default).then(seccomp::default_filter),
+            keep: if confined { request.capabilities.set() } else { CapabilitySet::all() },
+            filter: confined.then(|| seccomp::filter(request.capabilities.set())),
             init: request.init,
         };
         Ok((command, pipes))
@@ -88,9 +108,7 @@ impl Command {
 
     fn prepare(&self, reporter: Reporter<'_>) -> Result<(), Failure> {
         setsid().during(Step::Streams)?;
-        for (number, stream) in (0..).zip(&self.streams) {
-            sys::become_stream(stream.as_fd(), number).during(Step::Streams)?;
-        }
+        self.connect_streams().during(Step::Streams)?;
         // Before the directory is entered: were a directory of the host still open, the image could
         // name it as its working directory by way of /proc/self/fd.
         sys::close_from(3, Some(reporter.pipe()));
@@ -98,9 +116,8 @@ impl Command {
         for (index, limit) in self.limits.iter().enumerate() {
             sys::set_limit(limit.resource, limit.soft, limit.hard).during_nth(Step::Ulimit, index)?;
         }
-        let keep = if self.filter.is_some() { capability::DEFAULT } else { CapabilitySet::all() };
-        capability::bound(keep).during(Step::Capabilities)?;
-        if let Some(filter) = self.filter {
+        capability::bound(self.keep).during(Step::Capabilities)?;
+        if let Some(filter) = &self.filter {
             // From here on only calls that the filter lets pass; and before the ids change, because
             // loading it is a privilege.
             sys::load_filter(filter).during(Step::Filter)?;
@@ -108,9 +125,23 @@ impl Command {
         self.take_ids().during(Step::User)?;
         sys::reset_signals();
         if self.init {
-            init::start().during(Step::Init)?;
+            init::start(self.terminal.is_some()).during(Step::Init)?;
         }
         SignalSet::empty().block_exactly();
+        Ok(())
+    }
+
+    fn connect_streams(&self) -> Result<(), Errno> {
+        if let Some(socket) = &self.terminal {
+            return terminal::take(socket.as_fd(), self.uid);
+        }
+        for (number, stream) in (0..).zip(&self.streams) {
+            if let Stream::Pipe(pipe) = stream {
+                // Where one id is all there is, it is the owner's already.
+                let _ = rustix::fs::fchown(pipe, Some(self.uid), None);
+            }
+            sys::become_stream(stream.as_fd(), number)?;
+        }
         Ok(())
     }
 

@@ -3,15 +3,21 @@
 use std::ffi::c_int;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, setpgid, wait};
+use rustix::termios::tcsetpgrp;
 
 use crate::sys::{self, Fork, SignalSet};
 
 /// Splits the process in two: the new one returns and goes on to run the command, the old one becomes
 /// the init process and never returns. Both are confined alike by now. All signals are blocked.
-pub(crate) fn start() -> Result<(), Errno> {
+pub(crate) fn start(terminal: bool) -> Result<(), Errno> {
     // SAFETY: both sides go on calling what is safe between fork and exec, and neither unwinds.
     match unsafe { sys::fork() }? {
+        // What is typed on a terminal is for the command alone, or it would hear each signal twice.
+        Fork::Child if terminal => {
+            setpgid(None, None)?;
+            tcsetpgrp(rustix::stdio::stdin(), getpid())
+        }
         Fork::Child => Ok(()),
         Fork::Parent(command) => {
             // The pipe to wharf is closed, too: only the command's exec may end it now.

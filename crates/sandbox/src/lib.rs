@@ -21,8 +21,8 @@
 //!   as empty directories, which docker leaves, too;
 //! - the only `unsafe` code of the workspace is here, nearly all of it in the module `sys`.
 //!
-//! Needs Linux 5.12 (mount_setattr). Deliberately absent: terminals, networks with an outside, profiles of
-//! AppArmor and SELinux, and anything that would need a daemon.
+//! Needs Linux 5.12 (mount_setattr). Deliberately absent: what carries packets between a
+//! [`Tunnel`] and the outside, profiles of AppArmor and SELinux, and anything that would need a daemon.
 
 mod capability;
 mod cgroup;
@@ -34,6 +34,7 @@ mod identity;
 mod ids;
 mod init;
 mod ladder;
+mod network;
 mod overlay;
 mod path;
 mod process;
@@ -48,12 +49,15 @@ mod streams;
 mod subids;
 mod surroundings;
 mod sys;
+mod terminal;
 mod warden;
 
+pub use capability::{Capabilities, UnknownCapability};
 pub use enter::enter;
 pub use error::Error;
 pub use identity::{Account, UnknownIdentity, resolve_user};
 pub use ladder::{Refusal, Rung, Unavailable};
+pub use network::{NetworkNamespace, Tunnel};
 pub use process::Process;
 pub use report::Step;
 pub use rooted::open_in_root;

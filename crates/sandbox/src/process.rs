@@ -16,7 +16,7 @@ use crate::child::Child;
 use crate::residue::Residue;
 use crate::sandbox::Host;
 use crate::streams::Pipes;
-use crate::{Error, ExecSpec, Network, Security, spawn, sys};
+use crate::{Capabilities, Error, ExecSpec, Network, Security, spawn, sys};
 
 /// A process in its sandbox. Dropping it kills everything in the sandbox, unless it may outlive us.
 #[derive(Debug)]
@@ -30,10 +30,11 @@ pub struct Process {
 }
 
 /// What was agreed on when the process was started.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) host: Arc<Host>,
     pub(crate) security: Security,
+    pub(crate) capabilities: Capabilities,
     pub(crate) network: Network,
     pub(crate) stop_signal: i32,
     pub(crate) outlive: bool,
@@ -79,6 +80,12 @@ impl Process {
     /// The reading end of a piped standard error; `None` the second time.
     pub fn take_stderr(&mut self) -> Option<PipeReader> {
         self.pipes.stderr.take()
+    }
+
+    /// The other end of the terminal that the process runs on; `None` without one, and the second time.
+    /// Reading it fails with EIO once nobody inside has the terminal open any more.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.pipes.terminal.take()
     }
 
     /// Waits for the end and cleans up. May be called again, and from several threads.
@@ -156,8 +163,10 @@ impl Process {
     /// Fails when the process has ended.
     pub fn in_network<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         let joined = sys::on_own_thread(|| {
-            if self.terms.network == Network::Isolated {
-                sys::join(self.pidfd(), libc::CLONE_NEWNET)?;
+            match &self.terms.network {
+                Network::Host => {}
+                Network::Isolated => sys::join(self.pidfd(), libc::CLONE_NEWNET)?,
+                Network::Of(network) => sys::join(network.descriptor(), libc::CLONE_NEWNET)?,
             }
             Ok(work())
         });

@@ -16,7 +16,7 @@ use crate::residue::Residue;
 use crate::sandbox::Host;
 use crate::surroundings::Surroundings;
 use crate::sys::Memory;
-use crate::{Error, ExecSpec, Process, Root, Spec, sys};
+use crate::{Error, ExecSpec, Process, Root, Security, Spec, sys, terminal};
 
 /// A process in a sandbox of its own.
 pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
@@ -28,13 +28,15 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
         cwd: &spec.cwd,
         user: &spec.user,
         stdio: [&spec.stdin, &spec.stdout, &spec.stderr],
+        terminal: spec.terminal,
         ulimits: &spec.ulimits,
         security: spec.security,
+        capabilities: spec.capabilities,
         init: spec.init,
     };
-    let (command, pipes) = Command::new(&request, &host.ids)?;
+    let (command, mut pipes) = Command::new(&request, &host.ids)?;
     let warden = (!spec.outlive).then_some(&host.warden);
-    let namespaces = Surroundings::namespaces(spec.network);
+    let namespaces = Surroundings::namespaces(&spec.network);
     let mut enter = |reporter: Reporter<'_>| {
         if let Some(warden) = warden {
             warden.register().during(Step::Register)?;
@@ -56,10 +58,12 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
             let terms = Terms {
                 host: Arc::clone(host),
                 security: spec.security,
-                network: spec.network,
+                capabilities: spec.capabilities,
+                network: spec.network.clone(),
                 stop_signal: spec.stop_signal,
                 outlive: spec.outlive,
             };
+            pipes.terminal = pipes.terminal.as_ref().map(terminal::receive).transpose()?;
             let process = Process::new(child, pipes, terms, leftovers);
             host.expose(process.pid());
             Ok(process)
@@ -95,12 +99,14 @@ pub(crate) fn exec(
         cwd: &spec.cwd,
         user: &spec.user,
         stdio: [&spec.stdin, &spec.stdout, &spec.stderr],
+        terminal: spec.terminal,
         ulimits: &[],
-        security: terms.security,
+        security: if spec.privileged { Security::Insecure } else { terms.security },
+        capabilities: terms.capabilities,
         init: false,
     };
-    let (command, pipes) = Command::new(&request, &terms.host.ids)?;
-    let namespaces = Surroundings::namespaces(terms.network) & !libc::CLONE_NEWPID | libc::CLONE_NEWCGROUP;
+    let (command, mut pipes) = Command::new(&request, &terms.host.ids)?;
+    let namespaces = Surroundings::shared(&terms.network) & !libc::CLONE_NEWPID | libc::CLONE_NEWCGROUP;
     let join = || {
         for processes in &groups {
             rustix::io::write(processes, b"0")?;
@@ -119,9 +125,12 @@ pub(crate) fn exec(
             Err(failure) => failure,
         })
     });
-    let terms = Terms { host: Arc::clone(&terms.host), outlive: false, ..*terms };
+    let terms = Terms { outlive: false, ..terms.clone() };
     match child {
-        Ok(child) => Ok(Process::new(child, pipes, terms, Leftovers::default())),
+        Ok(child) => {
+            pipes.terminal = pipes.terminal.as_ref().map(terminal::receive).transpose()?;
+            Ok(Process::new(child, pipes, terms, Leftovers::default()))
+        }
         Err(failed) => Err(failed.explain(&spec.args[0], |_| None)),
     }
 }

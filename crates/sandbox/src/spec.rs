@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{Capabilities, NetworkNamespace};
+
 /// A process to start in a root file system of its own. Made by [`Spec::new`], then changed field by field.
 #[derive(Clone)]
 pub struct Spec {
@@ -29,6 +31,8 @@ pub struct Spec {
     pub hostname: String,
     /// How much the process may do.
     pub security: Security,
+    /// What of root's power a confined process may have.
+    pub capabilities: Capabilities,
     /// Whether process 1 is a small init that reaps orphans and passes signals on, rather than the
     /// command itself.
     pub init: bool,
@@ -38,6 +42,9 @@ pub struct Spec {
     pub stdout: Stdio,
     /// Standard error.
     pub stderr: Stdio,
+    /// All three streams are a terminal of the sandbox instead, whose other end
+    /// [`Process::take_terminal`](crate::Process::take_terminal) hands out.
+    pub terminal: bool,
     /// Limits that control groups enforce.
     pub limits: Limits,
     /// Limits per process. A value above the host's hard limit is lowered to it.
@@ -65,10 +72,12 @@ impl Spec {
             network: Network::Host,
             hostname: "localhost".to_owned(),
             security: Security::Default,
+            capabilities: Capabilities::default(),
             init: false,
             stdin: Stdio::Null,
             stdout: Stdio::Piped,
             stderr: Stdio::Piped,
+            terminal: false,
             limits: Limits::default(),
             ulimits: Vec::new(),
             shm_size: 64 << 20,
@@ -197,13 +206,15 @@ impl fmt::Debug for Mount {
 }
 
 /// Which network a process sees.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub enum Network {
     /// The network of the host, abstract unix sockets included.
     #[default]
     Host,
     /// A network of its own with nothing but a loopback interface, which is up.
     Isolated,
+    /// One that was made before, by [`Sandbox::network`](crate::Sandbox::network).
+    Of(NetworkNamespace),
 }
 
 /// How much a process may do.
@@ -300,6 +311,10 @@ pub struct ExecSpec {
     pub stdout: Stdio,
     /// Standard error.
     pub stderr: Stdio,
+    /// A terminal instead, as in [`Spec::terminal`].
+    pub terminal: bool,
+    /// As much as wharf itself may, whatever holds for the process it runs beside.
+    pub privileged: bool,
 }
 
 impl ExecSpec {
@@ -313,6 +328,8 @@ impl ExecSpec {
             stdin: Stdio::Null,
             stdout: Stdio::Piped,
             stderr: Stdio::Piped,
+            terminal: false,
+            privileged: false,
         }
     }
 }

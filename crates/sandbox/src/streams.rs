@@ -13,6 +13,7 @@ pub(crate) struct Pipes {
     pub(crate) stdin: Option<PipeWriter>,
     pub(crate) stdout: Option<PipeReader>,
     pub(crate) stderr: Option<PipeReader>,
+    pub(crate) terminal: Option<OwnedFd>,
 }
 
 /// The child's end of a standard stream.
@@ -21,6 +22,8 @@ pub(crate) enum Stream {
     /// Keep the caller's stream of this number.
     Inherited(BorrowedFd<'static>),
     Owned(OwnedFd),
+    /// Given to the user of the command, who may open it anew by way of `/dev/stdout`.
+    Pipe(OwnedFd),
     Shared(Arc<OwnedFd>),
 }
 
@@ -28,7 +31,7 @@ impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Inherited(fd) => *fd,
-            Self::Owned(fd) => fd.as_fd(),
+            Self::Owned(fd) | Self::Pipe(fd) => fd.as_fd(),
             Self::Shared(fd) => fd.as_fd(),
         }
     }
@@ -41,7 +44,7 @@ pub(crate) fn open([stdin, stdout, stderr]: [&Stdio; 3]) -> Result<([Stream; 3],
         Stdio::Piped => {
             let (read, write) = new_pipe()?;
             pipes.stdin = Some(write);
-            Stream::Owned(read.into())
+            Stream::Pipe(read.into())
         }
         other => stream(other, rustix::stdio::stdin())?,
     };
@@ -49,7 +52,7 @@ pub(crate) fn open([stdin, stdout, stderr]: [&Stdio; 3]) -> Result<([Stream; 3],
         Stdio::Piped => {
             let (read, write) = new_pipe()?;
             *ours = Some(read);
-            Ok(Stream::Owned(write.into()))
+            Ok(Stream::Pipe(write.into()))
         }
         other => stream(other, inherited),
     };

@@ -300,6 +300,74 @@ pub(crate) fn loopback_up() -> Result<(), Errno> {
         .map(drop)
 }
 
+/// Makes `device` (`/dev/net/tun`, open) the interface `eth0` of this thread's network, up, with the
+/// default route through it.
+pub(crate) fn add_tunnel(device: BorrowedFd<'_>, tunnel: &crate::Tunnel) -> Result<(), Errno> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let mut request = named_request();
+    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
+    interface_ioctl(device, libc::TUNSETIFF as _, &mut request)?;
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let socket = socket.as_fd();
+    for (operation, address) in [(libc::SIOCSIFADDR, tunnel.address), (libc::SIOCSIFNETMASK, tunnel.netmask)]
+    {
+        let mut request = named_request();
+        request.ifr_ifru.ifru_addr = socket_address(address);
+        interface_ioctl(socket, operation as _, &mut request)?;
+    }
+    let mut request = named_request();
+    request.ifr_ifru.ifru_mtu = tunnel.mtu.into();
+    interface_ioctl(socket, libc::SIOCSIFMTU as _, &mut request)?;
+    let mut request = named_request();
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    interface_ioctl(socket, libc::SIOCSIFFLAGS as _, &mut request)?;
+    add_default_route(socket)
+}
+
+/// A request about the interface `eth0`.
+fn named_request() -> libc::ifreq {
+    // SAFETY: all zeroes is a valid value of this plain structure.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"eth0") {
+        *to = *from as c_char;
+    }
+    request
+}
+
+fn interface_ioctl(
+    descriptor: BorrowedFd<'_>,
+    operation: libc::Ioctl,
+    request: &mut libc::ifreq,
+) -> Result<(), Errno> {
+    let request: *mut libc::ifreq = request;
+    // SAFETY: all operations used with this take a pointer to an `ifreq` whose name ends in NUL.
+    check(unsafe { libc::ioctl(descriptor.as_raw_fd(), operation, request) }.into()).map(drop)
+}
+
+fn add_default_route(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    let device = c"eth0";
+    // SAFETY: all zeroes is a valid value of this plain structure.
+    let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
+    route.rt_dst = socket_address(std::net::Ipv4Addr::UNSPECIFIED);
+    route.rt_genmask = socket_address(std::net::Ipv4Addr::UNSPECIFIED);
+    route.rt_flags = libc::RTF_UP as _;
+    route.rt_dev = device.as_ptr().cast_mut();
+    let route: *const libc::rtentry = &raw const route;
+    // SAFETY: SIOCADDRT takes a pointer to an `rtentry`; the device's name is only read.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCADDRT as _, route) }.into()).map(drop)
+}
+
+fn socket_address(address: std::net::Ipv4Addr) -> libc::sockaddr {
+    // SAFETY: all zeroes is a valid value of this plain structure.
+    let mut socket_address: libc::sockaddr = unsafe { std::mem::zeroed() };
+    socket_address.sa_family = libc::AF_INET as libc::sa_family_t;
+    // As in `sockaddr_in`: two bytes of port, four of address.
+    for (to, from) in socket_address.sa_data[2..6].iter_mut().zip(address.octets()) {
+        *to = from as c_char;
+    }
+    socket_address
+}
+
 /// Sets one limit of this process.
 pub(crate) fn set_limit(resource: c_int, soft: u64, hard: u64) -> Result<(), Errno> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };

@@ -47,6 +47,20 @@ pub(crate) enum Progress {
     Quiet,
 }
 
+impl Globals {
+    /// What these words and the environment say, where another command line begins after them.
+    pub(crate) fn from_words(words: &[std::ffi::OsString]) -> Self {
+        #[derive(Parser)]
+        struct Nothing {
+            #[command(flatten)]
+            globals: Globals,
+        }
+        let defaults = Self { json: false, data_dir: None, config: None, progress: Progress::Auto };
+        let words = std::iter::once("wharf".into()).chain(words.iter().cloned());
+        Nothing::try_parse_from(words).map_or(defaults, |nothing| nothing.globals)
+    }
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -94,7 +108,8 @@ pub(crate) enum Command {
     /// Forget the credentials of a registry
     Logout(commands::login::LogoutArgs),
     /// Run an image
-    Run(commands::run::Args),
+    #[command(disable_help_flag = true)]
+    Run(Box<commands::run::Args>),
     /// List the containers on this machine
     Ps(commands::ps::Args),
     /// Show what a container has said
@@ -107,6 +122,21 @@ pub(crate) enum Command {
     System(commands::system::Args),
     /// GitHub workflows, natively
     Workflow(commands::workflow::Args),
+    /// Run a further command in a container
+    Exec(commands::exec::Args),
+    /// Docker's own command line; the same as calling this binary `docker`
+    #[command(disable_help_flag = true)]
+    Docker {
+        /// What would stand after `docker`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<std::ffi::OsString>,
+    },
+    /// Stay behind with a container
+    #[command(hide = true)]
+    Supervise {
+        /// Its ID
+        id: String,
+    },
     /// The embedded registry
     Registry(commands::registry::Args),
     /// Say what this host allows, and what would change it

@@ -50,6 +50,24 @@ pub(crate) fn key(reference: &Reference) -> String {
     format!("{}:{tag}", reference.name())
 }
 
+/// The name under which the store keeps an image that nobody has named, so that its ID still finds it.
+pub(crate) fn nameless_key(digest: &wharf_oci::Digest) -> String {
+    format!("{NAMELESS}{digest}")
+}
+
+const NAMELESS: &str = "<none>@";
+
+/// Keeps an image that nobody has named.
+pub(crate) fn keep_nameless(store: &Layout, descriptor: &Descriptor) -> Result<(), Failure> {
+    Ok(store.tag(&nameless_key(&descriptor.digest), descriptor)?)
+}
+
+/// The images that were built without a name.
+pub(crate) fn nameless(store: &Layout) -> Result<Vec<Descriptor>, Failure> {
+    let refs = store.refs()?.into_iter();
+    Ok(refs.filter(|(name, _)| name.starts_with(NAMELESS)).map(|(_, descriptor)| descriptor).collect())
+}
+
 /// All names, sorted.
 pub(crate) fn list(store: &Layout) -> Result<Vec<Named>, Failure> {
     let mut names: Vec<Named> = store
@@ -64,7 +82,13 @@ pub(crate) fn list(store: &Layout) -> Result<Vec<Named>, Failure> {
 /// What `name` stands for: a reference, a digest, or the first digits of an image's ID.
 pub(crate) fn find(store: &Layout, name: &str) -> Result<Named, Failure> {
     let names = list(store)?;
-    if let Some(named) = by_id(store, &names, name)? {
+    let mut known = names.clone();
+    for descriptor in nameless(store)? {
+        // What has no name still needs a reference, which is never shown.
+        let reference = format!("none@{}", descriptor.digest).parse().or_usage()?;
+        known.push(Named { reference, descriptor });
+    }
+    if let Some(named) = by_id(store, &known, name)? {
         return Ok(named);
     }
     let reference: Reference = name.parse().or_usage()?;

@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod container;
 mod copying;
+mod docker;
 mod exit;
 mod layers;
 mod local;
@@ -27,6 +28,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    if docker::is_called(words.first()) {
+        return docker::main(words, &cli::Globals::from_words(&[]));
+    }
+    if let Some((before, after)) = docker::split(&words) {
+        return docker::main(after.to_vec(), &cli::Globals::from_words(before));
+    }
     let typed = match cli::Cli::try_parse() {
         Ok(typed) => typed,
         Err(error) => return output::error::print_usage(&error),

@@ -8,12 +8,23 @@
 mod compile;
 mod profile;
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
+
+use rustix::thread::CapabilitySet;
 
 pub(crate) use compile::Instruction;
 
+/// The filter for a process with `capabilities`.
+pub(crate) fn filter(capabilities: CapabilitySet) -> Cow<'static, [Instruction]> {
+    if capabilities == crate::capability::DEFAULT {
+        return Cow::Borrowed(default_filter());
+    }
+    Cow::Owned(compile::compile(&profile::architectures(capabilities)))
+}
+
 /// The filter for a process with docker's default capabilities.
-pub(crate) fn default_filter() -> &'static [Instruction] {
+fn default_filter() -> &'static [Instruction] {
     static FILTER: OnceLock<Vec<Instruction>> = OnceLock::new();
     FILTER.get_or_init(|| compile::compile(&profile::architectures(crate::capability::DEFAULT)))
 }
@@ -21,7 +32,6 @@ pub(crate) fn default_filter() -> &'static [Instruction] {
 #[cfg(test)]
 mod tests {
     use libc::c_long;
-    use rustix::thread::CapabilitySet;
 
     use super::*;
 

@@ -82,10 +82,10 @@ impl Prepared {
         Ok(())
     }
 
-    pub(super) fn attach_proc(&mut self, network: Network) -> Result<(), Failure> {
+    pub(super) fn attach_proc(&mut self, network: &Network) -> Result<(), Failure> {
         top_directory(c"/proc").during(Step::TopDirectory)?;
         attach(self.proc.take(), c"/proc").during(Step::Proc)?;
-        if network == Network::Isolated {
+        if !matches!(network, Network::Host) {
             open_network_to_users();
         }
         Ok(())

@@ -58,7 +58,7 @@ impl Surroundings {
         };
         Ok(Self {
             privilege,
-            network: spec.network,
+            network: spec.network.clone(),
             confined: spec.security == Security::Default,
             readonly: spec.readonly,
             hostname: spec.hostname.clone().into_bytes(),
@@ -71,11 +71,20 @@ impl Surroundings {
     }
 
     /// The namespaces a child needs to be born in.
-    pub(crate) fn namespaces(network: Network) -> i32 {
+    pub(crate) fn namespaces(network: &Network) -> i32 {
         let always = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
         match network {
-            Network::Host => always,
+            // One that exists already is joined, not made.
+            Network::Host | Network::Of(_) => always,
             Network::Isolated => always | libc::CLONE_NEWNET,
+        }
+    }
+
+    /// The namespaces that a child has apart from this process, however it came to them.
+    pub(crate) fn shared(network: &Network) -> i32 {
+        match network {
+            Network::Host => Self::namespaces(network),
+            Network::Isolated | Network::Of(_) => Self::namespaces(network) | libc::CLONE_NEWNET,
         }
     }
 
@@ -94,6 +103,9 @@ impl Surroundings {
     /// Makes them, in the child.
     pub(crate) fn build(&mut self, reporter: Reporter<'_>) -> Result<(), Failure> {
         self.enter_cgroup().during(Step::ControlGroup)?;
+        if let Network::Of(network) = &self.network {
+            sys::join(network.descriptor(), libc::CLONE_NEWNET).during(Step::Join)?;
+        }
         umask(Mode::empty());
         for (index, mount) in self.mounts.iter_mut().enumerate() {
             mount.open().during_nth(Step::Source, index)?;
@@ -105,7 +117,7 @@ impl Surroundings {
         let layer = self.root.open_writable().during(Step::Root)?;
 
         self.change_root()?;
-        self.kernel.attach_proc(self.network)?;
+        self.kernel.attach_proc(&self.network)?;
         let memory = self.devices.mount()?;
         self.kernel.attach_sys()?;
         if self.confined {
@@ -124,7 +136,7 @@ impl Surroundings {
         }
 
         rustix::system::sethostname(&self.hostname).during(Step::Hostname)?;
-        if self.network == Network::Isolated {
+        if matches!(self.network, Network::Isolated) {
             sys::loopback_up().during(Step::Loopback)?;
         }
         umask(Mode::WGRP | Mode::WOTH);

@@ -363,7 +363,7 @@ fn extra_host(spec: &str) -> Result<(String, String), Failure> {
     }
 }
 
-fn ulimit(spec: &str) -> Result<Ulimit, Failure> {
+pub(crate) fn ulimit(spec: &str) -> Result<Ulimit, Failure> {
     let wrong = || {
         Failure::usage(format!("--ulimit is `{spec}`: expected NAME=SOFT[:HARD], such as nofile=1024:2048"))
     };

@@ -22,7 +22,7 @@ use crate::ship::Plan;
 use crate::world::World;
 
 pub(crate) use failure::of_build as failed;
-pub(crate) use flags::{Asked, Flags};
+pub(crate) use flags::{Asked, Flags, bytes, ulimit};
 
 /// A finished build.
 pub(crate) struct Built {

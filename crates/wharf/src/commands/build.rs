@@ -10,13 +10,16 @@ use crate::cli::Globals;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::transfer::Transfers;
 use crate::world::World;
-use crate::{cli, output};
+use crate::{cli, local, output};
 
 /// What `wharf build` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     flags: Flags,
+    /// Print nothing but what docker prints
+    #[arg(long, hide = true)]
+    as_docker: bool,
 }
 
 /// Builds it, and tells what came of it.
@@ -41,6 +44,9 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     if push {
         push_all(&world, &request.tags, &result)?;
     }
+    if request.tags.is_empty() && request.outputs.is_empty() {
+        local::keep_nameless(&world.store, &result.image)?;
+    }
     let id = result.images.first().map(|image| image.config_digest.to_string()).unwrap_or_default();
     if let Some(path) = &flags.iidfile {
         std::fs::write(path, &id).with_context(|| format!("writing {}", path.display()))?;
@@ -63,7 +69,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     }
     if globals.json {
         output::print_json(&document)?;
-    } else if request.outputs.is_empty() {
+    } else if request.outputs.is_empty() && (flags.quiet || !args.as_docker) {
         output::print(&format!("{id}\n"))?;
     }
     Ok(Exit::Done)

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod db;
 pub(crate) mod doctor;
+pub(crate) mod exec;
 pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
@@ -60,13 +61,16 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Load(args) => load::run(args, globals),
         Command::Login(args) => login::run(args, globals),
         Command::Logout(args) => login::logout(args, globals),
-        Command::Run(args) => run::run(args, globals),
+        Command::Run(args) => run::run(*args, globals),
         Command::Ps(args) => ps::run(args, globals),
         Command::Logs(args) => logs::run(args, globals),
         Command::Stop(args) => stop::run(args, globals),
         Command::Prune(args) => prune::run(args, globals),
         Command::System(args) => system::run(args, globals),
         Command::Workflow(args) => workflow::run(args, globals),
+        Command::Exec(args) => exec::run(args, globals),
+        Command::Supervise { id } => crate::container::supervise::run(&id, globals),
+        Command::Docker { .. } => unreachable!("docker's command line ends a process its own way"),
         Command::Registry(args) => registry::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),
         Command::Completions(args) => completions::run(args),

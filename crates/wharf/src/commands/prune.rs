@@ -59,11 +59,10 @@ fn failed(error: PruneError) -> Failure {
     }
 }
 
-/// What containers run on stays, with or without a name.
+/// What containers were made from stays, with or without a name: they may be started again.
 fn images_of_containers(world: &World) -> Result<Vec<Descriptor>, Failure> {
-    let containers = Containers::new(&world.data_dir);
     let mut images = Vec::new();
-    for container in containers.list()?.iter().filter(|container| containers.is_running(container)) {
+    for container in Containers::new(&world.data_dir).list()? {
         if let Ok(digest) = container.digest.parse()
             && let Some(size) = world.store.size(&digest)
         {

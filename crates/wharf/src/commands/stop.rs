@@ -1,9 +1,10 @@
 //! `wharf stop`: asks containers to stop, and forgets them.
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use crate::cli::Globals;
 use crate::container::state::Containers;
+use crate::container::stop::stop;
+use crate::container::supervise::forget;
+use crate::container::volume::Volumes;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 use crate::world::World;
@@ -14,6 +15,9 @@ pub(crate) struct Args {
     /// Names or IDs
     #[arg(required = true)]
     containers: Vec<String>,
+    /// Seconds until it is killed [default: 10]
+    #[arg(short, long, visible_alias = "timeout", value_name = "SECONDS")]
+    time: Option<u64>,
     /// Keep what is known of it, for `wharf ps --all` and `wharf logs`
     #[arg(long)]
     keep: bool,
@@ -21,19 +25,14 @@ pub(crate) struct Args {
 
 /// Stops each, waits for its end, and forgets it.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
-    let world = World::open(globals)?;
+    // In a user namespace, what a container has written belongs to users that only exist there.
+    let world = if args.keep { World::open(globals)? } else { World::sandboxed(globals)? };
     let containers = Containers::new(&world.data_dir);
     let found = args.containers.iter().map(|name| containers.find(name)).collect::<Result<Vec<_>, _>>()?;
     for (name, container) in args.containers.iter().zip(&found) {
-        // The lock says that the supervisor lives, so its number has not been given to another process.
-        if containers.is_running(container)
-            && let Some(pid) = i32::try_from(container.supervisor).ok().and_then(Pid::from_raw)
-        {
-            let _ = kill_process(pid, Signal::TERM);
-            containers.wait(container)?;
-        }
-        if !args.keep {
-            containers.remove(container)?;
+        stop(&containers, container, None, args.time)?;
+        if !args.keep && !container.host.auto_remove {
+            forget(&containers, container, &Volumes::new(&world.data_dir))?;
         }
         output::print(&format!("{name}\n"))?;
     }

@@ -2,168 +2,118 @@
 //! `/etc/passwd` and `/etc/group`.
 
 use wharf_oci::ContainerConfig;
-use wharf_sandbox::{Account, Mount, Spec, resolve_user};
+use wharf_sandbox::{Account, Mount, Root, Spec, resolve_user};
 
-use super::root::{Scratch, View};
+use super::root::View;
+use super::signal;
 use crate::exit::{Failure, OrFail};
 
 /// The search path of an image that sets none, as docker has it.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What was typed over the image's own config.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Overrides {
-    /// Instead of `CMD`.
-    pub(crate) args: Vec<String>,
-    /// Instead of `ENTRYPOINT`; it also drops the image's `CMD`.
-    pub(crate) entrypoint: Option<String>,
-    /// `NAME=value` over the image's environment.
-    pub(crate) env: Vec<String>,
-    /// Instead of `USER`.
-    pub(crate) user: Option<String>,
-    /// Instead of `WORKDIR`.
-    pub(crate) workdir: Option<String>,
+/// The command line that a config stands for.
+fn command_line(config: &ContainerConfig) -> Vec<String> {
+    let part = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    [part(&config.entrypoint), part(&config.cmd)].concat()
 }
 
-/// The command line that an image runs, with what was typed over it.
-pub(crate) fn command_line(config: &ContainerConfig, typed: &Overrides) -> Vec<String> {
-    let (entrypoint, image_cmd) = match &typed.entrypoint {
-        Some(program) => (vec![program.clone()], Vec::new()),
-        None => (config.entrypoint.clone().unwrap_or_default(), config.cmd.clone().unwrap_or_default()),
-    };
-    let args = if typed.args.is_empty() { image_cmd } else { typed.args.clone() };
-    [entrypoint, args].concat()
-}
-
-/// The environment, the later of two settings of one name winning in the earlier one's place.
-pub(crate) fn environment(
-    config: &ContainerConfig,
-    typed: &Overrides,
-    account: &Account,
-) -> Vec<(String, String)> {
+/// `NAME=value` settings as pairs, the later of two of one name winning in the earlier one's place.
+pub(crate) fn environment<'a>(settings: impl IntoIterator<Item = &'a String>) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> = vec![("PATH".into(), DEFAULT_PATH.into())];
-    for setting in config.env.iter().flatten().chain(&typed.env) {
+    for setting in settings {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         match env.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value.to_owned(),
             None => env.push((name.to_owned(), value.to_owned())),
         }
     }
-    if env.iter().all(|(name, _)| name != "HOME") {
-        env.push(("HOME".into(), account.home.clone()));
-    }
     env
 }
 
-/// Who the image runs as.
-pub(crate) fn account(config: &ContainerConfig, typed: &Overrides, view: &View) -> Result<Account, Failure> {
-    let user = typed.user.as_deref().unwrap_or(&config.user);
+/// Sets a variable that nobody has set.
+pub(crate) fn default_variable(env: &mut Vec<(String, String)>, name: &str, value: &str) {
+    if env.iter().all(|(known, _)| known != name) {
+        env.push((name.to_owned(), value.to_owned()));
+    }
+}
+
+/// Who `user` is in these files.
+pub(crate) fn account(user: &str, view: &View) -> Result<Account, Failure> {
     resolve_user(user, &view.read("/etc/passwd"), &view.read("/etc/group")).or_usage()
 }
 
-/// What the sandbox runs: the image on `scratch`, as itself, with docker's usual surroundings.
+/// What the sandbox runs: the config's command on `root`, as its user, with docker's usual surroundings.
 pub(crate) fn spec(
     config: &ContainerConfig,
-    typed: &Overrides,
     account: &Account,
-    scratch: &Scratch,
+    root: Root,
     hostname: &str,
 ) -> Result<Spec, Failure> {
-    let args = command_line(config, typed);
+    let args = command_line(config);
     if args.is_empty() {
         return Err(Failure::usage("no command specified: the image has neither ENTRYPOINT nor CMD")
             .hint("say what to run after the image's name"));
     }
-    let mut spec = Spec::new(scratch.root(), args);
-    spec.env = environment(config, typed, account);
-    spec.env.push(("HOSTNAME".into(), hostname.to_owned()));
+    let mut spec = Spec::new(root, args);
+    spec.env = environment(config.env.iter().flatten());
+    default_variable(&mut spec.env, "HOSTNAME", hostname);
+    default_variable(&mut spec.env, "HOME", &account.home);
     spec.user = account.user.clone();
-    let workdir = typed.workdir.as_deref().unwrap_or(&config.working_dir);
+    let workdir = &config.working_dir;
     spec.cwd = if workdir.is_empty() { "/".into() } else { workdir.into() };
     spec.hostname = hostname.to_owned();
-    spec.init = true;
-    spec.stop_signal = config.stop_signal.as_deref().and_then(signal_number).unwrap_or(SIGTERM);
-    spec.mounts =
-        vec![text_file("/etc/hosts", hosts(hostname)), text_file("/etc/hostname", format!("{hostname}\n"))];
-    if let Ok(resolv) = std::fs::read("/etc/resolv.conf") {
-        spec.mounts.push(file("/etc/resolv.conf", resolv));
-    }
+    spec.stop_signal = config.stop_signal.as_deref().and_then(signal::number).unwrap_or(signal::TERM);
     Ok(spec)
 }
 
-fn hosts(hostname: &str) -> String {
-    format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n")
+/// The files that tell a process of its name and of the network, for a network where names are resolved by
+/// `resolvers`, or as the host does it.
+pub(crate) fn network_files(hostname: &str, extra_hosts: &[String], resolvers: &[String]) -> Vec<Mount> {
+    let mut resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    if !resolvers.is_empty() {
+        let kept = resolv.lines().filter(|line| !line.trim_start().starts_with("nameserver"));
+        let ours = resolvers.iter().map(|address| format!("nameserver {address}"));
+        resolv = ours.chain(kept.map(str::to_owned)).map(|line| line + "\n").collect();
+    }
+    vec![
+        text_file("/etc/hosts", hosts(hostname, extra_hosts)),
+        text_file("/etc/hostname", format!("{hostname}\n")),
+        text_file("/etc/resolv.conf", resolv),
+    ]
+}
+
+/// The names of this machine, and `name:address` or `name=address` as they were typed.
+fn hosts(hostname: &str, extra: &[String]) -> String {
+    let mut text = format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    for entry in extra {
+        if let Some((name, address)) = entry.split_once(['=', ':']) {
+            text.push_str(&format!("{}\t{name}\n", address.trim_matches(['[', ']'])));
+        }
+    }
+    text
 }
 
 fn text_file(target: &str, text: String) -> Mount {
-    file(target, text.into_bytes())
-}
-
-fn file(target: &str, contents: Vec<u8>) -> Mount {
-    Mount::File { target: target.into(), contents, mode: 0o644, uid: 0, gid: 0 }
-}
-
-const SIGTERM: i32 = 15;
-
-/// A signal by number or by name, with or without `SIG`.
-pub(crate) fn signal_number(text: &str) -> Option<i32> {
-    const NAMES: [(&str, i32); 14] = [
-        ("HUP", 1),
-        ("INT", 2),
-        ("QUIT", 3),
-        ("ABRT", 6),
-        ("KILL", 9),
-        ("USR1", 10),
-        ("USR2", 12),
-        ("PIPE", 13),
-        ("ALRM", 14),
-        ("TERM", 15),
-        ("CONT", 18),
-        ("STOP", 19),
-        ("WINCH", 28),
-        ("PWR", 30),
-    ];
-    let name = text.to_ascii_uppercase();
-    let name = name.strip_prefix("SIG").unwrap_or(&name);
-    let number = || name.parse().ok().filter(|n| (1..=64).contains(n));
-    NAMES.iter().find(|(known, _)| *known == name).map(|(_, n)| *n).or_else(number)
+    Mount::File { target: target.into(), contents: text.into_bytes(), mode: 0o644, uid: 0, gid: 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn config() -> ContainerConfig {
-        ContainerConfig {
-            entrypoint: Some(vec!["serve".into()]),
-            cmd: Some(vec!["--fast".into()]),
-            env: Some(vec!["A=1".into(), "PATH=/opt/bin".into()]),
-            ..ContainerConfig::default()
-        }
-    }
-
     #[test]
-    fn typed_arguments_replace_cmd_and_a_typed_entrypoint_drops_it() {
-        let line = |typed: Overrides| command_line(&config(), &typed).join(" ");
-        assert_eq!(line(Overrides::default()), "serve --fast");
-        assert_eq!(line(Overrides { args: vec!["-v".into()], ..Overrides::default() }), "serve -v");
-        assert_eq!(line(Overrides { entrypoint: Some("sh".into()), ..Overrides::default() }), "sh");
-    }
-
-    #[test]
-    fn what_is_typed_wins_and_home_is_the_users() {
-        let account = Account { user: Default::default(), home: "/home/m".into() };
-        let typed = Overrides { env: vec!["A=2".into(), "B=x=y".into()], ..Overrides::default() };
-        let env = environment(&config(), &typed, &account);
+    fn the_later_setting_wins_in_the_earlier_ones_place() {
+        let settings = ["A=1", "PATH=/opt/bin", "A=2", "B=x=y"].map(str::to_owned);
+        let mut env = environment(&settings);
+        default_variable(&mut env, "HOME", "/home/m");
+        default_variable(&mut env, "A", "3");
         let pairs: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(pairs, ["PATH=/opt/bin", "A=2", "B=x=y", "HOME=/home/m"]);
     }
 
     #[test]
-    fn signals_go_by_either_name_or_number() {
-        assert_eq!(
-            ["SIGINT", "quit", "9", "SIGNOPE", "0"].map(signal_number),
-            [Some(2), Some(3), Some(9), None, None]
-        );
+    fn names_are_told_to_the_container() {
+        let text = hosts("web", &["db:10.0.0.1".into(), "v6=[::1]".into()]);
+        assert!(text.ends_with("10.0.0.1\tdb\n::1\tv6\n"), "{text}");
     }
 }

@@ -9,32 +9,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize};
 
+use super::record::{Container, Status};
 use crate::exit::Failure;
 
-/// What is known of a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Container {
-    /// 64 hexadecimal digits.
-    pub(crate) id: String,
-    /// The name that was given or made up.
-    pub(crate) name: String,
-    /// The image as it was typed.
-    pub(crate) image: String,
-    /// The digest that ran.
-    pub(crate) digest: String,
-    /// The command line.
-    pub(crate) command: Vec<String>,
-    /// When it was started, RFC 3339.
-    pub(crate) created: String,
-    /// Published ports, `outside->inside`.
-    pub(crate) ports: Vec<String>,
-    /// The supervisor's process id.
-    pub(crate) supervisor: u32,
-    /// How it ended: an exit code, or 128 and the signal.
-    pub(crate) exit_code: Option<i32>,
-}
+/// What a container ended with whose supervisor was killed.
+const KILLED: i32 = 137;
 
 /// The containers under a data directory.
 #[derive(Debug, Clone)]
@@ -66,9 +46,22 @@ impl Containers {
         let mut containers: Vec<Container> = entries
             .flatten()
             .filter_map(|entry| serde_json::from_slice(&fs::read(entry.path().join("state.json")).ok()?).ok())
+            .map(|container| self.as_it_is(container))
             .collect();
         containers.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
         Ok(containers)
+    }
+
+    /// What a supervisor that was killed could not write down: its container went with it.
+    fn as_it_is(&self, mut container: Container) -> Container {
+        let state = &mut container.state;
+        if matches!(state.status, Status::Running | Status::Restarting) && !self.is_held(&container.id) {
+            state.status = Status::Exited;
+            state.exit_code = KILLED;
+            state.pid = 0;
+            state.ports.clear();
+        }
+        container
     }
 
     /// The one that `text` names: a name, an ID, or the start of one.
@@ -84,44 +77,76 @@ impl Containers {
             (Some(_), Some(_)) => {
                 Err(Failure::usage(format!("`{text}` is the start of several containers' IDs")))
             }
-            (None, _) => Err(Failure::from(anyhow!("there is no container `{text}`"))
-                .hint("`wharf ps --all` lists what there is")),
+            (None, _) => {
+                Err(Failure::from(anyhow!("No such container: {text}"))
+                    .hint("`ps --all` lists what there is"))
+            }
         }
+    }
+
+    /// The one with exactly this ID.
+    pub(crate) fn read(&self, id: &str) -> Result<Container, Failure> {
+        let path = self.directory(id).join("state.json");
+        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let container =
+            serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
+        Ok(self.as_it_is(container))
     }
 
     /// Takes a directory for a new container.
     pub(crate) fn create(&self, container: &Container) -> Result<Held, Failure> {
-        let directory = self.root.join(&container.id);
+        let directory = self.directory(&container.id);
         fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
-        let lock = File::create(directory.join("lock"))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).context("locking a container's directory")?;
-        let held = Held { directory, _lock: lock };
+        File::create(directory.join("lock"))?;
+        let held = self.hold(&container.id)?;
         held.save(container)?;
         Ok(held)
     }
 
+    /// Takes hold of the directory, which nobody else may have.
+    pub(crate) fn hold(&self, id: &str) -> Result<Held, Failure> {
+        let directory = self.directory(id);
+        let path = directory.join("lock");
+        let lock = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| anyhow!("container {} is held by another process", &id[..12]))?;
+        Ok(Held { directory, _lock: lock })
+    }
+
     /// Whether its supervisor is still there.
     pub(crate) fn is_running(&self, container: &Container) -> bool {
-        let Ok(lock) = File::open(self.root.join(&container.id).join("lock")) else { return false };
+        self.is_held(&container.id)
+    }
+
+    fn is_held(&self, id: &str) -> bool {
+        let Ok(lock) = File::open(self.directory(id).join("lock")) else { return false };
         flock(&lock, FlockOperation::NonBlockingLockShared).is_err()
     }
 
-    /// Waits until its supervisor has gone.
+    /// Waits until its supervisor has gone, and perhaps the container with it.
     pub(crate) fn wait(&self, container: &Container) -> Result<(), Failure> {
-        let lock =
-            File::open(self.root.join(&container.id).join("lock")).context("opening a container's lock")?;
-        flock(&lock, FlockOperation::LockShared).context("waiting for a container")?;
+        if let Ok(lock) = File::open(self.directory(&container.id).join("lock")) {
+            flock(&lock, FlockOperation::LockShared).context("waiting for a container")?;
+        }
         Ok(())
+    }
+
+    /// Where everything about it is.
+    pub(crate) fn directory(&self, id: &str) -> PathBuf {
+        self.root.join(id)
     }
 
     /// Where its output is kept.
     pub(crate) fn log(&self, container: &Container) -> PathBuf {
-        self.root.join(&container.id).join("output.log")
+        self.directory(&container.id).join("output.log")
     }
 
-    /// Forgets it, with its output.
-    pub(crate) fn remove(&self, container: &Container) -> Result<(), Failure> {
-        let directory = self.root.join(&container.id);
+    /// Forgets it, with its output and its files. In a user namespace those belong to other users, so
+    /// this needs the sandbox there.
+    pub(crate) fn remove(&self, id: &str) -> Result<(), Failure> {
+        let directory = self.directory(id);
+        // Without its state it is gone for everybody, even where the rest takes a while.
+        let _ = fs::remove_file(directory.join("state.json"));
         fs::remove_dir_all(&directory).with_context(|| format!("removing {}", directory.display()))?;
         Ok(())
     }
@@ -136,36 +161,22 @@ impl Held {
         Ok(())
     }
 
-    /// The file that output is kept in.
-    pub(crate) fn log(&self) -> Result<File, Failure> {
-        let path = self.directory.join("output.log");
-        Ok(File::create(&path).with_context(|| format!("creating {}", path.display()))?)
+    /// Where everything about it is.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::example;
     use super::*;
-
-    fn container(id: &str, name: &str) -> Container {
-        Container {
-            id: id.into(),
-            name: name.into(),
-            image: "a".into(),
-            digest: "sha256:0".into(),
-            command: vec![],
-            created: "2026-01-02T03:04:05Z".into(),
-            ports: vec![],
-            supervisor: 1,
-            exit_code: None,
-        }
-    }
 
     #[test]
     fn a_container_runs_as_long_as_its_directory_is_held() {
         let data = tempfile::tempdir().unwrap();
         let containers = Containers::new(data.path());
-        let one = container("aaaa1", "churn");
+        let one = example("aaaa1", "churn");
         let held = containers.create(&one).unwrap();
         assert!(containers.is_running(&one));
         drop(held);
@@ -178,7 +189,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let containers = Containers::new(data.path());
         for (id, name) in [("aaaa1", "one"), ("aaaa2", "two"), ("bbbb", "three")] {
-            containers.create(&container(id, name)).unwrap();
+            containers.create(&example(id, name)).unwrap();
         }
         assert_eq!(containers.find("two").unwrap().id, "aaaa2");
         assert_eq!(containers.find("bb").unwrap().name, "three");

@@ -1,92 +1,359 @@
-//! One container from start to end: the process, its ports, its output, its state.
+//! The supervisor: one container from start to end, with its ports, its output, its health and its state.
 //!
-//! The same code serves `wharf run` in the foreground and the process that stays behind for `--detach`.
+//! It is started by [`super::start`] and speaks to that over its standard streams: it says `ready` when it
+//! can be connected to, waits for a line, starts the container, and says how that went.
 
-use std::fs::File;
 use std::io::Write;
-use std::net::TcpListener;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
+use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
-use wharf_sandbox::{Mount, Network, Process};
+use wharf_oci::Platform;
+use wharf_registry::Name;
+use wharf_sandbox::{Capabilities, CpuQuota, Limits, Network, NetworkNamespace, Security, Spec, Stdio};
 
-use super::forward::{self, Publish};
-use super::launch::{self, Overrides};
-use super::output;
+use super::exec::{self, Running, exit_code};
+use super::forward::{self, Reserved};
+use super::log::{Cutter, Log};
+use super::record::{Container, Health, Mode, Restart, Status};
 use super::root::Scratch;
-use super::state::{Container, Held};
-use crate::exit::Failure;
-use crate::world::World;
+use super::sinks::Sinks;
+use super::state::{Containers, Held};
+use super::volume::{self, Volumes};
+use super::{health, launch, serve, wire};
+use crate::cli::Globals;
+use crate::exit::{Exit, Failure, OrFail, Outcome};
+use crate::world::{World, now};
+use crate::{layers, local};
 
-/// How long a process may take to stop before it is killed, as docker has it.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// What is to run.
-pub(crate) struct Job {
-    /// The image's config.
-    pub(crate) config: wharf_oci::ContainerConfig,
-    /// Its layers, unpacked, the base first.
-    pub(crate) lowers: Vec<PathBuf>,
-    /// What was typed over the config.
-    pub(crate) overrides: Overrides,
-    /// The host's network instead of one of its own.
-    pub(crate) host_network: bool,
-    /// Directories and files of the host.
-    pub(crate) binds: Vec<Mount>,
-    /// Ports, already taken on the host.
-    pub(crate) ports: Vec<(Publish, TcpListener)>,
+/// What a supervisor says when it has tried to start its container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Said {
+    Started,
+    Failed { code: i32, why: String },
 }
 
-/// Runs `job` to its end and gives the exit code. Output is kept, and shown where `show` says so.
-pub(crate) fn supervise(
-    world: &World,
-    job: Job,
-    container: &mut Container,
-    held: &Held,
-    show: bool,
-) -> Result<u8, Failure> {
-    let scratch = Scratch::new(&world.data_dir, job.lowers)?;
-    let account = {
-        let view = scratch.view(world.sandbox())?;
-        launch::account(&job.config, &job.overrides, &view)?
+/// One container, as the threads of its supervisor share it.
+pub(crate) struct Supervisor {
+    container: Mutex<Container>,
+    held: Held,
+    spec: Spec,
+    sinks: Sinks,
+    current: Mutex<Option<Arc<Running>>>,
+    /// Somebody wants it to end: it is not started again.
+    down: AtomicBool,
+}
+
+impl Supervisor {
+    /// The process, while it runs.
+    pub(crate) fn running(&self) -> Option<Arc<Running>> {
+        lock(&self.current).clone()
+    }
+
+    pub(crate) fn sinks(&self) -> &Sinks {
+        &self.sinks
+    }
+
+    /// What the container was started with.
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The container is not to be started again.
+    pub(crate) fn stay_down(&self) {
+        self.down.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn rename(&self, name: String) {
+        self.note(|container| container.name = name);
+    }
+
+    pub(crate) fn stop_timeout(&self) -> Option<u64> {
+        lock(&self.container).host.stop_timeout
+    }
+
+    /// Changes what is known, also for everybody who reads the directory.
+    fn note(&self, change: impl FnOnce(&mut Container)) {
+        let mut container = lock(&self.container);
+        change(&mut container);
+        // A full disk must not stop the service.
+        let _ = self.held.save(&container);
+    }
+}
+
+/// Supervises the container with this ID, which exists and does not run.
+pub(crate) fn run(id: &str, globals: &Globals) -> Outcome {
+    // The session of whoever started it ends, and the container does not.
+    let _ = rustix::process::setsid();
+    let world = World::sandboxed(globals)?;
+    let containers = Containers::new(&world.data_dir);
+    let held = containers.hold(id)?;
+    let container = containers.read(id)?;
+    let Prepared { spec, network, ports, scratch } = prepare(&world, &container, held.directory())?;
+    // From now on it is the container that keeps its image.
+    world.release();
+    let log = Arc::new(Mutex::new(Log::open(&containers.log(&container))?));
+    let listener = wire::listen(held.directory()).context("listening in the container's directory")?;
+    let supervisor = Arc::new(Supervisor {
+        container: Mutex::new(container.clone()),
+        held,
+        spec,
+        sinks: Sinks::default(),
+        current: Mutex::default(),
+        down: AtomicBool::new(false),
+    });
+    serve::serve(listener, supervisor.clone());
+    stop_on_signals(&world, &supervisor);
+
+    println_to_starter("ready")?;
+    let mut go = String::new();
+    std::io::stdin().read_line(&mut go)?;
+    if go.is_empty() {
+        // Who wanted it started has gone away.
+        return Ok(Exit::Environment);
+    }
+    let first = spawn(&world, &supervisor, &log, &network);
+    let bound = ports.iter().map(|port| port.bound).collect();
+    let said = match &first {
+        Ok(_) => Said::Started,
+        Err(error) => Said::Failed { code: exec::start_code(error), why: error.to_string() },
     };
-    let hostname = &container.id[..12];
-    let mut spec = launch::spec(&job.config, &job.overrides, &account, &scratch, hostname)?;
-    spec.network = if job.host_network { Network::Host } else { Network::Isolated };
-    spec.mounts.extend(job.binds);
-
-    let log = Mutex::new(held.log()?);
-    let mut process = world.sandbox().spawn(&spec)?;
-    let (_, readers) = output::follow(&mut process, move |line| write_line(&log, line, show));
-    let process = Arc::new(process);
-    for (publish, listener) in job.ports {
-        forward::serve(listener, publish.inside, process.clone());
+    match &said {
+        Said::Started => supervisor.note(|container| container.state.ports = bound),
+        Said::Failed { code, why } => supervisor.note(|container| {
+            container.state.status = Status::Created;
+            container.state.exit_code = *code;
+            container.state.error.clone_from(why);
+        }),
     }
-    stop_on_signals(world, &process);
-    let status = process.wait()?;
-    readers.into_iter().for_each(|reader| drop(reader.join()));
-    let code = exit_code(status);
-    container.exit_code = Some(i32::from(code));
-    held.save(container)?;
-    Ok(code)
+    if let (Ok(_), Some((network, address))) = (&first, &network) {
+        forward::serve(ports, network.clone(), *address, || true);
+    }
+    println_to_starter(&serde_json::to_string(&said)?)?;
+    leave_the_streams()?;
+
+    if let Ok(round) = first {
+        let code = rounds(&world, &supervisor, &log, &network, round);
+        // The state comes before the news, so that whoever hears of the end finds it written down.
+        supervisor.sinks.end(code);
+    }
+    drop(scratch);
+    if container.host.auto_remove {
+        forget(&containers, &container, &Volumes::new(&world.data_dir))?;
+    }
+    Ok(Exit::Done)
 }
 
-fn write_line(log: &Mutex<File>, line: &str, show: bool) {
-    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-    // A full disk must not stop the service; its output is what is lost.
-    let _ = writeln!(log, "{line}");
-    if show {
-        let _ = writeln!(std::io::stdout(), "{line}");
+/// Forgets a container with the volumes that were made for it alone.
+pub(crate) fn forget(
+    containers: &Containers,
+    container: &Container,
+    volumes: &Volumes,
+) -> Result<(), Failure> {
+    for mount in container.host.mounts.iter().filter(|mount| mount.anonymous) {
+        // It may be gone already.
+        let _ = volumes.remove(&mount.source);
+    }
+    containers.remove(&container.id)
+}
+
+struct Prepared {
+    spec: Spec,
+    /// A network of its own, and the container's address in it.
+    network: Option<(NetworkNamespace, Ipv4Addr)>,
+    ports: Vec<Reserved>,
+    scratch: Scratch,
+}
+
+/// Everything that can be done before the container is started.
+fn prepare(world: &World, container: &Container, directory: &Path) -> Result<Prepared, Failure> {
+    let host = &container.host;
+    let digest = container.digest.parse().or_usage()?;
+    let descriptor = world.store.manifest_descriptor(Name::Digest(&digest))?;
+    let descriptor =
+        descriptor.ok_or_else(|| anyhow!("the image {} is not on this machine any more", container.image))?;
+    let image = local::open(&world.store, &descriptor, &Platform::host())?;
+    let lowers = layers::unpack(world, &image)?;
+    let scratch = Scratch::of_container(directory, lowers, !host.auto_remove)?;
+    let workdir = Path::new(&container.config.working_dir);
+    let (account, mounts, has_workdir) = {
+        let view = scratch.view(world.sandbox())?;
+        let account = launch::account(&container.config.user, &view)?;
+        let mounts = volume::prepare(&host.mounts, &Volumes::new(&world.data_dir), &view)?;
+        (account, mounts, workdir.as_os_str().is_empty() || view.metadata(workdir).is_some())
+    };
+    if !has_workdir {
+        scratch.make_directory(world.sandbox(), workdir)?;
+    }
+    let mut spec = launch::spec(&container.config, &account, scratch.root(), container.hostname())?;
+    let mut ports = Vec::new();
+    let mut network = None;
+    let mut resolvers = host.dns.clone();
+    spec.network = match host.network {
+        Mode::Host => Network::Host,
+        Mode::None => Network::Isolated,
+        Mode::Bridge => {
+            for publish in &host.publish {
+                ports.extend(forward::reserve(publish)?);
+            }
+            let own = world.sandbox().network()?;
+            let address = Ipv4Addr::LOCALHOST;
+            network = Some((own.clone(), address));
+            Network::Of(own)
+        }
+    };
+    resolvers.dedup();
+    spec.mounts = launch::network_files(container.hostname(), &host.extra_hosts, &resolvers);
+    spec.mounts.extend(mounts);
+    spec.init = host.init;
+    spec.readonly = host.read_only;
+    spec.security = if host.privileged { Security::Insecure } else { Security::Default };
+    spec.capabilities = Capabilities::adjusted(&host.cap_add, &host.cap_drop).or_usage()?;
+    spec.limits = Limits {
+        memory: host.memory,
+        cpu: host.nano_cpus.map(|nano| CpuQuota {
+            quota: Duration::from_nanos(nano / 10),
+            period: Duration::from_millis(100),
+        }),
+        pids: host.pids_limit,
+    };
+    spec.ulimits = host.ulimits.iter().map(|text| crate::building::ulimit(text)).collect::<Result<_, _>>()?;
+    spec.shm_size = host.shm_size.unwrap_or(spec.shm_size);
+    spec.terminal = host.tty;
+    spec.stdin = if host.open_stdin && !host.tty { Stdio::Piped } else { Stdio::Null };
+    if host.tty {
+        launch::default_variable(&mut spec.env, "TERM", "xterm");
+    }
+    Ok(Prepared { spec, network, ports, scratch })
+}
+
+/// One run of the container's process, and who reads what it says.
+struct Round {
+    running: Arc<Running>,
+    readers: Vec<std::thread::JoinHandle<()>>,
+}
+
+fn spawn(
+    world: &World,
+    supervisor: &Arc<Supervisor>,
+    log: &Arc<Mutex<Log>>,
+    _network: &Option<(NetworkNamespace, Ipv4Addr)>,
+) -> Result<Round, wharf_sandbox::Error> {
+    let process = world.sandbox().spawn(&supervisor.spec)?;
+    let pid = process.pid();
+    let taken = Running::new(process);
+    let (running, output) = taken.map_err(|source| wharf_sandbox::Error::Host {
+        action: "taking over the container's terminal".to_owned(),
+        source,
+    })?;
+    let running = Arc::new(running);
+    *lock(&supervisor.current) = Some(running.clone());
+    let cutters = Arc::new(Mutex::new([Cutter::new("stdout"), Cutter::new("stderr")]));
+    let (sinks, log) = (supervisor.sinks.clone(), log.clone());
+    let readers = output.follow(move |name, bytes| {
+        {
+            let (mut cutters, mut log) = (lock(&cutters), lock(&log));
+            let cutter = &mut cutters[usize::from(name == "stderr")];
+            match bytes {
+                [] => cutter.finish(&mut log),
+                bytes => cutter.take(bytes, &mut log),
+            }
+        }
+        if !bytes.is_empty() {
+            sinks.say(&exec::frame(name, bytes));
+        }
+    });
+    let config = lock(&supervisor.container).config.clone();
+    let check = config.healthcheck.as_ref();
+    let args = check.and_then(|check| health::command_line(check, &config));
+    supervisor.note(|container| {
+        let state = &mut container.state;
+        (state.status, state.pid, state.supervisor) = (Status::Running, pid, std::process::id());
+        (state.started, state.finished) = (now().to_string(), String::new());
+        (state.exit_code, state.error, state.oom_killed) = (0, String::new(), false);
+        state.health = args.as_ref().map(|_| Health::default());
+    });
+    if let (Some(args), Some(check)) = (args, check) {
+        let (rhythm, supervisor, running) = (health::Rhythm::of(check), supervisor.clone(), running.clone());
+        std::thread::spawn(move || {
+            health::watch(&running.process, &args, &rhythm, &supervisor.spec, |health| {
+                supervisor.note(|container| container.state.health = Some(health));
+            });
+        });
+    }
+    Ok(Round { running, readers })
+}
+
+/// Runs the container's process until it has ended for good; gives the exit code.
+fn rounds(
+    world: &World,
+    supervisor: &Arc<Supervisor>,
+    log: &Arc<Mutex<Log>>,
+    network: &Option<(NetworkNamespace, Ipv4Addr)>,
+    mut round: Round,
+) -> i32 {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let code = round.running.process.wait().map_or(255, exit_code);
+        let out_of_memory = round.running.process.out_of_memory();
+        round.readers.into_iter().for_each(|reader| drop(reader.join()));
+        *lock(&supervisor.current) = None;
+        let again = {
+            let container = lock(&supervisor.container);
+            !supervisor.down.load(Ordering::SeqCst)
+                && wants_restart(container.host.restart, code, container.state.restarts)
+        };
+        supervisor.note(|container| {
+            let state = &mut container.state;
+            state.status = if again { Status::Restarting } else { Status::Exited };
+            (state.exit_code, state.oom_killed, state.pid) = (code, out_of_memory, 0);
+            state.finished = now().to_string();
+            if !again {
+                state.ports.clear();
+            }
+        });
+        if !again {
+            return code;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_secs(60));
+        if supervisor.down.load(Ordering::SeqCst) {
+            supervisor.note(|container| container.state.status = Status::Exited);
+            return code;
+        }
+        match spawn(world, supervisor, log, network) {
+            Ok(next) => round = next,
+            Err(error) => {
+                supervisor.note(|container| {
+                    container.state.status = Status::Exited;
+                    container.state.error = error.to_string();
+                });
+                return exec::start_code(&error);
+            }
+        }
+        supervisor.note(|container| container.state.restarts += 1);
     }
 }
 
-/// SIGTERM and SIGINT to wharf ask the process to stop, and kill it when it does not.
-fn stop_on_signals(world: &World, process: &Arc<Process>) {
-    let process = process.clone();
+/// Whether a container that ended like this is started again.
+fn wants_restart(policy: Restart, code: i32, restarts: u32) -> bool {
+    match policy {
+        Restart::No => false,
+        Restart::Always | Restart::UnlessStopped => true,
+        Restart::OnFailure(most) => code != 0 && (most == 0 || restarts < most),
+    }
+}
+
+/// SIGTERM and SIGINT to the supervisor ask the process to stop, and kill it when it does not.
+fn stop_on_signals(world: &World, supervisor: &Arc<Supervisor>) {
+    const GRACE: Duration = Duration::from_secs(10);
+    let supervisor = supervisor.clone();
     world.runtime.spawn(async move {
         let (Ok(mut term), Ok(mut interrupt)) =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -94,12 +361,45 @@ fn stop_on_signals(world: &World, process: &Arc<Process>) {
             return;
         };
         tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
-        tokio::task::spawn_blocking(move || drop(process.stop(GRACE)));
+        supervisor.stay_down();
+        if let Some(running) = supervisor.running() {
+            tokio::task::spawn_blocking(move || drop(running.process.stop(GRACE)));
+        }
     });
 }
 
-/// The exit code as shells and docker give it.
-fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    u8::try_from(code).unwrap_or(u8::MAX)
+fn println_to_starter(line: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .context("answering whoever started the container")?;
+    Ok(())
+}
+
+/// Lets go of the streams of whoever started it, who may wait for their end.
+fn leave_the_streams() -> Result<(), Failure> {
+    let null =
+        std::fs::File::options().read(true).write(true).open("/dev/null").context("opening /dev/null")?;
+    rustix::stdio::dup2_stdin(null.as_fd())?;
+    rustix::stdio::dup2_stdout(null.as_fd())?;
+    rustix::stdio::dup2_stderr(null.as_fd())?;
+    Ok(())
+}
+
+/// A thread that panicked while it held one of these locks left the value whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_docker_s() {
+        assert!(!wants_restart(Restart::No, 1, 0));
+        assert!(wants_restart(Restart::Always, 0, 100));
+        assert!(wants_restart(Restart::OnFailure(0), 1, 100) && !wants_restart(Restart::OnFailure(0), 0, 0));
+        assert!(wants_restart(Restart::OnFailure(2), 1, 1) && !wants_restart(Restart::OnFailure(2), 1, 2));
+    }
 }

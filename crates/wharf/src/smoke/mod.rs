@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use wharf_oci::Digest;
 use wharf_sandbox::{Network, Process, Sandbox};
 
-use crate::container::launch::{self, Overrides};
+use crate::container::launch;
 use crate::container::output::{self, Tail};
 use crate::container::root::{Scratch, View};
 use crate::exit::Failure;
@@ -21,6 +21,9 @@ pub(crate) use plan::Plan;
 
 /// How long a process may take to stop when it is asked to.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// What a process under test is told to be called.
+const HOSTNAME: &str = "smoke";
 
 /// Where the image comes from and where its changes may go.
 pub(crate) struct Subject<'a> {
@@ -62,8 +65,10 @@ pub(crate) fn run(
 ) -> Result<Report, Failure> {
     let scratch = Scratch::new(subject.data_dir, subject.lowers)?;
     let view = scratch.view(sandbox)?;
-    let account = launch::account(subject.config, &Overrides::default(), &view)?;
-    let mut spec = launch::spec(subject.config, &Overrides::default(), &account, &scratch, "smoke")?;
+    let account = launch::account(&subject.config.user, &view)?;
+    let mut spec = launch::spec(subject.config, &account, scratch.root(), HOSTNAME)?;
+    spec.mounts = launch::network_files(HOSTNAME, &[], &[]);
+    spec.init = true;
     spec.network = Network::Isolated;
 
     let started = Instant::now();

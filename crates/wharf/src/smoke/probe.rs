@@ -7,7 +7,7 @@ use wharf_oci::{ContainerConfig, Healthcheck};
 use wharf_sandbox::{ExecSpec, Process, Spec};
 
 use super::Illness;
-use crate::container::output;
+use crate::container::{health, output};
 use crate::output::size;
 
 /// Between two questions.
@@ -82,7 +82,7 @@ pub(super) fn healthcheck(
     config: &ContainerConfig,
     spec: &Spec,
 ) -> Result<Option<()>, Illness> {
-    let Some(args) = command(check, config) else { return Ok(None) };
+    let Some(args) = health::command_line(check, config) else { return Ok(None) };
     let shown = args.join(" ");
     let mut exec = ExecSpec::new(args);
     exec.env = spec.env.clone();
@@ -104,17 +104,5 @@ pub(super) fn healthcheck(
         Some(status) if status.success() => Ok(Some(())),
         Some(status) => Err(ill(format!("says no ({status}): {}", tail.lines().join("\n    | ")))),
         None => Err(ill(format!("does not end within {}", size::duration(timeout)))),
-    }
-}
-
-fn command(check: &Healthcheck, config: &ContainerConfig) -> Option<Vec<String>> {
-    let (kind, rest) = check.test.as_deref()?.split_first()?;
-    match kind.as_str() {
-        "CMD" => Some(rest.to_vec()),
-        "CMD-SHELL" => {
-            let shell = config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
-            Some([shell, rest.to_vec()].concat())
-        }
-        _ => None,
     }
 }

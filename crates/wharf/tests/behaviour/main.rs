@@ -15,6 +15,8 @@ mod meta;
 mod publishing;
 mod registries;
 mod scan;
+mod docker;
+mod docker_containers;
 mod ship;
 mod storage;
 mod web;
