@@ -139,7 +139,11 @@ fn a_service_is_published_watched_asked_and_stopped() {
     assert!(busy.stderr.contains("container is running"), "{}", busy.stderr);
     assert_eq!(docker.ok(&["stop", "-t", "0", "web"]), "web\n");
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
-    assert!(docker.ok(&["ps", "-a", "--format", "{{.Status}}"]).starts_with("Exited (137)"));
+    assert!(
+        docker
+            .ok(&["ps", "-a", "--filter", "name=web", "--format", "{{.Status}}"])
+            .starts_with("Exited (137)")
+    );
     assert_eq!(docker.ok(&["wait", "web"]), "137\n");
     docker.ok(&["rename", "web", "old"]);
     docker.ok(&["start", "old"]);
@@ -176,13 +180,9 @@ fn logs_keep_streams_apart_and_can_be_followed() {
     let script = "echo one; echo two >&2; echo three; read line; echo $line";
     let Some(docker) = Docker::with("") else { skip!("{WHY}") };
     docker.ok(&["run", "-d", "-i", "--name", "talk", "it:1", "sh", "-c", script]);
-    until("it has said three lines", || docker.run(&["logs", "talk"]).stdout == "one\nthree\n");
-    let logs = docker.run(&["logs", "talk"]);
-    assert_eq!((logs.stdout.as_str(), logs.stderr.as_str()), ("one\nthree\n", "two\n"));
-    assert_eq!(docker.ok(&["logs", "--tail", "1", "talk"]), "three\n");
+    let said = || docker.run(&["logs", "talk"]);
+    until("it has said three lines", || said().stdout == "one\nthree\n" && said().stderr == "two\n");
     assert_eq!(docker.ok(&["logs", "--until", "2001-01-01", "talk"]), "");
-    let stamped = docker.ok(&["logs", "-t", "-n1", "talk"]);
-    assert!(stamped.starts_with("20") && stamped.ends_with("Z three\n"), "{stamped}");
     let mut follower =
         docker.command(&["logs", "-f", "--tail", "0", "talk"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut attached =
@@ -192,6 +192,9 @@ fn logs_keep_streams_apart_and_can_be_followed() {
     follower.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(said, "said\n", "and the end of it ends the following");
     assert!(follower.wait().unwrap().success() && attached.wait().unwrap().success());
+    assert_eq!(docker.ok(&["logs", "--tail", "1", "talk"]), "said\n");
+    let stamped = docker.ok(&["logs", "-t", "-n1", "talk"]);
+    assert!(stamped.starts_with("20") && stamped.ends_with("Z said\n"), "{stamped}");
     assert_eq!(docker.run(&["exec", "talk", "true"]).code, 1, "it does not run any more");
 }
 
