@@ -10,6 +10,8 @@ mod build;
 mod cache;
 mod command_line;
 mod container;
+mod docker;
+mod docker_containers;
 mod lint;
 mod meta;
 mod publishing;
