@@ -17,8 +17,6 @@ mod meta;
 mod publishing;
 mod registries;
 mod scan;
-mod docker;
-mod docker_containers;
 mod ship;
 mod storage;
 mod web;
