@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use crate::archive::{EntryKind, TarReader};
 use crate::blob::{self, Blob};
 use crate::findings::Finding;
-use crate::image::{FileRecord, LayerReport};
+use crate::image::{DirectoryRecord, FileRecord, LayerReport};
 use crate::inventory::Catalog;
 use crate::model;
 use crate::scan::Options;
@@ -17,12 +17,16 @@ const HEAD: usize = 4096;
 /// The largest file that the inventory reads: a program, or a jar.
 const MAX_METADATA: u64 = 4 << 30;
 
+/// How many directories down from the root are kept.
+const NEAR: usize = 3;
+
 /// Looks at files and keeps what it learns.
 #[derive(Debug)]
 pub(crate) struct Examiner<'a> {
     options: &'a Options,
     catalog: Catalog,
     files: Vec<FileRecord>,
+    directories: Vec<DirectoryRecord>,
     whiteouts: Vec<String>,
     opaques: Vec<String>,
     findings: Vec<Finding>,
@@ -34,6 +38,7 @@ impl<'a> Examiner<'a> {
             options,
             catalog: Catalog::default(),
             files: Vec::new(),
+            directories: Vec::new(),
             whiteouts: Vec::new(),
             opaques: Vec::new(),
             findings: Vec::new(),
@@ -51,7 +56,12 @@ impl<'a> Examiner<'a> {
             } else if let Some(removed) = name.strip_prefix(".wh.") {
                 let path = if parent.is_empty() { removed.to_owned() } else { format!("{parent}/{removed}") };
                 self.whiteouts.push(path);
-            } else if matches!(entry.kind, EntryKind::File | EntryKind::HardLink) {
+            } else if entry.kind == EntryKind::Directory {
+                if entry.path.matches('/').count() < NEAR {
+                    let (mode, uid) = (entry.mode, entry.uid);
+                    self.directories.push(DirectoryRecord { path: entry.path, mode, uid });
+                }
+            } else if matches!(entry.kind, EntryKind::File | EntryKind::HardLink | EntryKind::Symlink) {
                 self.files.push(FileRecord { path: entry.path.clone(), size: entry.size });
                 if entry.kind == EntryKind::File {
                     self.stream(&entry.path, entry.size, &mut reader)?;
@@ -127,6 +137,7 @@ impl<'a> Examiner<'a> {
         LayerReport {
             version: LayerReport::VERSION,
             files: self.files,
+            directories: self.directories,
             whiteouts: self.whiteouts,
             opaques: self.opaques,
             package_files: self.catalog.files,

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use wharf_oci::{Descriptor, Digest, ImageConfig, Manifest};
 
-pub use layer::{FileRecord, LayerReport};
+pub use layer::{DirectoryRecord, FileRecord, LayerReport};
 pub(crate) use merge::Stack;
 pub(crate) use provenance::Provenance;
 
@@ -37,4 +37,6 @@ pub struct DockerfileSource<'a> {
     pub path: &'a str,
     /// Its text.
     pub text: &'a [u8],
+    /// Whether there is a .dockerignore for it, where that is known.
+    pub has_ignore_file: Option<bool>,
 }

@@ -26,6 +26,7 @@ mod model;
 pub mod osv;
 pub mod output;
 mod pickle;
+mod practice;
 mod saved;
 mod scan;
 mod secrets;
@@ -33,17 +34,19 @@ mod shelf;
 pub mod suppress;
 mod version;
 mod vulnerabilities;
+mod waste;
 
 pub use error::Error;
 pub use findings::{
     Advisory, Finding, Kind, LayerRef, Location, Outcome, Policy, Report, Severity, Suppression, Thresholds,
     Unfixed, Verdict,
 };
-pub use image::{DockerfileSource, Image, LayerReport, OpenBlob};
+pub use image::{DirectoryRecord, DockerfileSource, Image, LayerReport, OpenBlob};
 pub use inventory::{Distribution, Found, Inventory, Package, PackageFile, SourcePackage, System};
 pub use licences::LicenceRules;
 pub use osv::{Database, DatabaseError, Ecosystem};
 pub use saved::SavedImage;
-pub use scan::{Checks, Options, assemble, bytes, directory, file, image, read_layer};
+pub use scan::{Checks, Options, assemble, bytes, directory, file, image, read_layer, rematch};
 pub use shelf::Shelf;
 pub use suppress::{SuppressError, Suppressions};
+pub use waste::{LayerWaste, PathWaste, Waste, waste};

@@ -10,7 +10,7 @@ use crate::archive::Codec;
 use crate::examine::Examiner;
 use crate::findings::{Finding, Report, Subject};
 use crate::image::{Image, LayerReport, OpenBlob, Provenance, Stack};
-use crate::{Database, Error, LicenceRules, Shelf, licences, secrets, vulnerabilities};
+use crate::{Database, Error, Inventory, LicenceRules, Shelf, licences, practice, secrets, vulnerabilities};
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +156,16 @@ pub fn assemble(image: &Image<'_>, layers: &[LayerReport], options: &Options, da
         report.findings.extend(secrets::scan_config(image.config));
     }
     let provenance = Provenance::new(image.config, image.dockerfile);
+    if options.checks.config {
+        report.findings.extend(image.dockerfile.into_iter().flat_map(practice::dockerfile));
+        report.findings.extend(practice::image::check(&practice::image::Subject {
+            config: &image.config.config,
+            layers,
+            stack: &stack,
+            digests: &digests,
+            provenance: &provenance,
+        }));
+    }
     for finding in &mut report.findings {
         place(finding, &provenance, &digests);
     }
@@ -198,6 +208,7 @@ fn judge_packages(report: &mut Report, options: &Options, database: &Database) {
 pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<Report, Error> {
     let mut examiner = Examiner::new(options);
     let mut open = vec![path.to_owned()];
+    let mut dockerfiles = Vec::new();
     while let Some(directory) = open.pop() {
         let failed = |source| Error::Path { path: directory.clone(), source };
         let mut entries =
@@ -211,10 +222,60 @@ pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<
             } else if kind.is_file() {
                 let relative = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
                 examine(&mut examiner, &file, &relative)?;
+                if options.checks.config && is_dockerfile(Path::new(&relative)) {
+                    dockerfiles.push(file);
+                }
             }
         }
     }
-    Ok(finish(path, &[examiner.finish()], options, database))
+    let mut report = finish(path, &[examiner.finish()], options, database);
+    for file in dockerfiles {
+        let relative = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
+        report.findings.extend(dockerfile(&file, &relative)?);
+    }
+    report.sort();
+    Ok(report)
+}
+
+/// What is remarkable about a Dockerfile on disk.
+fn dockerfile(file: &Path, name: &str) -> Result<Vec<Finding>, Error> {
+    let text = fs::read(file).map_err(|source| Error::Path { path: file.to_owned(), source })?;
+    let beside = |name: &str| file.with_file_name(name).is_file();
+    let own =
+        file.file_name().map(|own| format!("{}.dockerignore", own.to_string_lossy())).unwrap_or_default();
+    let has_ignore_file = Some(beside(".dockerignore") || beside(&own));
+    Ok(practice::dockerfile(crate::image::DockerfileSource { path: name, text: &text, has_ignore_file }))
+}
+
+/// Whether a file is a Dockerfile by its name; those of installed packages are nobody's here.
+fn is_dockerfile(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let foreign = path.components().any(|part| {
+        ["node_modules", "site-packages", "dist-packages", ".git"]
+            .iter()
+            .any(|name| part.as_os_str() == *name)
+    });
+    let named = matches!(name.as_str(), "dockerfile" | "containerfile")
+        || name.starts_with("dockerfile.") && !name.ends_with(".dockerignore")
+        || name.ends_with(".dockerfile");
+    named && !foreign
+}
+
+/// A report on an image of which only the inventory is known, against a database that may know more by now. Nothing but
+/// packages is judged.
+pub fn rematch(
+    name: &str,
+    digest: &str,
+    inventory: Inventory,
+    options: &Options,
+    database: &Database,
+) -> Report {
+    let subject = Subject { name: name.to_owned(), digest: Some(digest.to_owned()), platform: None };
+    let checks = Checks { vulnerabilities: true, licences: options.checks.licences, ..Checks::NONE };
+    let mut report = Report { subject, checks, inventory, ..Report::default() };
+    judge_packages(&mut report, &Options { checks, ..options.clone() }, database);
+    report.sort();
+    report
 }
 
 /// Looks at one file: a model, or a document that may hold secrets. Findings name it as `path` does.
@@ -224,8 +285,14 @@ pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<
 pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
     let mut examiner = Examiner::new(options);
     let name = path.to_string_lossy();
-    examine(&mut examiner, path, name.strip_prefix("./").unwrap_or(&name))?;
-    Ok(finish(path, &[examiner.finish()], options, &Database::default()))
+    let name = name.strip_prefix("./").unwrap_or(&name);
+    examine(&mut examiner, path, name)?;
+    let mut report = finish(path, &[examiner.finish()], options, &Database::default());
+    if options.checks.config && is_dockerfile(path) {
+        report.findings.extend(dockerfile(path, name)?);
+        report.sort();
+    }
+    Ok(report)
 }
 
 /// Looks at one file that is in memory, as if it lay at `name`: a model, or a document that may hold secrets.

@@ -37,13 +37,18 @@ fn image() -> TestImage {
     )
 }
 
+/// What is not about how the image is put together, which has tests of its own.
+fn packages() -> Options {
+    Options { checks: Checks { config: false, ..Checks::default() }, ..Options::default() }
+}
+
 fn database() -> Database {
     Database::open(&fixture::path("osv")).unwrap()
 }
 
 #[test]
 fn packages_become_findings_at_their_dockerfile_line() {
-    let report = image().scan(&Options::default(), &database());
+    let report = image().scan(&packages(), &database());
     assert_eq!(report.inventory.packages.len(), 4);
     assert_eq!(report.inventory.distribution.as_ref().unwrap().id, "debian");
     let brief: Vec<_> = report
@@ -75,21 +80,21 @@ fn packages_become_findings_at_their_dockerfile_line() {
 
 #[test]
 fn a_compressed_layer_is_the_same_layer() {
-    let plain = image().scan(&Options::default(), &database());
-    let zipped = image().compressed().scan(&Options::default(), &database());
+    let plain = image().scan(&packages(), &database());
+    let zipped = image().compressed().scan(&packages(), &database());
     assert_eq!(plain.findings.len(), zipped.findings.len());
     assert_eq!(plain.inventory, zipped.inventory);
 }
 
 #[test]
 fn without_advisories_or_packages_there_is_no_pass() {
-    let none = image().scan(&Options::default(), &Database::default());
+    let none = image().scan(&packages(), &Database::default());
     assert_eq!(Policy::default().judge(&none).outcome, Outcome::Unjudged);
-    let empty = TestImage::new("FROM scratch\n", &[]).scan(&Options::default(), &database());
+    let empty = TestImage::new("FROM scratch\n", &[]).scan(&packages(), &database());
     assert_eq!(Policy::default().judge(&empty).outcome, Outcome::Unjudged);
     let unknown =
         TestImage::new("FROM x\n", &[("# base", tar(&[("var/lib/dpkg/status", STATUS.as_bytes())]))]);
-    let report = unknown.scan(&Options::default(), &database());
+    let report = unknown.scan(&packages(), &database());
     assert!(report.unjudged[0].contains("unknown distribution"), "{:?}", report.unjudged);
     let only_models = Options { checks: Checks { models: true, ..Checks::NONE }, ..Options::default() };
     let report = image().scan(&only_models, &Database::default());
@@ -100,13 +105,13 @@ fn without_advisories_or_packages_there_is_no_pass() {
 fn a_broken_layer_is_an_error_that_names_it() {
     let mut broken = image();
     broken.layers[2].truncate(700);
-    let error = broken.try_scan(&Options::default(), &database()).unwrap_err();
+    let error = broken.try_scan(&packages(), &database()).unwrap_err();
     assert!(error.to_string().starts_with("reading layer sha256:"), "{error}");
 }
 
 #[test]
 fn reports_read_well_and_say_the_same() {
-    let report = image().scan(&Options::default(), &database());
+    let report = image().scan(&packages(), &database());
     let policy = Policy::at(Severity::Medium, Default::default());
     let table = output::table(&report, &policy);
     assert!(table.contains("Build on a newer base image (line 1: FROM debian:12)"), "{table}");
@@ -125,7 +130,7 @@ fn reports_read_well_and_say_the_same() {
 
 #[test]
 fn sarif_keeps_githubs_rules() {
-    let report = image().scan(&Options::default(), &database());
+    let report = image().scan(&packages(), &database());
     let text = output::sarif(&report, &Policy::default());
     let sarif: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
@@ -145,12 +150,12 @@ fn sarif_keeps_githubs_rules() {
         assert!(!result["message"]["text"].as_str().unwrap().is_empty());
         assert!(!result["partialFingerprints"]["primaryLocationLineHash"].as_str().unwrap().is_empty());
     }
-    let again = output::sarif(&image().scan(&Options::default(), &database()), &Policy::default());
+    let again = output::sarif(&image().scan(&packages(), &database()), &Policy::default());
     assert_eq!(text, again);
 }
 
 #[test]
 fn kinds_are_told_apart() {
-    let report = image().scan(&Options::default(), &database());
+    let report = image().scan(&packages(), &database());
     assert!(report.findings.iter().all(|finding| finding.kind == Kind::Vulnerability));
 }

@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Sbom(commands::sbom::Args),
     /// The advisories that scans judge by
     Db(commands::db::Args),
+    /// Match released images against new advisories, without pulling them
+    Watch(commands::watch::Args),
     /// Say what was shipped last, from which commit, with which model
     Status(commands::status::Args),
     /// List the images on this machine

@@ -11,6 +11,7 @@ const MAX_EXTENSION: u64 = 1 << 20;
 pub(crate) enum EntryKind {
     File,
     HardLink,
+    Symlink,
     Directory,
     Other,
 }
@@ -22,6 +23,9 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     pub(crate) kind: EntryKind,
     pub(crate) size: u64,
+    /// The permission bits.
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
 }
 
 /// Reads a tar stream; between two calls of [`Reader::next_entry`] it reads the entry's content.
@@ -89,10 +93,15 @@ impl<R: Read> Reader<R> {
                         b'0' | 0 | b'7' | b'S' if path.ends_with('/') => EntryKind::Directory,
                         b'0' | 0 | b'7' | b'S' => EntryKind::File,
                         b'1' => EntryKind::HardLink,
+                        b'2' => EntryKind::Symlink,
                         b'5' => EntryKind::Directory,
                         _ => EntryKind::Other,
                     };
-                    return Ok(Some(Entry { path: relative(&path), kind, size }));
+                    // What is no number there is nobody's.
+                    let field =
+                        |range: std::ops::Range<usize>| number(&header[range]).unwrap_or_default() as u32;
+                    let (mode, uid) = (field(100..108) & 0o7777, field(108..116));
+                    return Ok(Some(Entry { path: relative(&path), kind, size, mode, uid }));
                 }
             }
         }

@@ -68,6 +68,9 @@ pub struct Finding {
     /// The advisory, where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub advisory: Option<Advisory>,
+    /// Who found it, where several engines were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub engines: Vec<String>,
     /// Who has answered for it, where somebody has: it is then counted, and neither listed nor judged.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub suppressed: Option<Suppression>,
@@ -147,6 +150,7 @@ impl Finding {
             location: None,
             package: None,
             advisory: None,
+            engines: Vec::new(),
             suppressed: None,
             fingerprint: String::new(),
         };
@@ -155,7 +159,7 @@ impl Finding {
     }
 
     /// Works the fingerprint out again, after the path, the member or the package was set.
-    pub(crate) fn sealed(mut self) -> Self {
+    pub fn sealed(mut self) -> Self {
         self.fingerprint = self.compute_fingerprint();
         self
     }

@@ -51,7 +51,7 @@ impl Report {
     }
 
     /// Brings the findings into their order: worst first, then by what they are about, then by place.
-    pub(crate) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
             let key = |f: &Finding| (f.kind, f.package.as_ref().map(|p| p.name.clone()));
             (b.severity.cmp(&a.severity)).then_with(|| key(a).cmp(&key(b))).then_with(|| {

@@ -12,8 +12,10 @@ use crate::inventory::{Distribution, PackageFile};
 pub struct LayerReport {
     /// [`LayerReport::VERSION`] when it was made; a report of another version is made anew.
     pub version: u32,
-    /// Every regular file and hard link.
+    /// Every regular file and link; a symbolic link has no size.
     pub files: Vec<FileRecord>,
+    /// Directories near the root, whose owner and mode decide who may enter.
+    pub directories: Vec<DirectoryRecord>,
     /// Paths that it removes from the layers below.
     pub whiteouts: Vec<String>,
     /// Directories that it empties of what the layers below have.
@@ -30,7 +32,18 @@ pub struct LayerReport {
 
 impl LayerReport {
     /// The version of this structure and of the rules that fill it.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
+}
+
+/// A directory of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryRecord {
+    /// Relative to the root of the image.
+    pub path: String,
+    /// The permission bits.
+    pub mode: u32,
+    /// Who owns it.
+    pub uid: u32,
 }
 
 /// A file of a layer.

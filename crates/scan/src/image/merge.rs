@@ -1,6 +1,6 @@
 //! What layers add up to: which files are still there at the top, and which layer brought what.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::LayerReport;
 use crate::findings::{Finding, LayerRef};
@@ -14,7 +14,7 @@ pub(crate) struct Stack<'a> {
 
 /// The paths of one layer.
 struct Indexed<'a> {
-    files: HashSet<&'a str>,
+    files: HashMap<&'a str, u64>,
     whiteouts: HashSet<&'a str>,
     opaques: HashSet<&'a str>,
 }
@@ -24,7 +24,7 @@ impl<'a> Stack<'a> {
         let indexed = layers
             .iter()
             .map(|layer| Indexed {
-                files: layer.files.iter().map(|file| file.path.as_str()).collect(),
+                files: layer.files.iter().map(|file| (file.path.as_str(), file.size)).collect(),
                 whiteouts: layer.whiteouts.iter().map(String::as_str).collect(),
                 opaques: layer.opaques.iter().map(String::as_str).collect(),
             })
@@ -35,6 +35,11 @@ impl<'a> Stack<'a> {
     /// The first layer above `layer` that removes or replaces the file at `path`.
     pub(crate) fn removed_in(&self, path: &str, layer: usize) -> Option<usize> {
         (layer + 1..self.layers.len()).find(|&above| self.indexed[above].hides(path))
+    }
+
+    /// Whether a layer below has a file of this size at this path.
+    pub(crate) fn has_below(&self, path: &str, size: u64, layer: usize) -> bool {
+        size > 0 && self.indexed[..layer].iter().any(|below| below.files.get(path) == Some(&size))
     }
 
     /// What the image consists of.
@@ -126,7 +131,7 @@ fn drop_repeated(packages: &mut Vec<Package>) {
 
 impl Indexed<'_> {
     fn hides(&self, path: &str) -> bool {
-        if self.files.contains(path) || self.whiteouts.contains(path) {
+        if self.files.contains_key(path) || self.whiteouts.contains(path) {
             return true;
         }
         let mut ancestors = std::iter::successors(parent(path), |p| parent(p));

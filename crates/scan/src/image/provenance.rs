@@ -48,6 +48,11 @@ impl Provenance {
         Self { layers }
     }
 
+    /// Whether the Dockerfile is known to be the one that made this image.
+    pub(crate) fn has_locations(&self) -> bool {
+        self.layers.iter().any(|origin| origin.location.is_some())
+    }
+
     /// Where a layer comes from.
     pub(crate) fn of(&self, layer: usize) -> Option<&Origin> {
         self.layers.get(layer)
@@ -142,7 +147,8 @@ mod tests {
     ];
 
     fn places(history: &[(&str, bool)]) -> Vec<Option<(u32, bool)>> {
-        let source = DockerfileSource { path: "Dockerfile", text: DOCKERFILE.as_bytes() };
+        let source =
+            DockerfileSource { path: "Dockerfile", text: DOCKERFILE.as_bytes(), has_ignore_file: None };
         let provenance = Provenance::new(&config(history), Some(source));
         provenance.layers.iter().map(|o| o.location.as_ref().map(|l| (l.line, o.base))).collect()
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use wharf_oci::{Platform, Reference};
+use wharf_oci::{Descriptor, Platform, Reference};
 use wharf_registry::{Name, Store};
 
 use crate::cli::Globals;
@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Print the manifest or index as the registry has it, byte for byte
     #[arg(long)]
     raw: bool,
+    /// Show the bytes that are for nothing: written again or deleted by a later layer, or there already
+    #[arg(long, conflicts_with_all = ["raw", "remote"])]
+    waste: bool,
     /// Ask the registry, even where the image is on this machine
     #[arg(long)]
     remote: bool,
@@ -35,7 +38,15 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         Some(named) => {
             let platform = args.platform.clone().unwrap_or_else(Platform::host);
             let image = local::open(&world.store, &named.descriptor, &platform)?;
+            if args.waste {
+                waste(&world, &args.image, &image)?;
+                return Ok(Exit::Done);
+            }
             output::print_json(&describe(&world, &named, &image)?)?;
+        }
+        None if args.waste => {
+            let missing = anyhow::anyhow!("there is no image `{}` on this machine", args.image);
+            return Err(Failure::from(missing).hint(format!("bring it here: wharf pull {}", args.image)));
         }
         None => remote(&world, &args)?,
     }
@@ -87,4 +98,48 @@ fn remote(world: &World, args: &Args) -> Result<(), Failure> {
 
 fn text(bytes: Vec<u8>) -> Result<String, Failure> {
     Ok(String::from_utf8(bytes).context("the document is not UTF-8")?)
+}
+
+/// Reads every layer, and says what is for nothing.
+fn waste(world: &World, name: &str, image: &local::Image) -> Result<(), Failure> {
+    let subject = wharf_scan::Image {
+        name,
+        digest: &image.descriptor.digest,
+        manifest: &image.manifest,
+        config: &image.config,
+        dockerfile: None,
+    };
+    let open = |blob: &Descriptor| -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        Ok(Box::new(world.store.open_blob(&blob.digest).map_err(std::io::Error::other)?))
+    };
+    let waste = wharf_scan::waste(&subject, &open)?;
+    if world.globals.json {
+        return output::print_json(&waste);
+    }
+    let bytes = output::size::bytes;
+    let mut text = format!(
+        "{name}: {} in files, {} hidden, {} there already; efficiency {:.1} %\n\n",
+        bytes(waste.total),
+        bytes(waste.hidden),
+        bytes(waste.duplicate),
+        waste.efficiency * 100.0
+    );
+    text.push_str("LAYER         SIZE        OVERWRITTEN  DELETED     DUPLICATE   CREATED BY\n");
+    for layer in &waste.layers {
+        let created: String =
+            layer.created_by.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+        let digest = wharf_oci::digest::short(&layer.digest, 12);
+        let [size, over, deleted, duplicate] =
+            [layer.size, layer.overwritten, layer.deleted, layer.duplicate].map(bytes);
+        text.push_str(&format!(
+            "{digest:<12}  {size:<10}  {over:<11}  {deleted:<10}  {duplicate:<10}  {created}\n"
+        ));
+    }
+    if !waste.paths.is_empty() {
+        text.push_str("\nBYTES       PATH\n");
+    }
+    for path in &waste.paths {
+        text.push_str(&format!("{:<10}  {} ({})\n", bytes(path.bytes), path.path, path.why));
+    }
+    output::print(&text)
 }

@@ -31,6 +31,7 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod system;
 pub(crate) mod tag;
+pub(crate) mod watch;
 pub(crate) mod workflow;
 
 use crate::cli::{Cli, Command};
@@ -48,6 +49,7 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Scan(args) => scan::run(*args, globals),
         Command::Sbom(args) => sbom::run(args, globals),
         Command::Db(args) => db::run(args, globals),
+        Command::Watch(args) => watch::run(args, globals),
         Command::Status(args) => status::run(args, globals),
         Command::Images(args) => images::run(args, globals),
         Command::Inspect(args) => inspect::run(args, globals),

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use wharf_oci::Platform;
-use wharf_scan::{DockerfileSource, Kind, Outcome as Judged, Severity, Unfixed};
+use wharf_oci::{Platform, Reference};
+use wharf_registry::{Name, Store};
+use wharf_scan::{DockerfileSource, Kind, Outcome as Judged, Report, Severity, Unfixed};
 
 use crate::cli::Globals;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::output as out;
+use crate::scanning::attest::{self, Attestation};
+use crate::scanning::engines::Engine;
 use crate::scanning::format::Format;
 use crate::scanning::{self, Asked, Setup, Target};
 use crate::settings::project;
@@ -58,6 +61,18 @@ pub(crate) struct Args {
     /// Of an index, the image for this platform
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
+    /// Scanners to ask, of those that are installed; their findings are merged [default: builtin]
+    #[arg(long, value_name = "ENGINE", value_delimiter = ',')]
+    engine: Vec<Engine>,
+    /// Post SARIF to GitHub's code scanning; needs the job's token
+    #[arg(long)]
+    upload: bool,
+    /// Tell [scan.alerts] of wharf.toml what is new and stops a ship
+    #[arg(long)]
+    alert: bool,
+    /// Put the result beside this image in its registry, which must be the image that was scanned
+    #[arg(long, value_name = "REFERENCE")]
+    attach: Option<String>,
     /// Read every layer anew
     #[arg(long)]
     no_cache: bool,
@@ -110,6 +125,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         ignore_files: args.ignore_file.clone(),
         vex: args.vex.clone(),
         no_cache: args.no_cache,
+        engines: args.engine.clone(),
     };
     let setup = Setup::new(&asked, &settings, directory, &world)?;
     let text = match &args.dockerfile {
@@ -117,7 +133,8 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         None => None,
     };
     let path = args.dockerfile.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    let dockerfile = text.as_deref().map(|text| DockerfileSource { path: &path, text });
+    let has_ignore_file = args.dockerfile.as_ref().map(|path| path.with_file_name(".dockerignore").is_file());
+    let dockerfile = text.as_deref().map(|text| DockerfileSource { path: &path, text, has_ignore_file });
     let target = Target::parse(&args.target, args.platform.as_ref());
     let report = scanning::scan(&target, dockerfile, &setup, &world)?;
     let format = if globals.json { Format::Json } else { args.format };
@@ -126,10 +143,44 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         Some(path) => scanning::write(path, &text)?,
         None => out::print(&text)?,
     }
+    if args.upload || settings.upload {
+        scanning::upload(&report, &setup, &world)?;
+    }
+    if args.alert {
+        scanning::alert(&settings.alerts, &without_tag(&args.target), &report, &setup, &world)?;
+    }
+    if let Some(reference) = &args.attach {
+        attach(reference, &report, &setup, &world)?;
+    }
     Ok(match setup.policy.judge(&report).outcome {
         Judged::Pass => Exit::Done,
         _ if args.report_only => Exit::Done,
         Judged::Fail => Exit::Gate,
         Judged::Unjudged => Exit::Environment,
     })
+}
+
+/// What an image is called whatever its version.
+fn without_tag(name: &str) -> String {
+    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.name().to_string())
+}
+
+/// Puts the result beside the image in its registry, if it is the image that was scanned.
+fn attach(reference: &str, report: &Report, setup: &Setup, world: &World) -> Result<(), Failure> {
+    let to: Reference = reference.parse().or_usage()?;
+    let store = world.client.repository(&to)?;
+    let name = match (to.digest(), to.tag_or_latest()) {
+        (Some(digest), _) => Name::Digest(digest),
+        (None, tag) => Name::Tag(tag.unwrap_or("latest")),
+    };
+    let head = world.runtime.block_on(store.head(name)).map_err(super::registry_failure)?;
+    let head = head.ok_or_else(|| anyhow::anyhow!("there is no image `{to}`"))?;
+    if report.subject.digest.as_deref() != Some(head.digest.as_ref()) {
+        let scanned = report.subject.digest.as_deref().unwrap_or("no image");
+        return Err(Failure::gate(format!("{to} is {}, and what was scanned is {scanned}", head.digest)));
+    }
+    let attestation = Attestation::new(report, &setup.policy, &head.digest, setup.database.as_of());
+    let attached = attest::publish(world, &to, &head, &attestation)?;
+    world.progress.note(&format!("the result is beside the image: {}@{attached}", to.name()));
+    Ok(())
 }

@@ -1,7 +1,11 @@
 //! Scans as commands need them: what the project's settings say, where advisories are, and the gate of a ship.
 
 pub(crate) mod advisories;
+pub(crate) mod alerts;
+pub(crate) mod attest;
+pub(crate) mod engines;
 pub(crate) mod format;
+pub(crate) mod github;
 mod setup;
 mod target;
 
@@ -9,41 +13,69 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Context;
-use wharf_oci::Descriptor;
+use wharf_oci::{Descriptor, Digest};
 use wharf_registry::Layout;
 use wharf_scan::{DockerfileSource, Outcome, Report, output};
 
+use attest::Attestation;
 pub(crate) use setup::{Asked, Setup};
 pub(crate) use target::{Target, scan};
 
 use crate::exit::{Exit, Failure};
 use crate::local;
-use crate::settings::project::Project;
+use crate::settings::project::{Alerts, Project};
 use crate::ship::Plan;
 use crate::world::World;
 
-/// Scans `image` under the project's policy; says in a few words why it passes.
+/// What the gate found where it lets an image pass.
+pub(crate) struct Passed {
+    /// In a few words.
+    pub(crate) detail: String,
+    /// To be put beside the image once it is published.
+    pub(crate) attestation: Attestation,
+}
+
+/// Scans `image` under the project's policy. `subject` is the digest that is published.
 pub(crate) fn gate(
     world: &World,
     plan: &Plan,
     project: &Project,
     image: &local::Image,
-) -> Result<String, Failure> {
+    subject: &Digest,
+) -> Result<Passed, Failure> {
     let setup = Setup::new(&Asked::default(), &project.scan, &plan.directory, world)?;
     let text = std::fs::read(plan.directory.join(&plan.dockerfile)).ok();
     let path = plan.dockerfile.display().to_string();
-    let dockerfile = text.as_deref().map(|text| DockerfileSource { path: &path, text });
-    let report = scan_stored(&world.store, &plan.image.0.to_string(), image, dockerfile, &setup)?;
+    let has_ignore_file = Some(
+        plan.directory.join(&plan.context).join(".dockerignore").is_file()
+            || plan.directory.join(format!("{path}.dockerignore")).is_file(),
+    );
+    let dockerfile = text.as_deref().map(|text| DockerfileSource { path: &path, text, has_ignore_file });
+    let name = plan.image.0.to_string();
+    let mut report = scan_stored(&world.store, &name, image, dockerfile, &setup)?;
+    if !setup.engines.is_empty() {
+        engines::consult(&setup.engines, image, &mut report, world)?;
+        setup.finish(&mut report)?;
+    }
     if let Some(path) = &project.scan.sarif {
         write(&plan.directory.join(path), &output::sarif(&report, &setup.policy))?;
     }
+    if project.scan.upload {
+        upload(&report, &setup, world)?;
+    }
+    alert(&project.scan.alerts, &name, &report, &setup, world)?;
     let verdict = setup.policy.judge(&report);
     match verdict.outcome {
-        Outcome::Pass => Ok(summary(&report)),
+        Outcome::Pass => {
+            let attestation = Attestation::new(&report, &setup.policy, subject, setup.database.as_of());
+            Ok(Passed { detail: summary(&report), attestation })
+        }
         Outcome::Fail => {
             let table = output::table(&report, &setup.policy);
-            let what = if verdict.stopping == 1 { "1 finding that stops" } else { "findings that stop" };
-            let what = if verdict.stopping == 1 { what.to_owned() } else { format!("{} {what}", verdict.stopping) };
+            let what = match verdict.stopping {
+                1 => "1 finding that stops".to_owned(),
+                several => format!("{several} findings that stop"),
+            };
             Err(Failure::gate(format!("the scan found {what} the ship\n{table}"))
                 .hint("fix them, or answer for them in .wharfignore; --no-scan ships without the gate"))
         }
@@ -53,6 +85,37 @@ pub(crate) fn gate(
         )
         .hint("give it advisories: `wharf db update`, or `db` in [scan] of wharf.toml; --no-scan ships without the gate")),
     }
+}
+
+/// Posts SARIF to code scanning. Where the repository does not take it, that is a warning, and the job's summary has it.
+pub(crate) fn upload(report: &Report, setup: &Setup, world: &World) -> Result<(), Failure> {
+    let github = github::GitHub::from_environment()?;
+    let sarif = output::sarif(report, &setup.policy);
+    match world.runtime.block_on(github.upload(&sarif))? {
+        github::Uploaded::Done { id } => world.progress.note(&format!("code scanning has the report ({id})")),
+        github::Uploaded::Refused { why } => {
+            world.progress.note(&format!("warning: code scanning does not take the report: {why}"));
+            github::summarize(&output::markdown(report, &setup.policy))?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells what is new and stops a ship.
+pub(crate) fn alert(
+    settings: &Alerts,
+    name: &str,
+    report: &Report,
+    setup: &Setup,
+    world: &World,
+) -> Result<(), Failure> {
+    if settings.webhook.is_none() && settings.slack.is_none() && !settings.github_issue {
+        return Ok(());
+    }
+    let memory = alerts::Memory::of(name, world);
+    let news = alerts::news(report, &setup.policy, &memory.told);
+    alerts::send(settings, name, &news, world)?;
+    memory.keep(report, &setup.policy)
 }
 
 /// Scans an image of the store.

@@ -8,6 +8,7 @@ use wharf_scan::{
 };
 
 use super::advisories;
+use super::engines::Engine;
 use crate::exit::{Exit, Failure, OrFail};
 use crate::settings::project;
 use crate::world::{self, World};
@@ -28,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) ignore_files: Vec<PathBuf>,
     pub(crate) vex: Vec<PathBuf>,
     pub(crate) no_cache: bool,
+    /// Scanners to ask.
+    pub(crate) engines: Vec<Engine>,
 }
 
 /// How a scan is done.
@@ -36,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     pub(crate) database: Database,
     pub(crate) shelf: Shelf,
+    /// Scanners to ask; none is the built-in one alone.
+    pub(crate) engines: Vec<Engine>,
     ignores: Suppressions,
     /// Paths and texts; what they say may depend on the image.
     vex: Vec<(PathBuf, String)>,
@@ -74,6 +79,7 @@ impl Setup {
             policy: policy(asked, settings)?,
             database,
             shelf,
+            engines: engines(asked, settings)?,
             ignores,
             vex,
             staleness: advisories::Staleness::of(settings)?,
@@ -88,6 +94,7 @@ impl Setup {
             policy: Policy::default(),
             database: Database::default(),
             shelf,
+            engines: Vec::new(),
             ignores: Suppressions::default(),
             vex: Vec::new(),
             staleness: advisories::Staleness::default(),
@@ -110,6 +117,23 @@ impl Setup {
         }
         Ok(())
     }
+}
+
+/// The engines that were asked for, unless it is the built-in one alone.
+fn engines(asked: &Asked, settings: &project::Scan) -> Result<Vec<Engine>, Failure> {
+    let mut engines = asked.engines.clone();
+    if engines.is_empty() {
+        for name in &settings.engines {
+            let engine = <Engine as clap::ValueEnum>::from_str(name, true);
+            let unknown = |_| {
+                Failure::usage(format!(
+                    "`engines` in [scan]: `{name}` is none of builtin, trivy, grype, snyk"
+                ))
+            };
+            engines.push(engine.map_err(unknown)?);
+        }
+    }
+    Ok(if engines == [Engine::Builtin] { Vec::new() } else { engines })
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use wharf_oci::Platform;
 use wharf_scan::{DockerfileSource, Report, SavedImage};
 
-use super::{Setup, scan_stored};
+use super::{Setup, engines, scan_stored};
 use crate::exit::Failure;
 use crate::local;
 use crate::world::World;
@@ -65,7 +65,18 @@ pub(crate) fn scan(
 ) -> Result<Report, Failure> {
     let (options, database) = (&setup.options, &setup.database);
     let mut report = match target.open(world)? {
-        Opened::Stored(image) => return scan_stored(&world.store, &target.name, &image, dockerfile, setup),
+        Opened::Stored(image) => {
+            let mut report = scan_stored(&world.store, &target.name, &image, dockerfile, setup)?;
+            if !setup.engines.is_empty() {
+                engines::consult(&setup.engines, &image, &mut report, world)?;
+                setup.finish(&mut report)?;
+            }
+            return Ok(report);
+        }
+        _ if !setup.engines.is_empty() => {
+            let why = "other engines are asked about images of this machine only";
+            return Err(Failure::usage(why).hint("bring it here first: wharf pull, wharf load"));
+        }
         Opened::Saved(image) => image.scan(&target.name, dockerfile, options, database, &setup.shelf)?,
         Opened::Directory(path) => wharf_scan::directory(&path, options, database)?,
         Opened::File(path) => wharf_scan::file(&path, options)?,

@@ -125,6 +125,14 @@ pub(crate) struct Scan {
     pub(crate) vex: Vec<PathBuf>,
     /// Where to write SARIF.
     pub(crate) sarif: Option<PathBuf>,
+    /// Whether SARIF goes to code scanning.
+    #[serde(default)]
+    pub(crate) upload: bool,
+    /// Scanners to ask: `builtin`, `trivy`, `grype`, `snyk`.
+    #[serde(default)]
+    pub(crate) engines: Vec<String>,
+    #[serde(default)]
+    pub(crate) alerts: Alerts,
     #[serde(default)]
     pub(crate) vuln: Gate,
     #[serde(default, alias = "model")]
@@ -135,6 +143,19 @@ pub(crate) struct Scan {
     pub(crate) licence: LicenceGate,
     #[serde(default)]
     pub(crate) config: Gate,
+}
+
+/// `[scan.alerts]`: who is told of what is new and stops a ship.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Alerts {
+    /// An address that takes JSON; `$NAME` is taken from the environment.
+    pub(crate) webhook: Option<String>,
+    /// A webhook of Slack's.
+    pub(crate) slack: Option<String>,
+    /// Whether an issue is opened in the repository of the job.
+    #[serde(default)]
+    pub(crate) github_issue: bool,
 }
 
 /// `[scan.vuln]`, `[scan.secret]`, `[scan.config]`: what holds for one kind of finding.

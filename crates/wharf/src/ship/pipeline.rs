@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use wharf_ledger::{Gate, LogName, Model, Verdict};
 use wharf_metadata::{Release, Snapshot};
-use wharf_oci::{Descriptor, Platform, digest};
+use wharf_oci::{Descriptor, Digest, Platform, digest};
 use wharf_registry::Outcome as Travelled;
 
 use super::plan::{Plan, Target};
@@ -27,11 +27,12 @@ pub(crate) fn run(
     project: &Project,
     snapshot: &Snapshot,
 ) -> Result<Report, Failure> {
-    let mut ship = Ship { world, plan, project, snapshot, phases: Vec::new(), gates: Vec::new() };
+    let mut ship =
+        Ship { world, plan, project, snapshot, phases: Vec::new(), gates: Vec::new(), attestation: None };
     let built = ship.build()?;
     let image = local::open(&world.store, &built.image, &Platform::host())?;
     ship.smoke(&image)?;
-    ship.scan(&image)?;
+    ship.scan(&image, &built.image.digest)?;
     ship.name_here(&built.image)?;
     let model = ship.model()?;
     let (pushed, failed) = ship.publish(&built.image, model.as_ref())?;
@@ -50,6 +51,8 @@ struct Ship<'a> {
     snapshot: &'a Snapshot,
     phases: Vec<Phase>,
     gates: Vec<Gate>,
+    /// What the scan found, to be put beside the image.
+    attestation: Option<scanning::attest::Attestation>,
 }
 
 impl Ship<'_> {
@@ -93,14 +96,16 @@ impl Ship<'_> {
         Ok(())
     }
 
-    fn scan(&mut self, image: &local::Image) -> Result<(), Failure> {
+    fn scan(&mut self, image: &local::Image, subject: &Digest) -> Result<(), Failure> {
         if !self.plan.scan {
             self.gate("scan", Verdict::Skipped, "switched off");
             return Ok(());
         }
         let since = Instant::now();
         let task = self.world.progress.task("scan");
-        let detail = scanning::gate(self.world, self.plan, self.project, image)?;
+        let passed = scanning::gate(self.world, self.plan, self.project, image, subject)?;
+        let detail = passed.detail;
+        self.attestation = Some(passed.attestation);
         task.done(&detail);
         self.gate("scan", Verdict::Passed, detail.clone());
         self.phase("scan", since, detail);
@@ -175,6 +180,7 @@ impl Ship<'_> {
         );
         let pushed = pushed.await.map_err(crate::commands::registry_failure)?;
         transfers.done();
+        self.attest(&store, target, image).await;
         let record = record::record(self.plan, target, &moves, self.snapshot, facts);
         let appended = wharf_ledger::append(&store, &LogName::ship(), record, image).await;
         let appended = appended.map_err(|error| ledger_failure(error, target))?;
@@ -186,6 +192,16 @@ impl Ship<'_> {
             bytes_sent: pushed.bytes(Travelled::Transferred),
             entry: format!("{}@{}", appended.record.log, appended.record.seq),
         })
+    }
+
+    /// Puts the scan's result beside the image. The image is published by then and has passed, so a registry that does not
+    /// take it is a warning.
+    async fn attest(&self, store: &wharf_registry::Repository, target: &Target, image: &Descriptor) {
+        let Some(attestation) = &self.attestation else { return };
+        if let Err(error) = scanning::attest::refresh(store, image, attestation).await {
+            let place = &target.repository;
+            self.world.progress.note(&format!("warning: {place} has no result of the scan: {error}"));
+        }
     }
 
     fn report(

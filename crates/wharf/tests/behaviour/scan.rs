@@ -266,3 +266,196 @@ fn a_second_scan_reads_no_layer() {
     assert_eq!(first, second);
     assert_eq!(world.wharf(&["scan", "it:1", "--only", "secret", "--no-cache"]).code, 3);
 }
+
+/// `FROM scratch` with one package that the advisories of `tree` know, built here under this name.
+fn packaged(world: &World, name: &str) -> bool {
+    if !is_root() {
+        return false;
+    }
+    world
+        .file("Dockerfile", "FROM scratch\nCOPY site /site\nCOPY etc/os-release /etc/os-release\nUSER app\n");
+    world.file("etc/os-release", "ID=debian\nVERSION_ID=\"10\"\nPRETTY_NAME=\"Debian 10\"\n");
+    world.file(".dockerignore", "osv\n");
+    world.wharf_ok(&["build", "-t", name, "."]);
+    true
+}
+
+#[test]
+fn an_image_shows_its_line_its_end_and_its_bytes() {
+    let world = tree();
+    if !packaged(&world, "it:1") {
+        skip!("it needs root");
+    }
+    let scan = |more: &[&str]| -> Value {
+        let args = [&["scan", "it:1", "--db", "osv", "--dockerfile", "Dockerfile", "--json"], more].concat();
+        serde_json::from_str(&world.wharf(&args).stdout).unwrap()
+    };
+    let report = scan(&[]);
+    let found = rules(&report);
+    assert!(
+        found.contains(&"CVE-2026-1".to_owned()) && found.contains(&"distribution-eol".to_owned()),
+        "{found:?}"
+    );
+    let at = |rule: &str| {
+        report["findings"].as_array().unwrap().iter().find(|f| f["rule"] == rule).unwrap().clone()
+    };
+    assert_eq!(at("CVE-2026-1")["location"]["line"], 2);
+    assert!(!rules(&scan(&["--eol", "ignore"])).contains(&"distribution-eol".to_owned()));
+    assert_eq!(world.wharf(&["scan", "it:1", "--only", "config", "--eol", "fail"]).code, 1);
+
+    let waste: Value =
+        serde_json::from_str(&world.wharf_ok(&["inspect", "--waste", "--json", "it:1"]).stdout).unwrap();
+    assert_eq!((&waste["hidden"], waste["layers"].as_array().unwrap().len()), (&json!(0), 2));
+}
+
+#[test]
+fn a_dockerfile_in_a_directory_is_looked_at() {
+    let world = World::new();
+    world.file("app/Dockerfile", "FROM python:latest\nCOPY . .\nRUN pip install flask\n");
+    let ran = world.wharf(&["scan", "app", "--only", "config", "--json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let found = rules(&report);
+    for rule in ["base-latest", "copy-all", "pip-unpinned", "user-root"] {
+        assert!(found.contains(&rule.to_owned()), "{rule}: {found:?}");
+    }
+    world.file("app/.dockerignore", ".git\n");
+    let ran = world.wharf(&["scan", "app/Dockerfile", "--only", "config", "--json"]);
+    assert!(!ran.stdout.contains("copy-all"), "{}", ran.stdout);
+}
+
+#[test]
+fn results_lie_beside_the_image_and_are_watched() {
+    let world = tree();
+    if !packaged(&world, "it:1") {
+        skip!("it needs root");
+    }
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/team/it", registry.address());
+    let tagged = format!("{name}:1");
+    world.wharf_ok(&["tag", "it:1", &tagged]);
+    world.wharf_ok(&["push", &tagged]);
+    assert_eq!(world.wharf(&["watch", &tagged]).code, 3, "nothing was stored yet");
+
+    let harmless = record("CVE-2026-9", "nobody", "LOW");
+    world.file("quiet/a.json", &harmless.to_string());
+    world.file("other/site/x", "");
+    world.wharf_ok(&["scan", &tagged, "--db", "quiet", "--attach", &tagged, "--only", "vuln,secret"]);
+    assert_eq!(
+        world.wharf(&["scan", "site", "--attach", &tagged, "--db", "quiet"]).code,
+        1,
+        "that is another thing"
+    );
+
+    let web = Web::new();
+    web.serve("/hook", "");
+    web.serve("/slack", "");
+    let settings = format!(
+        "[scan]\ndb = \"osv\"\n[scan.alerts]\nwebhook = \"$HOOK\"\nslack = \"{}/slack\"\n",
+        web.url()
+    );
+    world.file("wharf.toml", &settings);
+    let watch = || -> Ran {
+        let mut command = world.command(&["watch", &tagged, "--json"]);
+        command.env("HOOK", format!("{}/hook", web.url())).output().unwrap().into()
+    };
+    let ran = watch();
+    let watched: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    assert_eq!(
+        (ran.code, &watched[0]["news"][0]["rule"], &watched[0]["alerts"]),
+        (1, &json!("CVE-2026-1"), &json!(2))
+    );
+    let hook = web.requests().into_iter().find(|request| request.path == "/hook").unwrap();
+    let told: Value = serde_json::from_slice(&hook.body).unwrap();
+    assert_eq!(told["findings"][0]["rule"], "CVE-2026-1");
+    assert_eq!(watch().code, 0, "the same is not told twice");
+}
+
+#[test]
+fn code_scanning_gets_the_report_or_a_reason_why_not() {
+    let world = tree();
+    let web = Web::new();
+    let upload = || -> Ran {
+        let mut command =
+            world.command(&["scan", "site", "--db", "osv", "--upload", "--report-only", "--format", "sarif"]);
+        command
+            .env("GITHUB_API_URL", web.url())
+            .env("GITHUB_REPOSITORY", "own/repo")
+            .env("GITHUB_TOKEN", "t0ken");
+        command
+            .env("GITHUB_SHA", "c".repeat(40))
+            .env("GITHUB_REF", "refs/heads/main")
+            .env("WHARF_POLL_MS", "1");
+        command.env("GITHUB_STEP_SUMMARY", world.path("summary")).output().unwrap().into()
+    };
+    let (post, poll) = ("/repos/own/repo/code-scanning/sarifs", "/repos/own/repo/code-scanning/sarifs/7");
+    web.answer(post, 202, r#"{"id": "7"}"#);
+    web.serve(poll, r#"{"processing_status": "complete"}"#);
+    let ran = upload();
+    assert!(ran.code == 0 && ran.stderr.contains("code scanning has the report (7)"), "{}", ran.stderr);
+    let sent = web.requests().into_iter().find(|request| request.method == "POST").unwrap();
+    assert!(sent.headers.contains("authorization: bearer t0ken"), "{}", sent.headers);
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(body["ref"], "refs/heads/main");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&unpack(body["sarif"].as_str().unwrap())).unwrap()["version"],
+        "2.1.0"
+    );
+
+    web.serve(poll, r#"{"processing_status": "failed", "errors": ["too long"]}"#);
+    let ran = upload();
+    assert!(ran.code == 3 && ran.stderr.contains("too long"), "{}", ran.stderr);
+
+    web.answer(post, 403, r#"{"message": "Advanced Security must be enabled"}"#);
+    let ran = upload();
+    assert!(
+        ran.code == 0 && ran.stderr.contains("warning: code scanning does not take the report"),
+        "{}",
+        ran.stderr
+    );
+    assert!(fs::read_to_string(world.path("summary")).unwrap().contains("CVE-2026-1"));
+    assert_eq!(world.wharf(&["scan", "site", "--db", "osv", "--upload"]).code, 2, "outside of a job");
+}
+
+/// base64 and gzip undone, by python, which is everywhere here.
+fn unpack(text: &str) -> Vec<u8> {
+    let script =
+        "import sys,base64,gzip\nsys.stdout.buffer.write(gzip.decompress(base64.b64decode(sys.argv[1])))";
+    std::process::Command::new("python3").args(["-c", script, text]).output().unwrap().stdout
+}
+
+#[test]
+fn other_engines_are_asked_without_credentials() {
+    let world = tree();
+    if !packaged(&world, "it:1") {
+        skip!("it needs root");
+    }
+    // No registry has trivy, so a script with trivy's words stands where it would be.
+    let answer = json!({ "Results": [{ "Target": "Python", "Vulnerabilities": [
+        { "VulnerabilityID": "CVE-2026-1", "PkgName": "own", "InstalledVersion": "1.0", "FixedVersion": "2.0", "Severity": "HIGH" },
+        { "VulnerabilityID": "CVE-2026-7", "PkgName": "other", "InstalledVersion": "1.0", "FixedVersion": "1.1", "Severity": "CRITICAL" }] }] });
+    let script = format!(
+        "#!/bin/sh\ntest -f \"$3/index.json\" || exit 9\nenv > {}\ncat <<'END'\n{answer}\nEND\n",
+        world.path("seen").display()
+    );
+    let trivy = world.file("bin/trivy", &script);
+    fs::set_permissions(&trivy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", trivy.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut command =
+        world.command(&["scan", "it:1", "--db", "osv", "--engine", "builtin,trivy,grype", "--json"]);
+    command.env("PATH", path).env("AWS_SECRET_ACCESS_KEY", "hush").env("GITHUB_TOKEN", "hush");
+    let ran: Ran = command.output().unwrap().into();
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    let engines = |rule: &str| {
+        report["findings"].as_array().unwrap().iter().find(|f| f["rule"] == rule).unwrap()["engines"].clone()
+    };
+    assert_eq!(engines("CVE-2026-1"), json!(["builtin", "trivy"]));
+    assert_eq!(engines("CVE-2026-7"), json!(["trivy"]));
+    let notes = report["notes"].to_string();
+    assert!(
+        notes.contains("trivy: 1 in common (1 of another severity), 1 that only trivy has")
+            && notes.contains("grype is not installed"),
+        "{notes}"
+    );
+    let seen = fs::read_to_string(world.path("seen")).unwrap();
+    assert!(!seen.contains("hush") && seen.contains("PATH="), "{seen}");
+}

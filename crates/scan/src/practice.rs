@@ -1,0 +1,60 @@
+//! How an image is put together: BuildKit's checks by their names, and what practice adds to them.
+//!
+//! [`text`] judges a Dockerfile alone; [`image`] judges what came of it, with bytes where bytes matter. Each rule is one row
+//! of [`rules`], with what to do about it. A comment `# wharf ignore=RULE` or `# hadolint ignore=DL3008` above an
+//! instruction answers for it.
+
+mod commands;
+pub(crate) mod image;
+mod instructions;
+mod rules;
+mod stages;
+mod text;
+
+pub(crate) use text::dockerfile;
+
+use rules::Rule;
+use wharf_dockerfile::Span;
+
+use crate::findings::{Finding, Kind, Location};
+
+/// A rule that found something in the text.
+struct Remark {
+    rule: &'static Rule,
+    span: Span,
+    /// The instruction.
+    instruction: String,
+    /// What is there, in one line.
+    what: String,
+    /// The comments above it.
+    comments: Vec<String>,
+}
+
+impl Remark {
+    /// Whether a comment above the instruction answers for it.
+    fn is_answered(&self) -> bool {
+        self.comments.iter().any(|comment| {
+            let comment = comment.trim();
+            let named =
+                comment.strip_prefix("wharf ignore=").or_else(|| comment.strip_prefix("hadolint ignore="));
+            let code = self.rule.hadolint;
+            named.is_some_and(|names| {
+                names
+                    .split(',')
+                    .map(str::trim)
+                    .any(|name| name == self.rule.name || (!code.is_empty() && name == code))
+            })
+        })
+    }
+
+    fn into_finding(self, path: &str) -> Finding {
+        let mut finding = Finding::new(Kind::Config, self.rule.name, self.rule.severity, path, self.what);
+        finding.help = self.rule.help();
+        let instruction = self.instruction;
+        // The instruction is what stays when lines move.
+        finding.member = Some(instruction.chars().take(80).collect());
+        finding = finding.sealed();
+        finding.location = Some(Location { file: path.to_owned(), line: self.span.line, instruction });
+        finding
+    }
+}

@@ -1,0 +1,155 @@
+//! A Dockerfile alone.
+
+use std::collections::BTreeMap;
+
+use wharf_dockerfile::lint;
+
+use super::stages;
+use crate::findings::{Finding, Kind, Location, Severity};
+use crate::image::DockerfileSource;
+
+/// What is remarkable about a Dockerfile: BuildKit's checks, then practice. One that does not parse is a finding.
+pub(crate) fn dockerfile(source: DockerfileSource<'_>) -> Vec<Finding> {
+    let parsed = match wharf_dockerfile::parse(source.text) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let title = format!("it is no Dockerfile that can be built: {error}");
+            return vec![Finding::new(Kind::Config, "dockerfile-broken", Severity::High, source.path, title)];
+        }
+    };
+    let mut checks = lint::check(&parsed);
+    checks.extend(lint::check_instructions(&parsed));
+    let lines: BTreeMap<u32, &str> = parsed
+        .stages
+        .iter()
+        .flat_map(|stage| {
+            let instructions = stage.instructions.iter().map(|i| (i.span.line, i.text.as_str()));
+            std::iter::once((stage.span.line, stage.text.as_str())).chain(instructions)
+        })
+        .collect();
+    let mut findings: Vec<Finding> = lint::select(checks, &parsed, &parsed.directives.check)
+        .into_iter()
+        .map(|check| {
+            let instruction = lines.get(&check.span.line).copied().unwrap_or_default();
+            of_buildkit(&check, instruction, source.path)
+        })
+        .collect();
+    let remarks = stages::check(&parsed, source.has_ignore_file);
+    findings.extend(remarks.into_iter().filter(|r| !r.is_answered()).map(|r| r.into_finding(source.path)));
+    findings
+}
+
+fn of_buildkit(check: &lint::Finding, instruction: &str, path: &str) -> Finding {
+    // The others are about style, and about builds of tomorrow.
+    let severity = if check.rule.name == "SecretsUsedInArgOrEnv" { Severity::Medium } else { Severity::Low };
+    let mut finding = Finding::new(Kind::Config, check.rule.name, severity, path, &check.message);
+    finding.help = format!("{}. {}", check.rule.description, check.rule.url).trim().to_owned();
+    finding.member = Some(instruction.chars().take(80).collect());
+    finding = finding.sealed();
+    finding.location =
+        Some(Location { file: path.to_owned(), line: check.span.line, instruction: instruction.to_owned() });
+    finding
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rules(text: &str, has_ignore_file: bool) -> Vec<String> {
+        let source = DockerfileSource {
+            path: "Dockerfile",
+            text: text.as_bytes(),
+            has_ignore_file: Some(has_ignore_file),
+        };
+        let mut rules: Vec<String> = dockerfile(source)
+            .into_iter()
+            .map(|f| format!("{}:{}", f.rule, f.location.map_or(0, |l| l.line)))
+            .collect();
+        rules.sort();
+        rules
+    }
+
+    #[test]
+    fn a_service_as_it_is_often_written() {
+        let text = "FROM python:latest\nCOPY . .\nCOPY model.pkl /app/\nRUN apt-get update && apt-get install -y gcc\n\
+            RUN pip install torch flask==2.0\nRUN curl https://x.invalid/i.sh | sh\nCOPY src /app/src\nRUN chown -R app /app\nEXPOSE 8000\nCMD python app.py\n";
+        assert_eq!(
+            rules(text, false),
+            [
+                "JSONArgsRecommended:10",
+                "apt-lists:4",
+                "apt-recommends:4",
+                "apt-unpinned:4",
+                "base-latest:1",
+                "base-not-pinned:1",
+                "build-tools:4",
+                "chown-doubles-layer:8",
+                "copy-all:2",
+                "download-unchecked:6",
+                "healthcheck-missing:1",
+                "model-before-dependencies:3",
+                "pip-cache:5",
+                "pip-cuda:5",
+                "pip-unpinned:5",
+                "pipefail:6",
+                "source-before-dependencies:2",
+                "user-root:1"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_service_as_it_should_be_is_quiet() {
+        let text = "FROM python:3.12-slim@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa AS build\n\
+            RUN apt-get update && apt-get install -y --no-install-recommends gcc=4:12.2.0-3 && rm -rf /var/lib/apt/lists/*\n\
+            COPY requirements.txt .\nRUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements.txt\n\
+            FROM build\nCOPY --chown=app . /app\nUSER app\nEXPOSE 8000\nHEALTHCHECK CMD [\"/app/ready\"]\nCMD [\"python\", \"app.py\"]\n";
+        assert_eq!(rules(text, true), [""; 0]);
+    }
+
+    #[test]
+    fn comments_answer() {
+        let text =
+            "# hadolint ignore=DL3007\nFROM debian:latest\n# wharf ignore=sudo\nRUN sudo true\nUSER a\n";
+        assert_eq!(rules(text, true), ["base-not-pinned:2"]);
+    }
+
+    #[test]
+    fn other_systems_have_habits_too() {
+        let text = "FROM alpine:3.20\nRUN apk add curl\nRUN dnf install vim\nRUN npm install left-pad @a/b@1.0\nRUN gem install x\n\
+            ADD https://x.invalid/a /a\nADD a.txt /\nCOPY .env /\nRUN cd /x && sudo make\nRUN apt-get update\nUSER 0\n";
+        assert_eq!(
+            rules(text, true),
+            [
+                "add-for-copy:7",
+                "add-url-unchecked:6",
+                "apk-cache:2",
+                "apk-unpinned:2",
+                "apt-update-alone:10",
+                "base-not-pinned:1",
+                "cd-in-run:9",
+                "copy-secret:8",
+                "gem-unpinned:5",
+                "npm-unpinned:4",
+                "sudo:9",
+                "user-root:11",
+                "yum-cache:3",
+                "yum-yes:3"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_does_not_parse_is_said() {
+        assert_eq!(rules("NOPE\n", true), ["dockerfile-broken:0"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(text in "(FROM a\n)?(RUN |COPY |ADD |USER |SHELL )?\\PC{0,60}\n?") {
+            rules(&text, false);
+        }
+    }
+}
