@@ -2,6 +2,7 @@
 //!
 //! - [`Workflow::read`] makes values of a file, with every expression parsed; all that is wrong is said at once.
 //! - [`Event::starts`] says whether a workflow is for what happened.
+//! - [`explain::explain`] says without running it what it does for which event, and where its traps are.
 //! - [`run::run`] runs it: jobs in the order of their needs, scripts as processes, known actions natively. What the
 //!   native ones stand on comes through the trait [`engine::Engine`].
 //!
@@ -11,6 +12,7 @@ mod actions;
 pub mod availability;
 pub mod engine;
 mod event;
+pub mod explain;
 pub mod expr;
 mod glob;
 mod matrix;

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde_json::json;
-use wharf_build::{BuildRequest, BuildResult};
+use wharf_build::{BuildRequest, BuildResult, CacheExport};
 use wharf_oci::Reference;
 
 use crate::building::{self, Asked, Flags, timings};
@@ -60,6 +60,9 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         "containerimage.descriptor": result.image,
         "image.name": request.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
     });
+    if !result.caches.is_empty() {
+        document["wharf.caches"] = result.caches.iter().map(cache_export).collect();
+    }
     if let Some(path) = &flags.metadata_file {
         let text = serde_json::to_vec_pretty(&document)?;
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
@@ -73,6 +76,12 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         output::print(&format!("{id}\n"))?;
     }
     Ok(Exit::Done)
+}
+
+/// A cache that was written, or why it was not.
+fn cache_export(export: &CacheExport) -> serde_json::Value {
+    let digest = export.manifest.as_ref().map(|manifest| &manifest.digest);
+    json!({"place": export.place, "digest": digest, "failure": export.failure})
 }
 
 /// Runs the checks and builds nothing.

@@ -20,4 +20,5 @@ mod scan;
 mod ship;
 mod storage;
 mod web;
+mod workflow;
 mod world;

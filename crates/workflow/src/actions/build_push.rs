@@ -91,6 +91,7 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
     }
     let text = std::fs::read_to_string(&metadata).unwrap_or_default();
     let document: Value = serde_json::from_str(&text).unwrap_or_default();
+    check_caches(call, &document)?;
     // A result that is nowhere but in the cache has no digest, as with buildx.
     let digest = document["containerimage.digest"].as_str().unwrap_or_default().to_owned();
     let somewhere = push || load || !call.text("outputs").is_empty();
@@ -98,6 +99,20 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
     let imageid = std::fs::read_to_string(&iidfile).unwrap_or_default().trim().to_owned();
     call.output("imageid", imageid);
     call.output("metadata", serde_json::to_string_pretty(&document).unwrap_or_default());
+    Ok(())
+}
+
+/// A cache that could not be written fails the step, as it does with BuildKit, unless `ignore-error` is said.
+fn check_caches(call: &Call<'_, '_>, document: &Value) -> Result<(), Fail> {
+    let forgiven = call.lines("cache-to").iter().all(|line| line.contains("ignore-error=true"));
+    for export in document["wharf.caches"].as_array().into_iter().flatten().filter(|_| !forgiven) {
+        if let Some(why) = export["failure"].as_str() {
+            let place = export["place"].as_str().unwrap_or_default();
+            return Err(Fail::Because(format!(
+                "buildx failed with: ERROR: failed to export the cache to {place}: {why}"
+            )));
+        }
+    }
     Ok(())
 }
 
@@ -119,8 +134,8 @@ fn check_tags(call: &Call<'_, '_>, tags: &[String]) -> Result<(), Fail> {
         Some((at, line)) => {
             let event = &call.leg.setup.event;
             format!(
-                "; {}:{}: `{}` is empty in front on {}, and a tag may not begin with `-`: give it another prefix, or \
-                 enable={{{{is_default_branch}}}}",
+                "; {}:{}: `{}` is empty in front on {}, and a tag may not begin with `-`; take \
+                 another prefix, such as prefix=sha-",
                 source.name,
                 at + 1,
                 line.trim(),

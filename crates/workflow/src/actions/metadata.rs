@@ -57,6 +57,18 @@ fn now(variables: &BTreeMap<String, String>) -> i64 {
     fixed.unwrap_or_else(jiff::Timestamp::now).as_millisecond()
 }
 
+/// What the action gives for an event, without a repository at hand: for explanations.
+pub(crate) fn foreseen(
+    variables: &BTreeMap<String, String>,
+    payload: &Value,
+    now: i64,
+) -> Result<Outputs, String> {
+    let text = |error: wharf_metadata::action::ActionError| chain(&error);
+    let inputs = Inputs::read(variables).map_err(text)?;
+    let job = Job::of_workflow(variables, payload.clone(), &inputs).map_err(text)?;
+    outputs(&inputs, &job, &payload["repository"], now).map_err(text)
+}
+
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -25,6 +25,8 @@ use crate::run::{Fail, Leg};
 pub(crate) use cache::save as save_cache;
 use call::Call;
 pub(crate) use call::Left;
+pub(crate) use inputs::{fields, lines, values};
+pub(crate) use metadata::foreseen as foreseen_metadata;
 
 /// An input: name, default, the major version that brought it.
 #[derive(Debug, Clone, Copy)]

@@ -83,12 +83,14 @@ impl Git {
         if what.depth > 0 {
             fetch.push(&depth);
         }
-        fetch.push(if what.tags || what.depth == 0 { "--tags" } else { "--no-tags" });
-        fetch.extend([source.as_str(), wanted.as_str()]);
-        if what.depth == 0 {
-            fetch.push("+refs/heads/*:refs/remotes/origin/*");
-        }
+        let more = [&fetch[..], &["--tags", source.as_str(), "+refs/heads/*:refs/remotes/origin/*"]].concat();
+        fetch.extend(["--no-tags", source.as_str(), wanted.as_str()]);
         self.run(into, &fetch)?;
+        if what.depth == 0 {
+            self.run(into, &more)?;
+        } else if what.tags {
+            self.run(into, &more[..more.len() - 1])?;
+        }
         if !what.sparse.is_empty() {
             let mode = if what.cone { "--cone" } else { "--no-cone" };
             let mut args = vec!["sparse-checkout", "set", mode];

@@ -24,6 +24,7 @@ mod shell;
 mod stop;
 
 pub(crate) use checkout::{Checkout, Git, copy};
+pub(crate) use context::{Names, object, variables as variables_of};
 pub(crate) use exec::{Fail, Left};
 pub(crate) use hash_files::{find as find_files, walk as walk_files};
 pub(crate) use leg::{Leg, own_steps};

@@ -1,5 +1,6 @@
 //! `wharf workflow`: GitHub workflows, run here, explained, or turned into wharf's own words.
 
+mod explain;
 mod run;
 
 use crate::cli::Globals;
@@ -16,11 +17,14 @@ pub(crate) struct Args {
 enum Verb {
     /// Run a workflow on this machine, without Docker
     Run(Box<run::Args>),
+    /// Say what a workflow does for which event, and where its traps are
+    Explain(explain::Args),
 }
 
 /// Carries it out.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     match args.verb {
         Verb::Run(args) => run::run(*args, globals),
+        Verb::Explain(args) => explain::run(args, globals),
     }
 }

@@ -20,7 +20,7 @@ use crate::world::{Ran, Registry, World};
 const SECRET: &str = "hunter2-s3cret";
 
 /// wharf's own registry with one account.
-fn guarded(world: &World, name: &str, account: &str, password: &str) -> Registry {
+pub(crate) fn guarded(world: &World, name: &str, account: &str, password: &str) -> Registry {
     let line = wharf_depot::Users::line(account, &password.into(), 4).unwrap();
     let file = world.path(&format!("{name}.htpasswd"));
     fs::write(&file, line).unwrap();
@@ -173,13 +173,13 @@ fn credentials_never_show() {
 }
 
 /// moto, a stand-in for Amazon's API.
-struct Moto {
+pub(crate) struct Moto {
     child: Child,
     url: String,
 }
 
 impl Moto {
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let program = std::env::var_os("WHARF_TEST_MOTO")?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(program)
@@ -195,6 +195,11 @@ impl Moto {
             std::thread::sleep(Duration::from_millis(50));
         }
         Some(moto)
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 }
 

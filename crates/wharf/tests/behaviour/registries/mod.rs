@@ -3,6 +3,8 @@
 mod copy;
 mod credentials;
 
+pub(crate) use credentials::{Moto, guarded};
+
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
