@@ -63,12 +63,14 @@ impl NetworkNamespace {
     /// # Errors
     /// Fails when the device is missing or the caller may not use it, and when the interface exists.
     pub fn tunnel(&self, tunnel: &Tunnel) -> Result<File, Error> {
-        let device = File::options().read(true).write(true).open("/dev/net/tun");
-        let device = device.map_err(|source| Error::Path { path: "/dev/net/tun".into(), source })?;
-        let descriptor = device.as_fd();
-        let added = self.enter(|| sys::add_tunnel(descriptor, tunnel))?;
-        added.map_err(|errno| failed("adding an interface to the network of a sandbox", errno))?;
-        Ok(device)
+        self.enter(|| {
+            // The device makes its interface in the network that it was opened in.
+            let device = File::options().read(true).write(true).open("/dev/net/tun");
+            let device = device.map_err(|source| Error::Path { path: "/dev/net/tun".into(), source })?;
+            let added = sys::add_tunnel(device.as_fd(), tunnel);
+            added.map_err(|errno| failed("adding an interface to the network of a sandbox", errno))?;
+            Ok(device)
+        })?
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {

@@ -4,6 +4,7 @@
 //! will be done (a plan that each command makes and then carries out).
 
 mod actor;
+mod bake;
 mod building;
 mod cli;
 mod commands;

@@ -12,6 +12,7 @@ pub(crate) mod health;
 pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod name;
+pub(crate) mod nat;
 pub(crate) mod output;
 pub(crate) mod record;
 pub(crate) mod root;

@@ -26,7 +26,7 @@ use super::root::Scratch;
 use super::sinks::Sinks;
 use super::state::{Containers, Held};
 use super::volume::{self, Volumes};
-use super::{health, launch, serve, wire};
+use super::{health, launch, nat, serve, wire};
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::world::{World, now};
@@ -203,13 +203,15 @@ fn prepare(world: &World, container: &Container, directory: &Path) -> Result<Pre
                 ports.extend(forward::reserve(publish)?);
             }
             let own = world.sandbox().network()?;
-            let address = Ipv4Addr::LOCALHOST;
+            let address = way_out(&own, host, &mut resolvers);
             network = Some((own.clone(), address));
             Network::Of(own)
         }
     };
-    resolvers.dedup();
-    spec.mounts = launch::network_files(container.hostname(), &host.extra_hosts, &resolvers);
+    let gateway = if host.network == Mode::Bridge { nat::GATEWAY } else { Ipv4Addr::LOCALHOST };
+    let extra: Vec<String> =
+        host.extra_hosts.iter().map(|entry| entry.replace(HOST_GATEWAY, &gateway.to_string())).collect();
+    spec.mounts = launch::network_files(container.hostname(), &extra, &resolvers);
     spec.mounts.extend(mounts);
     spec.init = host.init;
     spec.readonly = host.read_only;
@@ -232,6 +234,33 @@ fn prepare(world: &World, container: &Container, directory: &Path) -> Result<Pre
     }
     Ok(Prepared { spec, network, ports, scratch })
 }
+
+/// Opens the way out of a network; gives the container's address in it. Without one, the container still has
+/// its loopback, and its ports are published.
+fn way_out(network: &NetworkNamespace, host: &super::record::Host, resolvers: &mut Vec<String>) -> Ipv4Addr {
+    let resolv_conf = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let to_host = host.extra_hosts.iter().any(|entry| entry.ends_with(HOST_GATEWAY));
+    match nat::open(network, nat::Routes::new(&resolv_conf, to_host)) {
+        Ok(()) => {
+            if resolvers.is_empty() {
+                resolvers.push(nat::RESOLVER.to_string());
+            }
+            nat::ADDRESS
+        }
+        Err(error) => {
+            // Standard error may be closed; the container runs all the same.
+            let _ = writeln!(
+                std::io::stderr(),
+                "warning: the container has no way out of its network: {}\n  hint: `--network host` gives it the host's",
+                crate::output::error::chain(&error)
+            );
+            Ipv4Addr::LOCALHOST
+        }
+    }
+}
+
+/// What `--add-host` says for the host itself.
+const HOST_GATEWAY: &str = "host-gateway";
 
 /// One run of the container's process, and who reads what it says.
 struct Round {

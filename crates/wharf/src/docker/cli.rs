@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use super::buildx::{bake, builders, imagetools};
 use super::{containers, images, inspect, shim, system};
 use crate::commands;
 
@@ -153,10 +154,31 @@ pub(crate) enum Buildx {
     /// Build an image
     #[command(disable_help_flag = true, visible_alias = "b")]
     Build(Words),
+    /// Build what a bake file says
+    #[command(visible_alias = "f")]
+    Bake(bake::Args),
+    /// Manifests in registries
+    #[command(subcommand)]
+    Imagetools(imagetools::Command),
+    /// Name a builder
+    Create(builders::Create),
+    /// Use a builder from now on
+    Use(builders::Use),
+    /// List builders
+    Ls(builders::Ls),
+    /// Show a builder
+    Inspect(builders::Inspect),
+    /// Forget builders
+    Rm(builders::Rm),
+    /// Nothing to stop
+    Stop {
+        /// A builder
+        name: Option<String>,
+    },
     /// Print versions
     Version,
     /// Disk space of the cache
-    Du(Words),
+    Du(system::df::Args),
     /// Take what nothing needs out of the cache
     Prune(Words),
     /// Whatever else buildx does

@@ -1,5 +1,6 @@
 //! From a verb to what does it.
 
+use super::buildx::{bake, builders, imagetools};
 use super::cli::{Builder, Buildx, Container, Image, Manifest, System, Verb, Words};
 use super::{absent, containers, images, inspect, shim, system, translate};
 use crate::cli::Globals;
@@ -67,7 +68,15 @@ fn buildx(verb: Buildx, globals: &Globals) -> Outcome {
             crate::output::print(&format!("github.com/docker/buildx {}\n", system::version::BUILDX))?;
             Ok(Exit::Done)
         }
-        Buildx::Du(Words { words }) => translate::run(&["system", "df"], &words, globals),
+        Buildx::Bake(args) => bake::run(args, globals),
+        Buildx::Imagetools(command) => imagetools::run(command, globals),
+        Buildx::Create(args) => builders::create(args, globals),
+        Buildx::Use(args) => builders::select(args, globals),
+        Buildx::Ls(args) => builders::list(args, globals),
+        Buildx::Inspect(args) => builders::inspect(args, globals),
+        Buildx::Rm(args) => builders::remove(args, globals),
+        Buildx::Stop { .. } => Ok(Exit::Done),
+        Buildx::Du(args) => system::df::run(args, globals),
         Buildx::Prune(Words { words }) => translate::run(&["prune"], &words, globals),
         Buildx::Other(words) => Err(absent::failure(&words)),
     }

@@ -141,7 +141,7 @@ fn a_service_is_published_watched_asked_and_stopped() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     assert!(
         docker
-            .ok(&["ps", "-a", "--filter", "name=web", "--format", "{{.Status}}"])
+            .ok(&["ps", "-a", "--filter", "name=^web$", "--format", "{{.Status}}"])
             .starts_with("Exited (137)")
     );
     assert_eq!(docker.ok(&["wait", "web"]), "137\n");
@@ -151,7 +151,7 @@ fn a_service_is_published_watched_asked_and_stopped() {
     docker.ok(&["restart", "-t", "0", "old"]);
     assert_eq!(docker.ok(&["kill", "old"]), "old\n");
     assert_eq!(docker.ok(&["rm", "old"]), "old\n");
-    assert_eq!(docker.ok(&["ps", "-aq", "--filter", "name=old"]), "");
+    assert_eq!(docker.ok(&["ps", "-aq", "--filter", "name=^old$"]), "");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod cache;
 mod command_line;
 mod container;
 mod docker;
+mod docker_buildx;
 mod docker_containers;
 mod lint;
 mod meta;

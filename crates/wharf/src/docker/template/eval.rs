@@ -204,7 +204,7 @@ fn shown(operand: &Operand) -> String {
 fn walk(mut value: Option<Value>, fields: &[String]) -> Result<Option<Value>, String> {
     for name in fields {
         value = match value {
-            Some(Value::Object(mut map)) => match map.remove(name) {
+            Some(Value::Object(mut map)) => match map.remove(name).or_else(|| map.remove(&small(name))) {
                 Some(found) => Some(found),
                 None if is_structure(&map) => {
                     return Err(format!("map has no entry for key {name:?}"));
@@ -218,6 +218,12 @@ fn walk(mut value: Option<Value>, fields: &[String]) -> Result<Option<Value>, St
         };
     }
     Ok(value)
+}
+
+/// A field of Go's by its name in JSON, for documents that come from elsewhere.
+fn small(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
 fn is_structure(map: &serde_json::Map<String, Value>) -> bool {
