@@ -67,6 +67,8 @@ pub enum Event {
         digest: Digest,
         /// Its size in bytes.
         size: u64,
+        /// It is part of the image, and not of a stage that only lends it files.
+        published: bool,
     },
     /// A blob is on its way in.
     Transfer {

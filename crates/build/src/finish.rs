@@ -62,7 +62,8 @@ fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
     let (out, info) = wharf_layer::write_diff(&job.written.upper, &lowers, &options, out, &write)?;
     out.commit(Some(&info.digest))?;
     let blob = info.descriptor(session.request.image.family);
-    (session.events)(Event::Layer { step: job.step, digest: blob.digest.clone(), size: blob.size });
+    let (digest, size, published) = (blob.digest.clone(), blob.size, session.is_published(job.step));
+    (session.events)(Event::Layer { step: job.step, digest, size, published });
     let record = LayerRecord { blob, diff_id: info.diff_id };
     if !job.keys.is_empty() {
         let step = StepRecord { result: job.result, layer: record.clone(), created: job.created };

@@ -186,6 +186,22 @@ impl<'a> Session<'a> {
         self.views = Views::default();
     }
 
+    /// Whether the step's stage is the target or what the target starts from.
+    pub(crate) fn is_published(&self, number: StepNumber) -> bool {
+        let step = number.0.checked_sub(self.first).and_then(|index| self.tasks.get(index));
+        let mut stage = Some(self.plan.target);
+        while let (Some(id), Some(task)) = (stage, step) {
+            if task.stage == id {
+                return true;
+            }
+            stage = match self.plan.stages[id.0].base {
+                Base::Stage(base) => Some(base),
+                _ => None,
+            };
+        }
+        false
+    }
+
     fn task(&self, index: usize, jobs: &Sender<Job>) -> Result<(), BuildError> {
         let task = self.tasks[index];
         let stage = &self.plan.stages[task.stage.0];

@@ -30,8 +30,15 @@ pub(crate) async fn get(
     digest: Digest,
     request: &Parts,
 ) -> Result<Response, Problem> {
-    let layout = existing(depot, name).await?;
-    let size = layout.size(&digest).ok_or_else(|| unknown_blob(&digest))?;
+    let layout = match &depot.options.upstream {
+        Some(_) => depot.repositories.create(&name)?,
+        None => existing(depot, name.clone()).await?,
+    };
+    let size = match (layout.size(&digest), &depot.options.upstream) {
+        (Some(size), _) => size,
+        (None, Some(upstream)) => return upstream.blob(layout, &name, &digest, request).await,
+        (None, None) => return Err(unknown_blob(&digest)),
+    };
     let etag = format!("\"{digest}\"");
     let mut response = Response::new(Body::empty());
     set(&mut response, CONTENT_DIGEST, digest.as_ref())?;
@@ -67,7 +74,15 @@ pub(crate) async fn get(
 async fn part(layout: &Layout, digest: &Digest, start: u64, end: u64) -> Result<Body, Problem> {
     let descriptor = Descriptor::new(MediaType::Other(String::new()), digest.clone(), end);
     let stream = layout.blob(&descriptor).open(start).await.map_err(|_| unknown_blob(digest))?;
-    let cut = stream.scan(end - start, |left, piece| {
+    Ok(Body::from_stream(cut(stream, end - start)))
+}
+
+/// The first bytes of a stream.
+pub(crate) fn cut(
+    stream: wharf_registry::BlobStream,
+    length: u64,
+) -> impl futures_util::Stream<Item = wharf_registry::Result<Bytes>> {
+    stream.scan(length, |left, piece| {
         let piece = piece.map(|mut piece: Bytes| {
             piece.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= piece.len() as u64;
@@ -75,8 +90,7 @@ async fn part(layout: &Layout, digest: &Digest, start: u64, end: u64) -> Result<
         });
         let ended = matches!(&piece, Ok(piece) if piece.is_empty());
         std::future::ready(if ended { None } else { Some(piece) })
-    });
-    Ok(Body::from_stream(cut))
+    })
 }
 
 pub(crate) async fn delete(depot: &Depot, name: String, digest: Digest) -> Result<Response, Problem> {

@@ -17,6 +17,7 @@ use crate::repositories::Repositories;
 use crate::route::Route;
 use crate::tls::Tls;
 use crate::uploads::{Hashes, Uploads};
+use crate::upstream::Upstream;
 use crate::{blobs, lists, manifests};
 
 /// What a depot allows.
@@ -32,12 +33,21 @@ pub struct Options {
     pub allow_delete: bool,
     /// Serve with TLS, by this certificate.
     pub tls: Option<Tls>,
+    /// Be a cache of this registry. Nothing may be pushed then.
+    pub upstream: Option<Upstream>,
 }
 
 impl Default for Options {
     /// Open to everybody, everything allowed: right for loopback only.
     fn default() -> Self {
-        Self { access: Access::Open, read_only: false, immutable_tags: false, allow_delete: true, tls: None }
+        Self {
+            access: Access::Open,
+            read_only: false,
+            immutable_tags: false,
+            allow_delete: true,
+            tls: None,
+            upstream: None,
+        }
     }
 }
 
@@ -146,6 +156,11 @@ impl Depot {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         if self.options.read_only && !reads {
             return Err(Problem::new(Code::Unsupported, "this registry is read-only"));
+        }
+        if let Some(upstream) = self.options.upstream.as_ref().filter(|_| !reads && *method != Method::DELETE)
+        {
+            let message = format!("this registry is a cache of {}; push there", upstream.registry());
+            return Err(Problem::new(Code::Unsupported, message));
         }
         let deletes = *method == Method::DELETE && !matches!(route, Route::Upload(..));
         if deletes && !self.options.allow_delete {

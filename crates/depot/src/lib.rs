@@ -23,8 +23,10 @@ mod route;
 mod running;
 mod tls;
 mod uploads;
+mod upstream;
 
 pub use access::{Access, AccessError, Users};
 pub use depot::{Depot, DepotError, Options};
 pub use running::Running;
 pub use tls::{Tls, TlsError};
+pub use upstream::Upstream;

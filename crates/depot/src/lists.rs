@@ -23,8 +23,17 @@ pub(crate) async fn catalog(depot: &Depot, request: &Parts) -> Result<Response, 
 }
 
 pub(crate) async fn tags(depot: &Depot, name: String, request: &Parts) -> Result<Response, Problem> {
-    let layout = existing(depot, name.clone()).await?;
-    let tags = blocking(move || Ok(layout.manifest_tags()?)).await?;
+    let there = match &depot.options.upstream {
+        Some(upstream) => upstream.tags(&name).await?,
+        None => None,
+    };
+    let tags = match there {
+        Some(tags) => tags,
+        None => {
+            let layout = existing(depot, name.clone()).await?;
+            blocking(move || Ok(layout.manifest_tags()?)).await?
+        }
+    };
     let page = Page::of(tags, request)?;
     let mut response = json_response(json!({"name": name, "tags": page.entries}).to_string());
     page.link(&mut response, &format!("/v2/{name}/tags/list"))?;
@@ -39,10 +48,17 @@ pub(crate) async fn referrers(
 ) -> Result<Response, Problem> {
     let wanted = query(request).remove("artifactType");
     let (repositories, filter) = (depot.repositories.clone(), wanted.clone());
+    let there = match &depot.options.upstream {
+        Some(upstream) => upstream.referrers(&name, &digest).await?,
+        None => None,
+    };
     let found = blocking(move || {
         // A repository that is not there has no referrers, which is an answer.
-        let Some(layout) = repositories.get(&name)? else { return Ok(Vec::new()) };
-        let mut found = layout.manifest_referrers(&digest)?;
+        let mut found = match (there, repositories.get(&name)?) {
+            (Some(there), _) => there,
+            (None, Some(layout)) => layout.manifest_referrers(&digest)?,
+            (None, None) => Vec::new(),
+        };
         if let Some(filter) = filter {
             found.retain(|entry| entry.artifact_type.as_ref().is_some_and(|found| found.as_ref() == filter));
         }

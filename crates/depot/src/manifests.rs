@@ -37,6 +37,9 @@ pub(crate) async fn get(
     wanted: Wanted,
     request: &Parts,
 ) -> Result<Response, Problem> {
+    if let Some(upstream) = &depot.options.upstream {
+        upstream.refresh(&depot.repositories, &name, wanted.name()).await?;
+    }
     let layout = existing(depot, name).await?;
     let unknown = wanted.unknown();
     let document = blocking(move || Ok(layout.manifest(wanted.name())?)).await?.ok_or(unknown)?;

@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use crate::Cause;
 
+/// The code for a manifest that points at what is not there (distribution-spec 1.1, "Error Codes").
+pub(crate) const BLOB_MISSING: &str = "MANIFEST_BLOB_UNKNOWN";
 /// Enough for any error and any token.
 pub(crate) const SMALL: u64 = 256 << 10;
 /// The longest message that is passed on.
@@ -41,6 +43,10 @@ pub(crate) async fn refusal(registry: &str, response: Response) -> Cause {
     match status {
         StatusCode::UNAUTHORIZED => Cause::Unauthorized { registry, account: None, message },
         _ if is_immutability(status, code.as_deref(), &message) => Cause::Immutable { message },
+        // What a manifest needs is missing, which is not to say that the manifest is.
+        _ if code.as_deref() == Some(BLOB_MISSING) => {
+            Cause::Refused { status: status.as_u16(), code, message }
+        }
         StatusCode::FORBIDDEN => Cause::Denied { registry, message },
         StatusCode::NOT_FOUND => Cause::NotFound { message },
         StatusCode::TOO_MANY_REQUESTS => Cause::RateLimited { registry, retry_after },

@@ -93,6 +93,7 @@ impl Endpoint {
             None if host == "docker.io" => Place::of_server("registry-1.docker.io"),
             None => Place::of_server(host),
         };
+        let http = http_of(&[host, &place.server], settings, http)?;
         let address = match place.scheme {
             Some(scheme) => Address::Known(parse(&format!("{scheme}://{}", place.server))?),
             None if is_loopback(&place.server) || is_allowed_plain(host, settings) => {
@@ -111,6 +112,7 @@ impl Endpoint {
     ) -> Result<Self, SettingsError> {
         let place = Place::read(url, "mirror")?;
         let base = parse(&format!("{}://{}", place.scheme.unwrap_or("https"), place.server))?;
+        let http = http_of(&[&place.server], settings, http)?;
         Ok(Self::new(place.server, place.prefix, Address::Known(base), settings, http))
     }
 
@@ -119,7 +121,7 @@ impl Endpoint {
         prefix: String,
         address: Address,
         settings: &Settings,
-        http: &reqwest::Client,
+        http: reqwest::Client,
     ) -> Self {
         Self {
             auth: Authenticator::new(&host, settings.credentials.clone()),
@@ -128,7 +130,7 @@ impl Endpoint {
             prefix,
             address,
             base: OnceCell::new(),
-            http: http.clone(),
+            http,
             gate: Semaphore::new(settings.parallelism.max(1)),
             stall: settings.stall,
             answered: AtomicBool::new(false),
@@ -366,6 +368,18 @@ impl Place {
             path => format!("{path}/"),
         };
         Ok(Self { scheme, server: server.into(), prefix })
+    }
+}
+
+/// The shared HTTP client, or one of its own for a host that has certificates of its own.
+fn http_of(
+    names: &[&str],
+    settings: &Settings,
+    shared: &reqwest::Client,
+) -> Result<reqwest::Client, SettingsError> {
+    match names.iter().find_map(|name| settings.tls.get(*name)) {
+        Some(tls) => crate::http_client::build_for(settings, tls),
+        None => Ok(shared.clone()),
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{NoProxy, Proxy};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use secrecy::ExposeSecret;
 
-use crate::{Proxies, Settings, SettingsError};
+use crate::{HostTls, Proxies, Settings, SettingsError};
 
 /// A host that does not answer the call within this time is not there.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -18,8 +19,13 @@ const LOOPBACK: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,metadata.google
 /// A client for `settings`. It follows no redirects: those decide who sees credentials, so they are followed
 /// with care elsewhere.
 pub fn build(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
+    build_for(settings, &HostTls::default())
+}
+
+/// One for a host that has certificates of its own.
+pub(crate) fn build_for(settings: &Settings, host: &HostTls) -> Result<reqwest::Client, SettingsError> {
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(&settings.extra_ca)?)
+        .tls_backend_preconfigured(tls(&settings.extra_ca, host)?)
         .user_agent(&settings.user_agent)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT)
@@ -33,22 +39,30 @@ pub fn build(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
     builder.build().map_err(SettingsError::Http)
 }
 
-fn tls(extra: &[Vec<u8>]) -> Result<ClientConfig, SettingsError> {
+fn tls(extra: &[Vec<u8>], host: &HostTls) -> Result<ClientConfig, SettingsError> {
     let mut roots = RootCertStore::empty();
     // A system without certificates, or with a bad one among them, still reaches what the rest vouch for.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let bad = |error: &dyn std::fmt::Display| SettingsError::Certificate(error.to_string());
-    for pem in extra {
+    for pem in extra.iter().chain(&host.authorities) {
         for certificate in CertificateDer::pem_slice_iter(pem) {
             roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| bad(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match &host.identity {
+        None => config.with_no_client_auth(),
+        Some((chain, key)) => {
+            let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+            let chain = chain.map_err(|error| bad(&error))?;
+            let key = PrivateKeyDer::from_pem_slice(key.expose_secret()).map_err(|error| bad(&error))?;
+            config.with_client_auth_cert(chain, key).map_err(|error| bad(&error))?
+        }
+    };
     // HTTP/1.1 only: blobs side by side on connections of their own do not share one flow-control window.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

@@ -49,5 +49,5 @@ pub use progress::{Event, Outcome, Progress};
 pub use pull::{Pulled, fetch_blob, pull, resolve};
 pub use push::{copy_to_registry, push, push_blob};
 pub use repository::Repository;
-pub use settings::{Proxies, Settings, SettingsError};
+pub use settings::{HostTls, Proxies, Settings, SettingsError};
 pub use store::{BlobStream, Condition, Document, Name, Parsed, Pending, Source, Store};

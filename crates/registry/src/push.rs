@@ -5,7 +5,7 @@ use wharf_oci::{Descriptor, Digest, Reference};
 
 use crate::copy::{Copied, Origin, Plan};
 use crate::store::{Condition, Document, Name, Store};
-use crate::{Cause, Client, Layout, Outcome, Progress, Repository, Result, Task};
+use crate::{Cause, Client, Event, Layout, Outcome, Progress, Repository, Result, Task, answer};
 
 /// How many small questions are asked at once; what travels is limited by the settings.
 const QUESTIONS: usize = 32;
@@ -60,7 +60,7 @@ pub async fn copy_to_registry(
         for document in &plan.manifests {
             let Descriptor { digest, size, .. } = &document.descriptor;
             let outcome = if documents.contains(&Name::Digest(digest)) {
-                repository.put_manifest(Name::Digest(digest), document, Condition::Always).await?;
+                put_soon(client, &repository, document, progress).await?;
                 Outcome::Transferred
             } else {
                 Outcome::Existing
@@ -103,6 +103,27 @@ async fn push_one(
     };
     let outcome = repository.push_blob(blob, source.as_ref(), progress).await?;
     Ok((blob.digest.clone(), blob.size, outcome))
+}
+
+/// Stores a manifest. What it points at has been stored; a registry that does not see that yet will soon.
+async fn put_soon(
+    client: &Client,
+    repository: &Repository,
+    document: &Document,
+    progress: Progress<'_>,
+) -> Result<()> {
+    let name = Name::Digest(&document.descriptor.digest);
+    let mut tries = client.patience().start();
+    loop {
+        let Err(error) = repository.put_manifest(name, document, Condition::Always).await else {
+            return Ok(());
+        };
+        let early =
+            matches!(error.cause(), Cause::Refused { code: Some(code), .. } if code == answer::BLOB_MISSING);
+        let Some(wait) = tries.wait(error.cause()).filter(|_| early) else { return Err(error) };
+        progress(Event::Retrying { what: error.to_string(), cause: error.cause().to_string(), wait });
+        tokio::time::sleep(wait).await;
+    }
 }
 
 /// The names that do not name their documents yet, in the order given.

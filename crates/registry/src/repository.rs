@@ -126,6 +126,24 @@ impl Repository {
         Some(self.client.mirrored(&reference))
     }
 
+    /// The size of a blob, if it is here.
+    pub async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
+        let task =
+            || Task::new("looking for", format!("blob {digest}"), format!("in {}", self.reference.name()));
+        let found = self.anywhere(task, &["pull"], |place| {
+            async move {
+                let ask = place.ask(Method::HEAD, &format!("blobs/{digest}")).await?;
+                let Some(response) = place.endpoint.send_if_found(ask, place.access()).await? else {
+                    return Ok(None);
+                };
+                let silent = || Cause::Protocol("it does not say how large the blob is".into());
+                content_length(&response).map(Some).ok_or_else(silent)
+            }
+            .boxed()
+        });
+        found.await
+    }
+
     /// Brings a blob here: it is looked for first, then mounted where the client knows another repository of
     /// the registry that has it, then sent.
     pub(crate) async fn push_blob(

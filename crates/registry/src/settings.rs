@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use secrecy::SecretSlice;
+
 use crate::Credentials;
 
 /// Everything a [`Client`](crate::Client) does not decide itself.
@@ -21,6 +23,8 @@ pub struct Settings {
     pub plain_http: BTreeSet<String>,
     /// Certificates (PEM, any number in each) to trust besides the system's.
     pub extra_ca: Vec<Vec<u8>>,
+    /// Certificates for single hosts (`host` or `host:port`).
+    pub tls: BTreeMap<String, HostTls>,
     /// Where requests go through.
     pub proxies: Proxies,
     /// Who to be.
@@ -46,6 +50,7 @@ impl Default for Settings {
             locations: BTreeMap::new(),
             plain_http: BTreeSet::new(),
             extra_ca: Vec::new(),
+            tls: BTreeMap::new(),
             proxies: Proxies::default(),
             credentials: Credentials::default(),
             retries: 5,
@@ -55,6 +60,21 @@ impl Default for Settings {
             deadline: None,
             user_agent: concat!("wharf/", env!("CARGO_PKG_VERSION")).into(),
         }
+    }
+}
+
+/// Certificates for one host. Both are PEM.
+#[derive(Clone, Default)]
+pub struct HostTls {
+    /// Authorities to trust for it besides the others.
+    pub authorities: Vec<Vec<u8>>,
+    /// Our own certificate, the chain after it, and its private key.
+    pub identity: Option<(Vec<u8>, SecretSlice<u8>)>,
+}
+
+impl std::fmt::Debug for HostTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostTls").field("identity", &self.identity.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -81,7 +101,7 @@ pub enum SettingsError {
         url: String,
     },
     /// The certificates cannot be read.
-    #[error("an extra CA certificate cannot be used: {0}")]
+    #[error("a certificate of the settings, or its key, cannot be used: {0}")]
     Certificate(String),
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be set up")]

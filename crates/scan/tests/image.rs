@@ -159,3 +159,39 @@ fn kinds_are_told_apart() {
     let report = image().scan(&packages(), &database());
     assert!(report.findings.iter().all(|finding| finding.kind == Kind::Vulnerability));
 }
+
+#[test]
+fn what_only_the_image_shows_is_seen() {
+    let dockerfile = "FROM scratch\nCOPY a /\nUSER app\n";
+    let mut image = TestImage::new(
+        dockerfile,
+        &[(
+            "COPY a / # buildkit",
+            tar(&[
+                ("usr/bin/python3", b"x".as_slice()),
+                ("usr/lib/python3.11/json/__init__.py", b""),
+                ("app/.git/objects/aa/bb", b"12345"),
+            ]),
+        )],
+    );
+    let health = |image: &mut TestImage, words: &[&str]| {
+        let test = Some(words.iter().map(|word| (*word).to_owned()).collect());
+        image.config.config.healthcheck = Some(wharf_oci::Healthcheck { test, ..Default::default() });
+        let only = Options { checks: Checks { config: true, ..Checks::NONE }, ..Options::default() };
+        let report = image.scan(&only, &Database::default());
+        let of_health = report.findings.iter().filter(|f| f.rule.starts_with("healthcheck-"));
+        let titles: Vec<String> = of_health.map(|finding| finding.title.clone()).collect();
+        assert!(
+            report
+                .findings
+                .iter()
+                .any(|finding| finding.rule == "git-in-image" && finding.path == "app/.git")
+        );
+        titles
+    };
+    let tool = health(&mut image, &["CMD-SHELL", "curl -f http://localhost:8000/ || exit 1"]);
+    assert_eq!(tool, ["the health check wants `curl`, which the image does not have"]);
+    let module = health(&mut image, &["CMD", "python3", "-c", "import json, requests"]);
+    assert_eq!(module, ["the health check imports `requests`, which the image does not have"]);
+    assert!(health(&mut image, &["CMD", "/usr/bin/python3", "-c", "import json"]).is_empty());
+}

@@ -25,6 +25,8 @@ pub enum Fault {
     LoseUpload,
     /// No token is valid any more; the request is refused like any without a token.
     ExpireTokens,
+    /// The answer is `201 Created` at once, and the request is done only when so many more have come.
+    Late(u32),
     /// The answer is this status with this body, and the request's body is remembered.
     Answer(u16, String),
     /// The answer is a redirect to the same path at this base URL, such as `http://127.0.0.1:5000`.

@@ -47,6 +47,8 @@ struct State {
     tokens: Option<TokenServer>,
     faults: Mutex<VecDeque<(When, Fault)>>,
     log: Mutex<Vec<Arc<Entry>>>,
+    /// Requests that have been answered and not been done, and how many more have to come first.
+    late: Mutex<Vec<(u32, Request<Body>)>>,
     _data: TempDir,
 }
 
@@ -87,8 +89,14 @@ impl FaultyRegistry {
     pub fn with(options: Options, tokens: Option<TokenServer>) -> Self {
         let data = tempfile::tempdir().expect("a directory for the registry");
         let depot = Depot::open(data.path(), options).expect("an empty depot");
-        let state =
-            Arc::new(State { depot, tokens, faults: Mutex::default(), log: Mutex::default(), _data: data });
+        let state = Arc::new(State {
+            depot,
+            tokens,
+            faults: Mutex::default(),
+            log: Mutex::default(),
+            late: Mutex::default(),
+            _data: data,
+        });
         let serving = state.clone();
         let server = Background::start(move |listener| accept(listener, serving));
         Self { server, state }
@@ -164,12 +172,27 @@ async fn answer(state: Arc<State>, request: Request<hyper::body::Incoming>) -> R
         sent: AtomicU64::new(0),
     });
     lock(&state.log).push(entry.clone());
+    state.catch_up().await;
     let fault = state.next_fault(request.method(), &entry.path);
     let response = state.fail(fault, request.map(Body::new), &entry).await?;
     Ok(response.map(|body| counted(body, entry, |entry| &entry.sent)))
 }
 
 impl State {
+    /// Does what was put off for as many requests as have come.
+    async fn catch_up(&self) {
+        let due: Vec<_> = {
+            let mut late = lock(&self.late);
+            late.iter_mut().for_each(|(left, _)| *left = left.saturating_sub(1));
+            let (due, rest) = late.drain(..).partition(|(left, _)| *left == 0);
+            *late = rest;
+            due
+        };
+        for (_, request) in due {
+            self.depot.handle(request).await;
+        }
+    }
+
     fn next_fault(&self, method: &Method, path: &str) -> Option<Fault> {
         let mut faults = lock(&self.faults);
         faults.iter_mut().find_map(|(when, fault)| when.befalls(method, path).then(|| fault.clone()))
@@ -189,6 +212,14 @@ impl State {
                 *lock(&entry.body) = String::from_utf8_lossy(&body).into_owned();
                 let mut response = Response::new(Body::from(text));
                 *response.status_mut() = StatusCode::from_u16(status).expect("an HTTP status");
+                Ok(response)
+            }
+            Some(Fault::Late(requests)) => {
+                let (head, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 64 << 20).await.unwrap_or_default();
+                lock(&self.late).push((requests, Request::from_parts(head, Body::from(body))));
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::CREATED;
                 Ok(response)
             }
             Some(Fault::ResetUpload(bytes)) => {

@@ -99,6 +99,8 @@ pub(crate) enum Command {
     Pull(commands::pull::Args),
     /// Bring an image from this machine to a registry
     Push(commands::push::Args),
+    /// List the repositories of a registry, or the tags of one
+    Ls(commands::ls::Args),
     /// Copy images between registries, directories and archives
     Copy(commands::copy::Args),
     /// Write images of this machine into an archive

@@ -14,7 +14,7 @@ use wharf_sandbox::Sandbox;
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
 use crate::output::progress::Progress;
-use crate::settings::host;
+use crate::settings::{certificates, host};
 
 /// The surroundings of one command.
 pub(crate) struct World {
@@ -100,6 +100,12 @@ impl World {
     }
 }
 
+/// A client as this machine's settings want it, for a command that needs no store.
+pub(crate) fn client(globals: &Globals) -> Result<Client, Failure> {
+    let settings = client_settings(&host::read(globals)?)?;
+    Client::new(settings).map_err(|error| Failure::new(Exit::Usage, error))
+}
+
 /// The current time; `WHARF_NOW` (RFC 3339) stands in for it in tests.
 pub(crate) fn now() -> Timestamp {
     let fixed = std::env::var("WHARF_NOW").ok().and_then(|text| text.parse().ok());
@@ -109,6 +115,7 @@ pub(crate) fn now() -> Timestamp {
 /// How registries are reached, from the host's settings and the environment.
 fn client_settings(host: &host::Host) -> Result<wharf_registry::Settings, Failure> {
     let mut settings = wharf_registry::Settings { proxies: proxies(), ..wharf_registry::Settings::default() };
+    settings.tls = certificates::read_all(&host::certificate_directories())?;
     for (name, registry) in &host.registries {
         let mirrors = registry.mirrors.iter().map(|mirror| as_url(mirror)).collect();
         settings.mirrors.insert(name.clone(), mirrors);
@@ -119,7 +126,19 @@ fn client_settings(host: &host::Host) -> Result<wharf_registry::Settings, Failur
             settings.plain_http.insert(name.clone());
         }
         if let Some(ca) = &registry.ca {
-            settings.extra_ca.push(read(ca)?);
+            settings.tls.entry(name.clone()).or_default().authorities.push(read(ca)?);
+        }
+        match (&registry.client_cert, &registry.client_key) {
+            (Some(certificate), Some(key)) => {
+                let identity = (read(certificate)?, read(key)?.into());
+                settings.tls.entry(name.clone()).or_default().identity = Some(identity);
+            }
+            (None, None) => {}
+            _ => {
+                return Err(Failure::usage(format!(
+                    "[registries.\"{name}\"] names only one of `client-cert` and `client-key`"
+                )));
+            }
         }
     }
     settings.credentials = credentials();

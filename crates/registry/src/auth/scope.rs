@@ -12,6 +12,11 @@ impl Scopes {
         Self::default().and(format!("repository:{repository}"), actions)
     }
 
+    /// The list of all repositories.
+    pub(crate) fn catalogue() -> Self {
+        Self::default().and("registry:catalog".into(), &["*"])
+    }
+
     /// Also pull from another repository, as mounting from it needs.
     pub(crate) fn and_pull(self, repository: &str) -> Self {
         self.and(format!("repository:{repository}"), &["pull"])

@@ -5,10 +5,12 @@ use http::Method;
 use http::header::LINK;
 use serde::Deserialize;
 use url::Url;
+use wharf_oci::Reference;
 
 use super::{Place, Repository};
+use crate::auth::Scopes;
 use crate::endpoint::Ask;
-use crate::{Cause, DOCUMENT_MAX, Result, answer};
+use crate::{Cause, Client, DOCUMENT_MAX, Error, Result, Task, answer};
 
 /// How many entries to ask for at once; registries may give fewer.
 const PAGE: &str = "1000";
@@ -19,6 +21,41 @@ const PAGES_MAX: usize = 10_000;
 struct TagList {
     #[serde(default)]
     tags: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Catalogue {
+    #[serde(default)]
+    repositories: Option<Vec<String>>,
+}
+
+impl Client {
+    /// The repositories of a registry, sorted, as far as it tells them: some have no such list, or only for
+    /// those who run them.
+    pub async fn repositories(&self, registry: &str) -> Result<Vec<String>> {
+        let task = Task::new("listing", "repositories", format!("of {registry}"));
+        let any = format!("{registry}/any").parse::<Reference>();
+        let any = any.map_err(|error| Error::new(task.clone(), Cause::Protocol(error.to_string())))?;
+        let repository = self.repository(&any)?;
+        let names = repository.at_origin(task.clone(), &[], |mut place| {
+            async move {
+                place.scopes = Scopes::catalogue();
+                let mut ask = Ask::new(Method::GET, place.endpoint.url("_catalog").await?);
+                ask.url.query_pairs_mut().append_pair("n", PAGE);
+                let names = |body: &[u8]| {
+                    serde_json::from_slice::<Catalogue>(body)
+                        .map(|list| list.repositories.unwrap_or_default())
+                };
+                collect(&place, ask, names).await
+            }
+            .boxed()
+        });
+        let missing = || Cause::NotFound { message: "it has no list of repositories".into() };
+        let mut names = names.await?.ok_or_else(|| Error::new(task, missing()))?;
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
 }
 
 impl Repository {

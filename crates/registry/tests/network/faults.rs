@@ -327,3 +327,98 @@ async fn a_push_to_debians_registry_gets_over_a_wire_that_is_cut() {
     assert_eq!(direct.head(Name::Tag("v1")).await.unwrap().unwrap().digest, image.digest);
     assert!(wire.carried() < 37 * MIB, "{}", wire.carried());
 }
+
+#[tokio::test]
+async fn a_blob_that_lands_late_does_not_fail_the_push() {
+    let scene = Scene::new(MIB);
+    // The upload is acknowledged, and done only when the manifest has been refused once.
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::Late(4));
+    scene.push(&client()).await.unwrap();
+    scene.assert_arrived();
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_see_its_own_blobs_yet_gets_the_image_all_the_same() {
+    let scene = Scene::new(MIB);
+    scene.push(&client()).await.unwrap();
+    scene.registry.forget_seen();
+    scene.registry.fail(When::next(Method::HEAD, "/blobs/").times(2), Fault::Status(404, None));
+    scene.registry.fail(When::next(Method::HEAD, "/manifests/").times(2), Fault::Status(404, None));
+    scene.push(&client()).await.unwrap();
+    scene.assert_arrived();
+}
+
+/// From registry to registry, both of which break in the middle: each side goes on from where it stopped.
+#[tokio::test]
+async fn a_copy_gets_over_breaks_on_both_sides() {
+    let scene = Scene::new(8 * MIB);
+    scene.push(&client()).await.unwrap();
+    scene.registry.forget_seen();
+    let there = FaultyRegistry::start();
+    scene.registry.fail(When::next(Method::GET, "/blobs/").after(1), Fault::ResetAnswer(3 * MIB));
+    there.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(2 * MIB));
+    let client = client();
+    let from = client.repository(&scene.to).unwrap();
+    let image = from.manifest(Name::Tag("v1")).await.unwrap().unwrap();
+    let to = reference(&there.host(), "org/copy");
+    wharf_registry::copy_to_registry(&from, image.clone(), &client, &to, &tags(&["v1"]), &|_| {})
+        .await
+        .unwrap();
+    let copied = client.repository(&to).unwrap().manifest(Name::Tag("v1")).await.unwrap().unwrap();
+    assert_eq!(copied.descriptor.digest, image.descriptor.digest);
+    let received: u64 = there.seen().iter().map(|seen| seen.received).sum();
+    assert!(received < 9 * MIB, "{received} bytes were sent for 8 MiB");
+}
+
+/// A client to whom the registry of a test is one of the well-known ones.
+fn client_of(name: &str, registry: &FaultyRegistry) -> Client {
+    client_with(Settings { locations: [(name.to_owned(), registry.host())].into(), ..settings() })
+}
+
+#[tokio::test]
+async fn githubs_registry_gets_the_rest_of_an_upload_in_small_pieces() {
+    let scene = Scene::new(12 * MIB);
+    let to = reference("ghcr.io", "org/model");
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(MIB));
+    let client = client_of("ghcr.io", &scene.registry);
+    push(&scene.here, &scene.image, &client, &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+    let pieces = scene.registry.seen_of(Method::PATCH, "/blobs/uploads/");
+    assert!(pieces.len() >= 2 && pieces.iter().all(|seen| seen.received <= 4 * MIB), "{pieces:?}");
+    let total: u64 = scene.registry.seen().iter().map(|seen| seen.received).sum();
+    assert!(total < 13 * MIB, "{total} bytes were sent for 12 MiB");
+}
+
+#[tokio::test]
+async fn googles_registry_is_never_sent_a_piece() {
+    let scene = Scene::new(4 * MIB);
+    let to = reference("eu.gcr.io", "project/model");
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(MIB));
+    let client = client_of("eu.gcr.io", &scene.registry);
+    push(&scene.here, &scene.image, &client, &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+    assert!(scene.registry.seen_of(Method::PATCH, "").is_empty());
+}
+
+#[tokio::test]
+async fn a_layer_that_a_registry_cannot_take_is_refused_before_it_is_sent() {
+    let scene = Scene::new(MIB);
+    for (name, size) in [("ghcr.io", 10_000_000_001), ("public.ecr.aws", (52_000 << 20) + 1)] {
+        let client = client_of(name, &scene.registry);
+        let mut blob = wharf_oci::Descriptor::of(wharf_oci::MediaType::ImageLayer, b"x");
+        blob.size = size;
+        let to = reference(name, "org/model");
+        let error = wharf_registry::push_blob(&scene.here, &blob, &client, &to, &|_| {}).await.unwrap_err();
+        assert!(error.cause().to_string().contains("takes layers of at most"), "{}", error.cause());
+    }
+    assert!(scene.registry.seen_of(Method::POST, "").is_empty());
+}
+
+#[tokio::test]
+async fn registries_without_the_referrers_api_are_asked_for_the_fallback_tag_at_once() {
+    let scene = Scene::new(MIB);
+    for name in ["ghcr.io", "docker.io"] {
+        let repository = client_of(name, &scene.registry).repository(&reference(name, "org/model")).unwrap();
+        assert!(repository.referrers(&scene.image.digest, None).await.unwrap().is_empty());
+    }
+    assert!(scene.registry.seen_of(Method::GET, "/referrers/").is_empty());
+    assert_eq!(scene.registry.seen_of(Method::GET, "/manifests/sha256-").len(), 2);
+}

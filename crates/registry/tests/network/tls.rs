@@ -2,7 +2,7 @@
 
 use wharf_depot::{Depot, Options, Running, Tls};
 use wharf_oci::Platform;
-use wharf_registry::{Cause, Settings, SettingsError, Store, pull, push};
+use wharf_registry::{Cause, HostTls, Name, Settings, SettingsError, Store, pull, push};
 use wharf_testkit::{FaultyRegistry, fixture};
 
 use crate::support::{client, client_with, layout, reference, settings, tags};
@@ -77,4 +77,60 @@ fn settings_that_make_no_sense_are_named() {
     let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec();
     let error = wharf_registry::Client::new(Settings { extra_ca: vec![broken], ..settings() }).unwrap_err();
     assert!(matches!(error, SettingsError::Certificate(_)));
+}
+
+/// A server that lets in only those with a certificate of `authority`, and knows no manifests.
+async fn door(server: rcgen::CertifiedKey<rcgen::KeyPair>, authority: &rcgen::Certificate) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+            .build()
+            .unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(
+            vec![server.cert.der().clone()],
+            rustls::pki_types::PrivatePkcs8KeyDer::from(server.signing_key.serialize_der()).into(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(connection).await else { continue };
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    format!("localhost:{}", address.port())
+}
+
+#[tokio::test]
+async fn a_host_that_wants_our_certificate_gets_it_and_no_other_host_does() {
+    let server = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let ours = rcgen::generate_simple_self_signed(["ci".into()]).unwrap();
+    let trusted = server.cert.pem().into_bytes();
+    let identity = (ours.cert.pem().into_bytes(), ours.signing_key.serialize_pem().into_bytes().into());
+    let host = door(server, &ours.cert).await;
+    let client_for = |name: &str| {
+        let tls = HostTls { authorities: vec![trusted.clone()], identity: Some(identity.clone()) };
+        let tls = [
+            (name.to_owned(), tls),
+            (host.clone(), HostTls { authorities: vec![trusted.clone()], identity: None }),
+        ];
+        client_with(Settings { tls: tls.into_iter().rev().collect(), ..settings() })
+    };
+    let repository = |client: &wharf_registry::Client| client.repository(&reference(&host, "app")).unwrap();
+    let head = |repository: wharf_registry::Repository| async move { repository.head(Name::Tag("v1")).await };
+    assert_eq!(head(repository(&client_for(&host))).await.unwrap(), None);
+    assert!(head(repository(&client_for("other.example.com"))).await.is_err());
 }

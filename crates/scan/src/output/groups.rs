@@ -107,6 +107,9 @@ pub(super) fn count(n: usize, noun: &str) -> String {
 
 /// Where a finding is, as people read it: the file, the place inside, the layer that removes it.
 pub(super) fn place(finding: &Finding) -> String {
+    if let Some(place) = finding.location.as_ref().filter(|_| finding.kind == Kind::Config) {
+        return format!("{}:{}", place.file, place.line);
+    }
     let mut text = finding.path.clone();
     if let Some(member) = &finding.member {
         text.push_str(&format!("!{member}"));

@@ -52,7 +52,7 @@ fn user(subject: &Subject<'_>) -> Option<Finding> {
 /// Modules below /root that a user who is not root may not reach.
 fn user_site(subject: &Subject<'_>) -> Option<Finding> {
     let user = subject.config.user.as_str();
-    let closed = subject.directory("root").is_none_or(|root| root.mode & 0o005 != 0o005 && root.uid == 0);
+    let closed = subject.directory("root").is_some_and(|root| root.mode & 0o005 != 0o005 && root.uid == 0);
     if is_root(user) || !closed {
         return None;
     }
@@ -79,12 +79,9 @@ fn health(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = program.rsplit('/').next().unwrap_or(program);
     // Whether there is a file at all says whether the layers are known.
-    let has_program = subject.top_files().any(|(_, path)| {
-        if program.starts_with('/') {
-            path == program.trim_start_matches('/')
-        } else {
-            path.rsplit('/').next() == Some(name) && path.contains("bin/")
-        }
+    let has_program = subject.top_files().any(|(_, path)| match program.strip_prefix('/') {
+        Some(place) => path == place,
+        None => path.rsplit('/').next() == Some(name),
     });
     let builtin = ["test", "[", "exit", "true", "false", "echo", "kill", "sh", "bash"].contains(&name)
         || name.contains('$');

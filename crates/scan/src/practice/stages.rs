@@ -72,7 +72,9 @@ fn base(dockerfile: &Dockerfile, number: usize, stage: &Stage) -> Vec<Remark> {
     let name = default_of(dockerfile, &stage.base);
     let is_stage =
         dockerfile.stages[..number].iter().any(|s| s.name.as_deref() == Some(&name.to_lowercase()));
-    if is_stage || name == "scratch" || name.contains('$') || name.is_empty() {
+    // Of a name that a variable is part of, only what is written is known.
+    let is_partly_known = name.contains('$') && name.ends_with(":latest");
+    if is_stage || name == "scratch" || (name.contains('$') && !is_partly_known) || name.is_empty() {
         return Vec::new();
     }
     let at = |rule, what| Remark {

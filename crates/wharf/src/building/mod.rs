@@ -12,7 +12,7 @@ mod view;
 
 use std::path::Path;
 
-use wharf_build::{BuildRequest, BuildResult, ContextSource, DockerfileSource, Engine};
+use wharf_build::{BuildRequest, BuildResult, ContextSource, DockerfileSource, Engine, Event};
 use wharf_oci::{Descriptor, Digest, Hashing};
 
 use crate::exit::{Failure, OrFail};
@@ -42,7 +42,14 @@ pub(crate) fn engine(world: &World) -> Result<Engine, Failure> {
 }
 
 /// Builds what a ship has planned, without a name.
-pub(crate) fn of_plan(world: &World, plan: &Plan, project: &Project) -> Result<Built, Failure> {
+///
+/// `layers` hears of each layer of the image as soon as it is in the store.
+pub(crate) fn of_plan(
+    world: &World,
+    plan: &Plan,
+    project: &Project,
+    layers: &(dyn Fn(&Digest, u64) + Send + Sync),
+) -> Result<Built, Failure> {
     let context = plan.directory.join(&plan.context);
     let mut request = BuildRequest::new(ContextSource::Directory(context));
     request.dockerfile = DockerfileSource::File(plan.directory.join(&plan.dockerfile));
@@ -57,24 +64,36 @@ pub(crate) fn of_plan(world: &World, plan: &Plan, project: &Project) -> Result<B
         request.options.no_cache = wharf_build::plan::NoCache::All;
     }
     request.proxies = proxies();
-    let result = execute(world, &request)?;
+    let news = |event: &Event| {
+        if let Event::Layer { digest, size, published: true, .. } = event {
+            layers(digest, *size);
+        }
+    };
+    let (result, _) = told(world, &request, &news)?;
     Ok(Built { image: result.image, executed: result.executed, cached: result.cached })
 }
 
-/// Builds, showing what goes on.
-pub(crate) fn execute(world: &World, request: &BuildRequest) -> Result<BuildResult, Failure> {
-    Ok(timed(world, request)?.0)
-}
-
-/// The same, and how long each step took.
+/// Builds, showing what goes on; gives the time that each step took, too.
 pub(crate) fn timed(
     world: &World,
     request: &BuildRequest,
 ) -> Result<(BuildResult, Vec<timings::StepTime>), Failure> {
+    told(world, request, &|_| {})
+}
+
+/// The same for somebody who wants to hear the news, too.
+fn told(
+    world: &World,
+    request: &BuildRequest,
+    news: &(dyn Fn(&Event) + Send + Sync),
+) -> Result<(BuildResult, Vec<timings::StepTime>), Failure> {
     let view = view::View::new(&world.progress);
     let engine = engine(world)?;
     let watch = interrupt::Watch::start(world, &engine);
-    let result = engine.build(request, &|event| view.tell(event));
+    let result = engine.build(request, &|event| {
+        news(&event);
+        view.tell(event);
+    });
     let result = result.map_err(|error| watch.explain(failure::of_build(error)))?;
     Ok((result, view.times()))
 }

@@ -1,8 +1,10 @@
 //! `wharf inspect`: everything about an image, here or in a registry.
 
+use std::io::IsTerminal;
+
 use anyhow::Context;
 use serde_json::{Value, json};
-use wharf_oci::{Descriptor, Platform, Reference};
+use wharf_oci::{Descriptor, Index, Platform, Reference};
 use wharf_registry::{Name, Store};
 
 use crate::cli::Globals;
@@ -16,11 +18,17 @@ pub(crate) struct Args {
     /// The image: a name, a digest, or the first digits of an ID
     image: String,
     /// Print the manifest or index as the registry has it, byte for byte
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["image_config", "human"])]
     raw: bool,
     /// Show the bytes that are for nothing: written again or deleted by a later layer, or there already
     #[arg(long, conflicts_with_all = ["raw", "remote"])]
     waste: bool,
+    /// Print the image's config, byte for byte
+    #[arg(long, conflicts_with = "human")]
+    image_config: bool,
+    /// Print it for people, which is what a terminal gets anyway
+    #[arg(long)]
+    human: bool,
     /// Ask the registry, even where the image is on this machine
     #[arg(long)]
     remote: bool,
@@ -29,12 +37,15 @@ pub(crate) struct Args {
     platform: Option<Platform>,
 }
 
-/// Prints it as JSON; what is not on this machine is looked up in its registry.
+/// Prints it as JSON, or for people; what is not on this machine is looked up in its registry.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let world = World::open(globals)?;
     let here = if args.remote { None } else { local::find(&world.store, &args.image).ok() };
-    match here {
-        Some(named) if args.raw => output::print(&text(world.store.read(&named.descriptor.digest)?)?)?,
+    let found = match here {
+        Some(named) if args.raw => {
+            output::print(&text(world.store.read(&named.descriptor.digest)?)?)?;
+            return Ok(Exit::Done);
+        }
         Some(named) => {
             let platform = args.platform.clone().unwrap_or_else(Platform::host);
             let image = local::open(&world.store, &named.descriptor, &platform)?;
@@ -42,15 +53,81 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
                 waste(&world, &args.image, &image)?;
                 return Ok(Exit::Done);
             }
-            output::print_json(&describe(&world, &named, &image)?)?;
+            (named, image)
         }
         None if args.waste => {
             let missing = anyhow::anyhow!("there is no image `{}` on this machine", args.image);
             return Err(Failure::from(missing).hint(format!("bring it here: wharf pull {}", args.image)));
         }
-        None => remote(&world, &args)?,
+        None => match remote(&world, &args)? {
+            Some(found) => found,
+            None => return Ok(Exit::Done),
+        },
+    };
+    let (named, image) = found;
+    if args.image_config {
+        output::print(&text(world.store.read(&image.manifest.config.digest)?)?)?;
+        return Ok(Exit::Done);
+    }
+    let description = describe(&world, &named, &image)?;
+    if args.human || (std::io::stdout().is_terminal() && !globals.json) {
+        output::print(&for_people(&named, &image, &description[0]))?;
+    } else {
+        output::print_json(&description)?;
     }
     Ok(Exit::Done)
+}
+
+/// The platforms of an index, as far as its entries are images.
+fn platforms(world: &World, named: &local::Named) -> Vec<String> {
+    let Ok(bytes) = world.store.read(&named.descriptor.digest) else { return Vec::new() };
+    let Ok(index) = serde_json::from_slice::<Index>(&bytes) else { return Vec::new() };
+    let platforms = index.manifests.iter().filter_map(|entry| entry.platform.as_ref());
+    platforms.map(ToString::to_string).filter(|platform| !platform.starts_with("unknown")).collect()
+}
+
+/// A screen that says what the image is.
+fn for_people(named: &local::Named, image: &local::Image, description: &Value) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            out.push_str(&format!("{:<13}{value}\n", format!("{name}:")));
+        }
+    };
+    let words = |value: &Value| match value {
+        Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        Value::Object(map) => map.keys().cloned().collect::<Vec<_>>().join(" "),
+        Value::String(text) => text.clone(),
+        _ => String::new(),
+    };
+    let config = &description["Config"];
+    line("Name", named.reference.to_string());
+    line("Digest", named.descriptor.digest.to_string());
+    line("Image", image.descriptor.digest.to_string());
+    line("ID", image.manifest.config.digest.to_string());
+    line("Type", named.descriptor.media_type.to_string());
+    line("Platform", format!("{}/{}", image.config.os, image.config.architecture));
+    line("Platforms", words(&description["Platforms"]));
+    line("Created", image.config.created.clone().unwrap_or_default());
+    line("Size", output::size::bytes(image.size()));
+    line("User", words(&config["User"]));
+    line("Workdir", words(&config["WorkingDir"]));
+    line("Entrypoint", words(&config["Entrypoint"]));
+    line("Command", words(&config["Cmd"]));
+    line("Ports", words(&config["ExposedPorts"]));
+    line("Volumes", words(&config["Volumes"]));
+    let pairs = |title: &str, pairs: &Value, out: &mut String| {
+        let Some(map) = pairs.as_object().filter(|map| !map.is_empty()) else { return };
+        out.push_str(&format!("{title}:\n"));
+        map.iter().for_each(|(key, value)| out.push_str(&format!("  {key}={}\n", words(value))));
+    };
+    pairs("Labels", &config["Labels"], &mut out);
+    pairs("Annotations", &description["Annotations"], &mut out);
+    out.push_str("Layers:\n");
+    for layer in &image.manifest.layers {
+        out.push_str(&format!("  {}  {:>9}\n", layer.digest, output::size::bytes(layer.size)));
+    }
+    out
 }
 
 fn describe(world: &World, named: &local::Named, image: &local::Image) -> Result<Value, Failure> {
@@ -65,6 +142,8 @@ fn describe(world: &World, named: &local::Named, image: &local::Image) -> Result
         "RepoTags": names,
         "Digest": named.descriptor.digest,
         "MediaType": image.descriptor.media_type,
+        "Platforms": platforms(world, named),
+        "Annotations": image.manifest.annotations,
         "Created": image.config.created,
         "Architecture": image.config.architecture,
         "Os": image.config.os,
@@ -75,7 +154,8 @@ fn describe(world: &World, named: &local::Named, image: &local::Image) -> Result
     }]))
 }
 
-fn remote(world: &World, args: &Args) -> Result<(), Failure> {
+/// What a registry has; `None` where it has been printed already.
+fn remote(world: &World, args: &Args) -> Result<Option<(local::Named, local::Image)>, Failure> {
     let reference: Reference = args.image.parse().or_usage()?;
     if args.raw {
         let repository = world.client.mirrored(&reference)?;
@@ -83,17 +163,18 @@ fn remote(world: &World, args: &Args) -> Result<(), Failure> {
             (Some(digest), _) => Name::Digest(digest),
             (None, tag) => Name::Tag(tag.unwrap_or("latest")),
         };
-        let document = world.runtime.block_on(repository.manifest(name))?;
+        let document = world.runtime.block_on(repository.manifest(name)).map_err(super::registry_failure)?;
         let document = document.ok_or_else(|| anyhow::anyhow!("there is no image `{reference}`"))?;
-        return output::print(&text(document.bytes.to_vec())?);
+        output::print(&text(document.bytes.to_vec())?)?;
+        return Ok(None);
     }
     let platform = args.platform.clone().unwrap_or_else(Platform::host);
     let found = wharf_registry::resolve(&world.client, &reference, &platform, &world.store);
-    let found = world.runtime.block_on(found)?;
+    let found = world.runtime.block_on(found).map_err(super::registry_failure)?;
     let config = serde_json::from_slice(&found.config).context("reading the image config")?;
     let image = local::Image { descriptor: found.descriptor.clone(), manifest: found.manifest, config };
     let named = local::Named { reference, descriptor: found.index.unwrap_or(found.descriptor) };
-    output::print_json(&describe(world, &named, &image)?)
+    Ok(Some((named, image)))
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, Failure> {

@@ -13,6 +13,7 @@ pub(crate) mod lint;
 pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logs;
+pub(crate) mod ls;
 pub(crate) mod meta;
 pub(crate) mod prune;
 pub(crate) mod ps;
@@ -58,6 +59,7 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Rm(args) => rm::run(args, globals),
         Command::Pull(args) => pull::run(args, globals),
         Command::Push(args) => push::run(args, globals),
+        Command::Ls(args) => ls::run(args, globals),
         Command::Copy(args) => copy::run(args, globals),
         Command::Save(args) => save::run(args, globals),
         Command::Load(args) => load::run(args, globals),

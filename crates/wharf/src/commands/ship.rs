@@ -35,6 +35,17 @@ pub(crate) struct Args {
     /// Take nothing from the cache
     #[arg(long)]
     no_cache: bool,
+    /// Send finished layers while the build and the gates still go on; nothing names them before all is green
+    #[arg(
+        long,
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true,
+        value_name = "BOOL"
+    )]
+    push_early: bool,
     /// Fail before anything is built where a rule gives a tag that no registry takes
     #[arg(long)]
     strict: bool,
@@ -85,6 +96,7 @@ fn plan(args: &Args) -> Result<(Plan, project::Project, wharf_metadata::Snapshot
         no_smoke: args.no_smoke,
         no_scan: args.no_scan,
         no_cache: args.no_cache,
+        push_early: args.push_early,
         overrides: Overrides { allow_backward: args.allow_backward, force: args.force },
     };
     let metadata = ship::metadata(&project, &snapshot, &directory)?;

@@ -33,6 +33,9 @@ pub(crate) struct Registry {
     pub(crate) plain_http: bool,
     /// A file of certificates to trust beside the system's.
     pub(crate) ca: Option<PathBuf>,
+    /// Our own certificate for it, and its private key.
+    pub(crate) client_cert: Option<PathBuf>,
+    pub(crate) client_key: Option<PathBuf>,
 }
 
 /// The host's settings, from the file that the flag, the environment or the convention names. A file that
@@ -79,6 +82,13 @@ pub(crate) fn auth_files() -> Vec<PathBuf> {
     files.push(docker_config());
     files.extend(variable("XDG_RUNTIME_DIR").map(|base| PathBuf::from(base).join("containers/auth.json")));
     files
+}
+
+/// Where docker and podman keep certificates by host: the machine's, then the person's.
+pub(crate) fn certificate_directories() -> Vec<PathBuf> {
+    let (machine, person) = (PathBuf::from("/etc"), config_home());
+    let under = |base: &PathBuf| ["docker/certs.d", "containers/certs.d"].map(|name| base.join(name));
+    under(&machine).into_iter().chain(under(&person)).collect()
 }
 
 /// What the clouds' tools would read of the environment, and the home directory.

@@ -1,5 +1,6 @@
 //! What was typed, made complete: flags over environment over files over conventions.
 
+pub(crate) mod certificates;
 pub(crate) mod condition;
 pub(crate) mod document;
 pub(crate) mod host;

@@ -4,6 +4,7 @@
 //! then works on one digest: what is built is what is started, scanned, pushed and recorded. No name is
 //! put on it, here or in a registry, before every gate is green.
 
+mod early;
 mod github;
 mod naming;
 mod pipeline;

@@ -8,6 +8,7 @@ use wharf_metadata::{Release, Snapshot};
 use wharf_oci::{Descriptor, Digest, Platform, digest};
 use wharf_registry::Outcome as Travelled;
 
+use super::early::Early;
 use super::plan::{Plan, Target};
 use super::report::{Layer, Phase, Pushed, Report};
 use super::{github, record};
@@ -29,13 +30,15 @@ pub(crate) fn run(
 ) -> Result<Report, Failure> {
     let mut ship =
         Ship { world, plan, project, snapshot, phases: Vec::new(), gates: Vec::new(), attestation: None };
-    let built = ship.build()?;
+    let early = Early::new(world, plan);
+    let built = ship.build(&early)?;
     let image = local::open(&world.store, &built.image, &Platform::host())?;
+    early.send_all(&image);
     ship.smoke(&image)?;
     ship.scan(&image, &built.image.digest)?;
     ship.name_here(&built.image)?;
     let model = ship.model()?;
-    let (pushed, failed) = ship.publish(&built.image, model.as_ref())?;
+    let (pushed, failed) = ship.publish(&built.image, model.as_ref(), early)?;
     let report = ship.report(&image, &built.image, pushed, model);
     github::publish(&report)?;
     match failed.into_iter().next() {
@@ -64,9 +67,10 @@ impl Ship<'_> {
         self.gates.push(Gate { name: name.into(), verdict, detail: detail.into() });
     }
 
-    fn build(&mut self) -> Result<Built, Failure> {
+    fn build(&mut self, early: &Early<'_>) -> Result<Built, Failure> {
         let since = Instant::now();
-        let built = building::of_plan(self.world, self.plan, self.project)?;
+        let layers = |digest: &Digest, size| early.send(digest, size);
+        let built = building::of_plan(self.world, self.plan, self.project, &layers)?;
         let steps = format!("{} steps run, {} cached", built.executed, built.cached);
         self.phase("build", since, steps);
         Ok(built)
@@ -134,6 +138,7 @@ impl Ship<'_> {
         &mut self,
         image: &Descriptor,
         model: Option<&Model>,
+        early: Early<'_>,
     ) -> Result<(Vec<Pushed>, Vec<Failure>), Failure> {
         if self.plan.push.is_empty() {
             return Ok((Vec::new(), Vec::new()));
@@ -142,11 +147,16 @@ impl Ship<'_> {
         let op_id = uuid::Uuid::new_v4().to_string();
         let facts = record::Facts { op_id: &op_id, digest: &image.digest, gates: &self.gates, model };
         let targets = self.plan.push.iter().map(|target| self.publish_to(target, image, &facts));
+        // A layer that is on its way is waited for, not sent twice.
+        let sent_early = early.finish();
         let results = self.world.runtime.block_on(futures_util::future::join_all(targets));
         let (mut pushed, mut failed) = (Vec::new(), Vec::new());
         for result in results {
             match result {
-                Ok(done) => pushed.push(done),
+                Ok(mut done) => {
+                    done.bytes_sent += sent_early.get(&done.repository).copied().unwrap_or_default();
+                    pushed.push(done);
+                }
                 Err(failure) => failed.push(failure),
             }
         }

@@ -27,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) no_scan: bool,
     /// Take nothing from the cache.
     pub(crate) no_cache: bool,
+    /// Layers travel while the build and the gates still go on.
+    pub(crate) push_early: bool,
     /// What may move in registries although it should not.
     pub(crate) overrides: Overrides,
 }
@@ -58,6 +60,8 @@ pub(crate) struct Plan {
     pub(crate) target: Option<String>,
     /// Take nothing from the cache.
     pub(crate) no_cache: bool,
+    /// Layers travel while the build and the gates still go on.
+    pub(crate) push_early: bool,
     /// Whether the image is started.
     pub(crate) smoke: bool,
     /// Whether the image is scanned.
@@ -139,6 +143,7 @@ impl Plan {
             context: project.build.context.clone().unwrap_or_else(|| ".".into()),
             target: asked.target.clone().or_else(|| project.build.target.clone()),
             no_cache: asked.no_cache,
+            push_early: asked.push_early,
             smoke: !asked.no_smoke && project.smoke.enabled.unwrap_or(true),
             scan: !asked.no_scan && project.scan.enabled.unwrap_or(true),
             push: Vec::new(),

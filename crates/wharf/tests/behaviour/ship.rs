@@ -281,3 +281,57 @@ fn packages_that_the_user_cannot_read_stop_a_ship_with_that_cause() {
         ran.stderr
     );
 }
+
+/// What the registry in `data` has in its layers, by name.
+fn files_in_layers(data: &Path) -> String {
+    let script = format!(
+        "for blob in $(find {} -path '*blobs/sha256/*' -type f); do tar -tzf $blob; done 2>/dev/null",
+        data.display()
+    );
+    String::from_utf8(Command::new("sh").args(["-c", &script]).output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn layers_travel_early_and_those_of_other_stages_never() {
+    let Some(world) = project() else { skip!("it needs root and busybox-static") };
+    let stages = format!(
+        "{BUSYBOX}RUN echo secret >/only-in-the-builder && echo x >/made\n\
+         FROM scratch\nCOPY bin/busybox /bin/busybox\nCOPY --from=0 /made /made\nEXPOSE 8000\n\
+         CMD [\"/bin/busybox\", \"false\"]\n"
+    );
+    world.file("Dockerfile", &stages);
+    // Red, and nothing travels before the gates are green.
+    let late = Registry::wharf(&world.path("late"), &[]);
+    assert_eq!(ship(&world, late.address(), late.address(), &["--push-early=false"]).code, 1);
+    assert_eq!(files_in_layers(&world.path("late")), "");
+    // Green, with layers ahead of the gates.
+    let dev = Registry::wharf(&world.path("dev"), &[]);
+    let shipped = ship(&world, dev.address(), dev.address(), &["--no-smoke", "--no-cache", "--json"]);
+    assert_eq!(shipped.code, 0, "{}", shipped.stderr);
+    let report: Value = serde_json::from_str(&shipped.stdout).unwrap();
+    assert!(report["pushed"][0]["bytesSent"].as_u64().unwrap() > 100_000, "{report:#}");
+    let files = files_in_layers(&world.path("dev"));
+    assert!(files.contains("made") && !files.contains("only-in-the-builder"), "{files}");
+}
+
+#[test]
+fn running_again_after_a_partial_failure_does_only_what_is_missing() {
+    let Some(world) = project() else { skip!("it needs root and busybox-static") };
+    let dev = Registry::wharf(&world.path("dev"), &[]);
+    let at = |address: &str| {
+        let text = format!("[registries.\"prod.example.com\"]\nlocation = \"{address}\"\n");
+        std::fs::write(world.path("config.toml"), text).unwrap();
+    };
+    at("127.0.0.1:1");
+    let first = ship(&world, dev.address(), "prod.example.com", &["--progress", "quiet", "--json"]);
+    assert_eq!(first.code, 1, "{}", first.stderr);
+    assert!(first.stderr.contains("prod.example.com"), "{}", first.stderr);
+    let prod = Registry::wharf(&world.path("prod"), &[]);
+    at(prod.address());
+    let second = ship(&world, dev.address(), "prod.example.com", &["--json"]);
+    assert_eq!(second.code, 0, "{}", second.stderr);
+    let report: Value = serde_json::from_str(&second.stdout).unwrap();
+    assert_eq!(report["pushed"][0]["bytesSent"], 0, "{report:#}");
+    assert!(report["pushed"][1]["bytesSent"].as_u64().unwrap() > 0, "{report:#}");
+    assert!(manifest(&world, "prod.example.com/myorg/churn:1.2.3").is_some());
+}

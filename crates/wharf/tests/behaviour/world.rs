@@ -144,7 +144,7 @@ impl Registry {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit("http://").next().unwrap().to_owned();
+        let address = line.trim().rsplit("://").next().unwrap().to_owned();
         Self { child, address }
     }
 

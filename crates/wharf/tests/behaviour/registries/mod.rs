@@ -2,6 +2,7 @@
 
 mod copy;
 mod credentials;
+mod serve;
 
 pub(crate) use credentials::{Moto, guarded};
 
@@ -93,4 +94,58 @@ fn a_location_that_is_none_is_an_error_of_the_settings() {
     let ran = world.wharf(&["images"]);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("`ftp://x` is not a location URL"), "{}", ran.stderr);
+}
+
+#[test]
+fn registries_are_listed_and_images_in_them_deleted() {
+    let world = World::new();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let host = registry.address();
+    let first = image(&world, &format!("{host}/org/app:v1"));
+    for name in ["org/app:v1", "org/app:v2", "other:v1"] {
+        let name = format!("{host}/{name}");
+        store(&world).tag(&name, &first).unwrap();
+        world.wharf_ok(&["push", &name]);
+    }
+    assert_eq!(world.wharf_ok(&["ls", host]).stdout, "org/app\nother\n");
+    assert_eq!(world.wharf_ok(&["ls", &format!("{host}/org/app")]).stdout, "v1\nv2\n");
+    let listed = world.wharf_ok(&["ls", &format!("{host}/org/app"), "--limit", "1", "--json"]).stdout;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["tags"], serde_json::json!(["v1"]));
+    let none = world.wharf_ok(&["ls", &format!("{host}/org/none")]);
+    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "there is nothing to list\n"));
+    assert_eq!(world.wharf(&["ls", &format!("{host}/org/app:v1")]).code, 2);
+
+    world.wharf_ok(&["rm", "--remote", &format!("{host}/org/app:v1")]);
+    assert_eq!(world.wharf_ok(&["ls", &format!("{host}/org/app")]).stdout, "v2\n");
+    let gone = world.wharf(&["rm", "--remote", &format!("{host}/org/app:v1")]);
+    assert_eq!(gone.code, 3);
+    let whole = world.wharf_ok(&["rm", "--remote", "--digest", &format!("{host}/org/app:v2")]);
+    assert_eq!(whole.stdout, format!("Deleted: {host}/org/app@{}\n", first.digest));
+    assert_eq!(world.wharf_ok(&["ls", &format!("{host}/org/app")]).stdout, "");
+    // What is on this machine is another matter.
+    assert!(world.wharf_ok(&["images"]).stdout.contains("v2"));
+}
+
+#[test]
+fn an_image_is_shown_to_people_to_programs_and_as_it_is() {
+    let world = World::new();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/app:v1", registry.address());
+    let index = index(&world, &name);
+    world.wharf_ok(&["push", &name]);
+    for place in [&["inspect", &name][..], &["inspect", "--remote", &name]] {
+        let with =
+            |more: &[&str]| world.wharf_ok(&[place, &["--platform", "linux/arm64"], more].concat()).stdout;
+        let json: serde_json::Value = serde_json::from_str(&with(&["--json"])).unwrap();
+        assert_eq!(json[0]["Platforms"], serde_json::json!(["linux/amd64", "linux/arm64"]));
+        assert_eq!(json[0]["Architecture"], "arm64");
+        let config = with(&["--image-config"]);
+        assert_eq!(sha256(config.as_bytes()).to_string(), json[0]["Id"].as_str().unwrap());
+        let human = with(&["--human"]);
+        for part in [name.as_str(), index.digest.as_ref(), "linux/arm64", "Layers:\n  sha256:"] {
+            assert!(human.contains(part), "{part} is missing:\n{human}");
+        }
+        assert_eq!(sha256(with(&["--raw"]).as_bytes()), index.digest);
+    }
 }

@@ -1,0 +1,192 @@
+//! `wharf registry serve`, and what others make of it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use wharf_testkit::fixture;
+
+use super::{image, index, remote_digest, store};
+use crate::skip;
+use crate::world::{Registry, World};
+
+#[test]
+fn tls_is_served_and_the_client_trusts_what_docker_would() {
+    let world = World::new();
+    let made = rcgen::generate_simple_self_signed(["localhost".into(), "127.0.0.1".into()]).unwrap();
+    fs::write(world.path("cert.pem"), made.cert.pem()).unwrap();
+    fs::write(world.path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let (cert, key) =
+        (world.path("cert.pem").display().to_string(), world.path("key.pem").display().to_string());
+    let registry = Registry::wharf(&world.path("registry"), &["--tls-cert", &cert, "--tls-key", &key]);
+    let host = registry.address();
+    let name = format!("{host}/app:v1");
+    let image = image(&world, &name);
+
+    let distrusted = world.wharf(&["push", &name]);
+    assert_eq!(distrusted.code, 3);
+    assert!(distrusted.stderr.contains("no trusted TLS connection"), "{}", distrusted.stderr);
+    // By the settings.
+    fs::write(world.path("config.toml"), format!("[registries.\"{host}\"]\nca = \"{cert}\"\n")).unwrap();
+    world.wharf_ok(&["push", &name]);
+    // By docker's directory.
+    fs::write(world.path("config.toml"), "").unwrap();
+    let directory = world.path("home/.config/docker/certs.d").join(host);
+    fs::create_dir_all(&directory).unwrap();
+    fs::copy(&cert, directory.join("ca.crt")).unwrap();
+    assert_eq!(remote_digest(&world, &name), image.digest);
+
+    let half = world.wharf(&["registry", "serve", "--tls-cert", &cert]);
+    assert_eq!(half.code, 2);
+    let mixed = world.wharf(&["registry", "serve", "--tls-cert", &key, "--tls-key", &cert]);
+    assert_eq!(mixed.code, 2, "{}", mixed.stderr);
+}
+
+#[test]
+fn a_token_opens_the_door_and_read_only_means_it() {
+    let world = World::new();
+    let registry = Registry::wharf(&world.path("registry"), &["--token", "t0ken"]);
+    let host = registry.address();
+    let name = format!("{host}/app:v1");
+    image(&world, &name);
+    assert_eq!(world.wharf(&["push", &name]).code, 3);
+    let login = super::with_input(&world, &["login", host, "-u", "any", "--password-stdin"], "t0ken");
+    assert_eq!(login.code, 0, "{}", login.stderr);
+    world.wharf_ok(&["push", &name]);
+
+    let reader = Registry::wharf(&world.path("registry"), &["--read-only"]);
+    let elsewhere = format!("{}/app:v2", reader.address());
+    world.wharf_ok(&["tag", &name, &elsewhere]);
+    let refused = world.wharf(&["push", &elsewhere]);
+    assert_eq!(refused.code, 3);
+    assert!(refused.stderr.contains("read-only"), "{}", refused.stderr);
+    world.wharf_ok(&["pull", &format!("{}/app:v1", reader.address())]);
+}
+
+#[test]
+fn a_cache_serves_what_its_upstream_has_and_had() {
+    let world = World::new();
+    let hub = Registry::wharf(&world.path("hub"), &[]);
+    let name = format!("{}/library/app:v1", hub.address());
+    let first = index(&world, &name);
+    world.wharf_ok(&["push", &name]);
+    let settings = format!("[registries.\"docker.io\"]\nlocation = \"{}\"\n", hub.address());
+    fs::write(world.path("config.toml"), settings).unwrap();
+    let config = world.path("config.toml").display().to_string();
+    let cache = Registry::wharf(&world.path("cache"), &["--upstream", "docker.io", "--config", &config]);
+    let cached = format!("{}/library/app:v1", cache.address());
+
+    let other = World::new();
+    other.wharf_ok(&["copy", &cached, &format!("oci:{}", other.path("first").display())]);
+    assert_eq!(remote_digest(&world, &cached), first.digest);
+    // A tag that moves there moves here.
+    let second = image(&world, &name);
+    world.wharf_ok(&["push", &name]);
+    other.wharf_ok(&["copy", &cached, &format!("oci:{}", other.path("second").display())]);
+    assert_eq!(remote_digest(&world, &cached), second.digest);
+    // Nobody pushes into a cache.
+    let refused = world.wharf(&["copy", &name, &format!("{}/library/app:v2", cache.address())]);
+    assert_eq!(refused.code, 3);
+    assert!(refused.stderr.contains("a cache of docker.io"), "{}", refused.stderr);
+    // And when there is nobody to ask, what was there is still here.
+    drop(hub);
+    let third = World::new();
+    third.wharf_ok(&["pull", &cached]);
+    assert_eq!(store(&third).resolve(&cached).unwrap().unwrap().digest, second.digest);
+    let unknown = third.wharf(&["pull", &format!("{}/library/other:v1", cache.address())]);
+    assert_eq!(unknown.code, 3);
+}
+
+#[test]
+fn a_killed_registry_loses_nothing_that_it_acknowledged() {
+    let world = World::new();
+    let data = world.path("registry");
+    for round in 0..5 {
+        let registry = Registry::wharf(&data, &[]);
+        let name = format!("{}/app:r{round}", registry.address());
+        let own = format!("{round}");
+        let made = fixture::image(&store(&world), &[&[("etc/round", own.as_bytes())], &[("etc/two", b"2")]]);
+        store(&world).tag(&name, &made).unwrap();
+        world.wharf_ok(&["push", &name]);
+        // Dropped, it is killed.
+        drop(registry);
+    }
+    let registry = Registry::wharf(&data, &[]);
+    for round in 0..5 {
+        let name = format!("{}/app:r{round}", registry.address());
+        world.wharf_ok(&["copy", &name, &format!("oci:{}", world.path(&format!("out{round}")).display())]);
+    }
+}
+
+#[test]
+fn of_many_who_create_a_tag_at_once_one_does() {
+    let world = World::new();
+    let data = world.path("registry");
+    let (one, two) = (Registry::wharf(&data, &[]), Registry::wharf(&data, &[]));
+    let names = [format!("{}/app", one.address()), format!("{}/app", two.address())];
+    let mut manifests = Vec::new();
+    for number in 0..8 {
+        let own = format!("{number}");
+        let made = fixture::image(&store(&world), &[&[("etc/own", own.as_bytes())]]);
+        let name = format!("{}:n{number}", names[0]);
+        store(&world).tag(&name, &made).unwrap();
+        world.wharf_ok(&["push", &name]);
+        manifests.push(store(&world).path(&made.digest));
+    }
+    let put = |(number, manifest): (usize, &std::path::PathBuf)| {
+        let address = [&one, &two][number % 2].address();
+        Command::new("curl")
+            .args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--request", "PUT"])
+            .args(["--header", "If-None-Match: *", "--header"])
+            .arg("Content-Type: application/vnd.oci.image.manifest.v1+json")
+            .arg("--data-binary")
+            .arg(format!("@{}", manifest.display()))
+            .arg(format!("http://{address}/v2/app/manifests/entry-1"))
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let racing: Vec<_> = manifests.iter().enumerate().map(put).collect();
+    let answers: Vec<String> = racing
+        .into_iter()
+        .map(|child| String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap())
+        .collect();
+    assert_eq!(answers.iter().filter(|answer| *answer == "201").count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| *answer == "412").count(), 7, "{answers:?}");
+}
+
+#[test]
+fn skopeo_works_against_it() {
+    if !Path::new("/usr/bin/skopeo").exists() {
+        skip!("skopeo is not installed")
+    }
+    let world = World::new();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/org/app:v1", registry.address());
+    let index = index(&world, &name);
+    let layout = format!("oci:{}:v1", world.path("layout").display());
+    world.wharf_ok(&["push", &name]);
+    world.wharf_ok(&["copy", &name, &layout]);
+    let skopeo = |args: &[&str]| {
+        let ran = Command::new("skopeo")
+            .args(["--tmpdir", "/tmp", "--insecure-policy"])
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "skopeo {args:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let second = format!("docker://{}/org/second:v1", registry.address());
+    skopeo(&["copy", "--all", "--dest-tls-verify=false", &layout, &second]);
+    let from = format!("docker://{name}");
+    let third = format!("docker://{}/org/third:v1", registry.address());
+    skopeo(&["copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", &from, &third]);
+    let listed =
+        skopeo(&["list-tags", "--tls-verify=false", &format!("docker://{}/org/third", registry.address())]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["Tags"][0], "v1");
+    let raw = skopeo(&["inspect", "--raw", "--tls-verify=false", &third]);
+    assert_eq!(wharf_oci::digest::sha256(raw.as_bytes()), index.digest);
+    skopeo(&["delete", "--tls-verify=false", &third]);
+}
