@@ -1,9 +1,12 @@
 //! An entry as OCI documents: an index whose manifests are the record and what the record speaks of.
 //!
-//! One PUT of the index publishes the entry; the registry checks that the release exists; and a tagged
-//! index keeps its children from the registry's garbage collector.
+//! One PUT of the index publishes the entry; the registry checks that the images exist; and a tagged index
+//! keeps its children from the registry's garbage collector. The record travels inside the index too (the
+//! `data` of image-spec descriptors), so that one GET reads an entry.
 
-use wharf_oci::{Descriptor, Digest, Index, Manifest, MediaType};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use wharf_oci::{Descriptor, Digest, Index, Manifest, MediaType, digest};
 
 use crate::canonical::canonical_json;
 use crate::record::{FORMAT, Record};
@@ -14,6 +17,8 @@ pub const ENTRY_TYPE: &str = "application/vnd.wharf.ledger.entry.v1+json";
 pub const RECORD_TYPE: &str = "application/vnd.wharf.ledger.record.v1+json";
 /// The content of an empty config (OCI image-spec 1.1, "guidance for an empty descriptor").
 const EMPTY_JSON: &[u8] = b"{}";
+/// How an artifact's file is called (OCI image-spec 1.1, "pre-defined annotation keys").
+const TITLE: &str = "org.opencontainers.image.title";
 
 /// Everything that publishing an entry writes, in that order: blobs, the record's manifest, the index.
 #[derive(Debug, Clone)]
@@ -49,24 +54,34 @@ pub enum EntryError {
 }
 
 impl Entry {
-    /// The entry of `record` about `release`, which must be the descriptor of the record's release.
+    /// The entry of `record` with the images that it names: the release, then the rollback target.
     ///
     /// # Errors
     ///
     /// When the record does not serialise.
-    pub fn new(record: Record, release: &Descriptor) -> Result<Self, EntryError> {
+    pub fn new(record: Record, images: &[Descriptor]) -> Result<Self, EntryError> {
         let document = |what| move |source| EntryError::Document { what, source };
         let record_bytes = canonical_json(&record).map_err(document("record"))?;
         let config = Descriptor::of(MediaType::EmptyJSON, EMPTY_JSON);
-        let layer = Descriptor::of(RECORD_TYPE, &record_bytes);
+        let mut layer = Descriptor::of(RECORD_TYPE, &record_bytes);
+        layer.annotations.insert(TITLE.into(), "record.json".into());
+        layer.data = Some(BASE64.encode(&record_bytes));
 
         let mut manifest = Manifest::new(config.clone(), vec![layer.clone()]);
         manifest.artifact_type = Some(RECORD_TYPE.into());
         let manifest_bytes = serde_json::to_vec(&manifest).map_err(document("record manifest"))?;
         let mut manifest_descriptor = Descriptor::of(MediaType::ImageManifest, &manifest_bytes);
         manifest_descriptor.artifact_type = Some(RECORD_TYPE.into());
+        let mut first = manifest_descriptor.clone();
+        first.data = Some(BASE64.encode(&manifest_bytes));
 
-        let mut index = Index::new(vec![manifest_descriptor.clone(), release.clone()]);
+        let mut children = vec![first];
+        for image in images {
+            if !children.iter().any(|child| child.digest == image.digest) {
+                children.push(image.clone());
+            }
+        }
+        let mut index = Index::new(children);
         index.artifact_type = Some(ENTRY_TYPE.into());
         let index_bytes = serde_json::to_vec(&index).map_err(document("index"))?;
         let index_descriptor = Descriptor::of(MediaType::ImageIndex, &index_bytes);
@@ -79,17 +94,19 @@ impl Entry {
         })
     }
 
-    /// The manifest of the record inside an entry's index.
+    /// What an entry's index names: the record's manifest, and the images.
     ///
     /// # Errors
     ///
     /// When the document is not the index of an entry.
-    pub fn record_manifest(digest: &Digest, index: &[u8]) -> Result<Descriptor, EntryError> {
+    pub fn parts(digest: &Digest, index: &[u8]) -> Result<(Descriptor, Vec<Descriptor>), EntryError> {
         let index: Index =
             serde_json::from_slice(index).map_err(|source| EntryError::Document { what: "index", source })?;
-        let is_record = |d: &&Descriptor| d.artifact_type == Some(RECORD_TYPE.into());
-        match index.manifests.iter().find(is_record) {
-            Some(descriptor) if index.artifact_type == Some(ENTRY_TYPE.into()) => Ok(descriptor.clone()),
+        let is_entry = index.artifact_type == Some(ENTRY_TYPE.into());
+        let (records, images): (Vec<_>, Vec<_>) =
+            index.manifests.into_iter().partition(|child| child.artifact_type == Some(RECORD_TYPE.into()));
+        match records.into_iter().next() {
+            Some(record) if is_entry => Ok((record, images)),
             _ => Err(EntryError::NotAnEntry(digest.clone())),
         }
     }
@@ -118,54 +135,54 @@ impl Entry {
     }
 }
 
+/// The content of `descriptor` where it is embedded and is what it should be.
+pub(crate) fn embedded(descriptor: &Descriptor) -> Option<Vec<u8>> {
+    let bytes = BASE64.decode(descriptor.data.as_ref()?).ok()?;
+    (bytes.len() as u64 == descriptor.size && digest::matches(&descriptor.digest, &bytes)).then_some(bytes)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::record::{Actor, Commit, Gate, Kind, LogName, Release, Verdict};
-    use wharf_oci::digest;
+    use crate::name::LogName;
+    use crate::record::{Actor, Commit, Gate, Kind, Release, Verdict};
 
     pub(crate) fn record(seq: u64, parent: Option<Digest>, op_id: &str) -> Record {
-        Record {
-            v: FORMAT,
-            log: LogName::ship(),
-            seq,
-            parent,
-            op_id: op_id.into(),
-            kind: Kind::Ship,
-            release: Release {
-                name: "localhost:5000/myorg/churn".into(),
-                version: "1.4.2".into(),
-                digest: digest::sha256(b"release"),
-                tags: vec!["1.4.2".into()],
-            },
-            commit: Some(Commit { sha: "a".repeat(40), git_ref: None, dirty: false, source: None }),
-            model: None,
-            gates: vec![Gate {
-                name: "smoke".into(),
-                verdict: Verdict::Passed,
-                detail: "200 in 1.2s".into(),
-            }],
-            actor: Actor { name: "robin".into(), run: None },
-            time: "2026-01-02T03:04:05Z".into(),
-            other: Default::default(),
-        }
+        let actor = Actor { name: "robin".into(), run: None };
+        let mut record = Record::new(LogName::ship(), Kind::Ship, op_id, actor, "2026-01-02T03:04:05Z");
+        record.seq = seq;
+        record.parent = parent;
+        record.release = Some(Release {
+            name: "localhost:5000/myorg/churn".into(),
+            version: "1.4.2".into(),
+            digest: digest::sha256(b"release"),
+            tags: vec!["1.4.2".into()],
+        });
+        record.commit = Some(Commit { sha: "a".repeat(40), git_ref: None, dirty: false, source: None });
+        record.gates =
+            vec![Gate { name: "smoke".into(), verdict: Verdict::Passed, detail: "200 in 1.2s".into() }];
+        record
     }
 
     #[test]
     fn an_entry_reads_back_step_by_step() {
         let release = Descriptor::of(MediaType::ImageManifest, b"release");
-        let entry = Entry::new(record(1, None, "op"), &release).unwrap();
-        let manifest = Entry::record_manifest(&entry.index.0.digest, &entry.index.1).unwrap();
+        let entry = Entry::new(record(1, None, "op"), &[release]).unwrap();
+        let manifest = Entry::parts(&entry.index.0.digest, &entry.index.1).unwrap().0;
         assert_eq!(manifest.digest, entry.manifest.0.digest);
+        assert_eq!(embedded(&manifest).unwrap(), entry.manifest.1, "the index holds the record's manifest");
         let blob = Entry::record_blob(&manifest.digest, &entry.manifest.1).unwrap();
         assert_eq!(blob.digest, entry.blobs[1].0.digest);
+        assert_eq!(embedded(&blob).unwrap(), entry.blobs[1].1);
+        let spoilt = Descriptor { data: Some(BASE64.encode(b"something else")), ..blob };
+        assert_eq!(embedded(&spoilt), None, "what is embedded counts only if it is what it should be");
         assert_eq!(Entry::read_record(&entry.blobs[1].1).unwrap(), entry.record);
     }
 
     #[test]
     fn an_image_is_not_an_entry_and_a_newer_record_is_not_guessed_at() {
         let index = serde_json::to_vec(&Index::new(vec![])).unwrap();
-        assert!(matches!(Entry::record_manifest(&digest::empty(), &index), Err(EntryError::NotAnEntry(_))));
+        assert!(matches!(Entry::parts(&digest::empty(), &index), Err(EntryError::NotAnEntry(_))));
         let mut newer = record(1, None, "op");
         newer.v = FORMAT + 1;
         let bytes = canonical_json(&newer).unwrap();

@@ -1,71 +1,15 @@
 //! One line of the ledger: who did what, when, with which bytes.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use wharf_oci::Digest;
 
+use crate::name::LogName;
+use crate::state::State;
+
 /// The version of the record format that this crate writes.
 pub(crate) const FORMAT: u32 = 1;
-
-/// What a log is about: `ship` for what was shipped, else the name of an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct LogName(String);
-
-/// A name that cannot be part of the ledger's tags.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` cannot name a log: 1 to 32 lower-case letters, digits and dashes")]
-pub struct LogNameError(String);
-
-impl LogName {
-    /// The log of what was shipped, whatever environment it went to later.
-    pub fn ship() -> Self {
-        Self("ship".into())
-    }
-
-    /// The tag of the entry with number `seq`.
-    pub fn slot(&self, seq: u64) -> String {
-        format!("wharf.{self}.{seq:010}")
-    }
-
-    /// The tag that hints at the newest entry; it may lag behind.
-    pub fn head(&self) -> String {
-        format!("wharf.{self}.head")
-    }
-}
-
-impl fmt::Display for LogName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for LogName {
-    type Err = LogNameError;
-
-    fn from_str(text: &str) -> Result<Self, LogNameError> {
-        let valid = (1..=32).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if valid { Ok(Self(text.into())) } else { Err(LogNameError(text.into())) }
-    }
-}
-
-impl TryFrom<String> for LogName {
-    type Error = LogNameError;
-
-    fn try_from(text: String) -> Result<Self, LogNameError> {
-        text.parse()
-    }
-}
-
-impl From<LogName> for String {
-    fn from(name: LogName) -> Self {
-        name.0
-    }
-}
 
 /// The content of an entry. Unknown fields of later versions are kept, so that a rewritten record is not a
 /// poorer one.
@@ -84,24 +28,80 @@ pub struct Record {
     pub op_id: String,
     /// What was done.
     pub kind: Kind,
-    /// What it was done with.
-    pub release: Release,
+    /// What it was done with: the release that runs once the entry stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
+    /// What ran before, where that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Digest>,
     /// The commit that the release was built from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
     /// The model inside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Model>,
-    /// What was checked, and what came of it.
+    /// What was checked before the release was published, and what came of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// What speaks for the release where it was promoted, and what was looked for and missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// The commit that carried the release into the deployment configs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_commit: Option<String>,
     /// Who.
     pub actor: Actor,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When, RFC 3339 in UTC. For people: order is `seq`, never time.
     pub time: String,
+    /// Digests that must not be promoted here, this entry's included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<Digest>,
+    /// Entries that lost a fork and are given up by this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolves: Vec<String>,
+    /// The environment once this entry stands: the log up to here, folded. `wharf fsck` folds it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Box<State>>,
     /// What this version of the format does not know.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
+}
+
+impl Record {
+    /// A record of `kind` with nothing in it but who and when. Its place is given when it is appended.
+    pub fn new(
+        log: LogName,
+        kind: Kind,
+        op_id: impl Into<String>,
+        actor: Actor,
+        time: impl Into<String>,
+    ) -> Self {
+        Self {
+            v: FORMAT,
+            log,
+            seq: 0,
+            parent: None,
+            op_id: op_id.into(),
+            kind,
+            release: None,
+            from: None,
+            commit: None,
+            model: None,
+            gates: Vec::new(),
+            evidence: Vec::new(),
+            config_commit: None,
+            actor,
+            reason: None,
+            time: time.into(),
+            quarantine: Vec::new(),
+            resolves: Vec::new(),
+            state: None,
+            other: BTreeMap::new(),
+        }
+    }
 }
 
 /// What an entry says was done.
@@ -110,6 +110,35 @@ pub struct Record {
 pub enum Kind {
     /// A release was built, checked and published.
     Ship,
+    /// The log began; how its entries are committed was settled.
+    Genesis,
+    /// A release was put into the environment.
+    Promote,
+    /// An earlier release was put back.
+    Rollback,
+    /// Promotions stop until further notice.
+    Hold,
+    /// They go on.
+    Unhold,
+    /// The release was seen at work: it is verified.
+    Observe,
+    /// The state so far, for readers; also what closes a fork.
+    Checkpoint,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Ship => "ship",
+            Self::Genesis => "genesis",
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+            Self::Hold => "hold",
+            Self::Unhold => "unhold",
+            Self::Observe => "observe",
+            Self::Checkpoint => "checkpoint",
+        })
+    }
 }
 
 /// An image digest with a version.
@@ -174,6 +203,34 @@ pub enum Verdict {
     Skipped,
 }
 
+/// Something that speaks for a release, or the lack of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// `scan`, `smoke`, `sbom`, `provenance`, `signature`, `staging`, `approval`.
+    pub kind: String,
+    /// What was found.
+    pub verdict: Standing,
+    /// The document that says so, in the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// In a few words.
+    pub detail: String,
+}
+
+/// How a piece of evidence stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It speaks for the release.
+    Passed,
+    /// It speaks against it.
+    Failed,
+    /// It is too old to say anything.
+    Stale,
+    /// There is none.
+    Missing,
+}
+
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
@@ -182,24 +239,4 @@ pub struct Actor {
     /// The address of the CI run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_sort_as_numbers_do_and_are_valid_tags() {
-        let log = LogName::ship();
-        assert_eq!(log.slot(42), "wharf.ship.0000000042");
-        assert!(log.slot(9) < log.slot(10));
-        assert!(wharf_oci::is_valid_tag(&log.slot(u64::MAX)) && wharf_oci::is_valid_tag(&log.head()));
-    }
-
-    #[test]
-    fn names_that_would_break_a_tag_are_refused() {
-        for bad in ["", "Prod", "a.b", "a/b", &"a".repeat(33)] {
-            assert!(bad.parse::<LogName>().is_err(), "{bad:?}");
-        }
-    }
 }

@@ -44,6 +44,9 @@ pub enum Condition {
     /// Only if the tag does not exist. A layout and wharf's own registry decide this atomically; another
     /// registry may know nothing of conditions and overwrite, so read the tag back.
     Absent,
+    /// Like [`Absent`](Self::Absent), and the registry alone decides: nothing is looked up beforehand, so that
+    /// what comes back is the registry's own answer.
+    Claim,
     /// Only if the tag does not exist, or names this very manifest already.
     Unchanged,
 }

@@ -82,8 +82,36 @@ pub(crate) enum Command {
     Db(commands::db::Args),
     /// Match released images against new advisories, without pulling them
     Watch(commands::watch::Args),
-    /// Say what was shipped last, from which commit, with which model
+    /// Say what runs where, from which commit, with which model, and what was shipped last
     Status(commands::status::Args),
+    /// Put a release into an environment, with evidence
+    Promote(Box<commands::promote::Args>),
+    /// Put an earlier release back: no rebuild, no moved image
+    Rollback(commands::rollback::Args),
+    /// Stop promotions to an environment, or let them go on with --release
+    Hold(commands::hold::Args),
+    /// Let promotions to an environment go on
+    Unhold(commands::hold::UnholdArgs),
+    /// Confirm a rollout by its health endpoint: the release counts as verified
+    Observe(commands::observe::Args),
+    /// Show what happened in an environment, or what was shipped
+    Log(commands::log::Args),
+    /// Say what a digest, tag or version is, and where it ran
+    Who(commands::who::Args),
+    /// Say which releases have a commit, a model or a vulnerability in them
+    Where(commands::r#where::Args),
+    /// Say what is different between two releases
+    Diff(commands::diff::Args),
+    /// Serve a page about the releases on loopback, for reading only
+    Ui(commands::ui::Args),
+    /// Check the release history, and whether a rollback would work today
+    Fsck(commands::fsck::Args),
+    /// Begin the history of an environment, or close a fork in it
+    Ledger(commands::ledger::Args),
+    /// Sign a release, in cosign's layout
+    Sign(commands::sign::Args),
+    /// Check the signature of a release
+    Verify(commands::verify::Args),
     /// List the images on this machine
     Images(commands::images::Args),
     /// Show everything about an image, here or in a registry

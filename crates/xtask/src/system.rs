@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::shell::command;
 
 /// Command → package: what is looked for, and what brings it.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/docker-registry", "docker-registry"),
@@ -16,6 +16,8 @@ const PACKAGES: [(&str, &str); 14] = [
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/jq", "jq"),
+    ("/usr/bin/openssl", "openssl"),
+    ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/cc", "gcc"),
     ("/usr/bin/setfattr", "attr"),
     ("/usr/sbin/setcap", "libcap2-bin"),

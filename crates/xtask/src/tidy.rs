@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::shell::{cargo, command, root};
 
 /// Which crates of the workspace each may use (`docs/architecture.md`).
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("wharf-oci", &[]),
     ("wharf-layer", &["wharf-oci"]),
     ("wharf-registry", &["wharf-oci"]),
@@ -22,6 +22,7 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("wharf-scan", &["wharf-oci", "wharf-layer", "wharf-dockerfile"]),
     ("wharf-ledger", &["wharf-oci", "wharf-registry"]),
     ("wharf-workflow", &["wharf-oci", "wharf-metadata"]),
+    ("wharf-deploy", &["wharf-oci"]),
 ];
 
 /// Crates that may speak to a network.

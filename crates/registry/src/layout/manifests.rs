@@ -153,7 +153,7 @@ fn subject(parsed: &Parsed) -> Option<&Descriptor> {
 fn set_tag(index: &mut Index, tag: &str, entry: Descriptor, condition: Condition) -> Result<(), ()> {
     let current = index.manifests.iter().find(|known| index::name_of(known) == Some(tag));
     match (condition, current) {
-        (Condition::Absent, Some(_)) => return Err(()),
+        (Condition::Absent | Condition::Claim, Some(_)) => return Err(()),
         (Condition::Unchanged, Some(current)) if current.digest != entry.digest => return Err(()),
         _ => {}
     }

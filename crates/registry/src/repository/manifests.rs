@@ -196,7 +196,7 @@ async fn put(
         .map_err(|_| Cause::Protocol("the manifest's media type makes no header".into()))?;
     let mut ask =
         place.ask(Method::PUT, &format!("manifests/{name}")).await?.header(CONTENT_TYPE, content_type);
-    if condition == Condition::Absent {
+    if matches!(condition, Condition::Absent | Condition::Claim) {
         ask.headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
     }
     ask.body = document.bytes.clone();

@@ -4,17 +4,24 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod db;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod exec;
+pub(crate) mod fsck;
 pub(crate) mod history;
+pub(crate) mod hold;
 pub(crate) mod images;
 pub(crate) mod inspect;
+pub(crate) mod ledger;
 pub(crate) mod lint;
 pub(crate) mod load;
+pub(crate) mod log;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod meta;
+pub(crate) mod observe;
+pub(crate) mod promote;
 pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod pull;
@@ -22,17 +29,23 @@ pub(crate) mod push;
 pub(crate) mod reference;
 pub(crate) mod registry;
 pub(crate) mod rm;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod ship;
+pub(crate) mod sign;
 pub(crate) mod smoke;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod system;
 pub(crate) mod tag;
+pub(crate) mod ui;
+pub(crate) mod verify;
 pub(crate) mod watch;
+pub(crate) mod r#where;
+pub(crate) mod who;
 pub(crate) mod workflow;
 
 use crate::cli::{Cli, Command};
@@ -52,6 +65,20 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Db(args) => db::run(args, globals),
         Command::Watch(args) => watch::run(args, globals),
         Command::Status(args) => status::run(args, globals),
+        Command::Promote(args) => promote::run(*args, globals),
+        Command::Rollback(args) => rollback::run(args, globals),
+        Command::Hold(args) => hold::run(args, globals),
+        Command::Unhold(args) => hold::unhold(args, globals),
+        Command::Observe(args) => observe::run(args, globals),
+        Command::Log(args) => log::run(args, globals),
+        Command::Who(args) => who::run(args, globals),
+        Command::Where(args) => r#where::run(args, globals),
+        Command::Diff(args) => diff::run(args, globals),
+        Command::Ui(args) => ui::run(args, globals),
+        Command::Fsck(args) => fsck::run(args, globals),
+        Command::Ledger(args) => ledger::run(args, globals),
+        Command::Sign(args) => sign::run(args, globals),
+        Command::Verify(args) => verify::run(args, globals),
         Command::Images(args) => images::run(args, globals),
         Command::Inspect(args) => inspect::run(args, globals),
         Command::History(args) => history::run(args, globals),

@@ -135,7 +135,8 @@ fn resolve(image: &Reference, store: &wharf_registry::Repository, world: &World)
     let newest =
         world.runtime.block_on(latest(store, &LogName::ship())).map_err(|error| anyhow::anyhow!(error))?;
     let newest = newest.ok_or_else(|| anyhow::anyhow!("nothing was shipped to {}", image.name()))?;
-    Ok(newest.record.release.digest)
+    let release = newest.record.release;
+    Ok(release.ok_or_else(|| anyhow::anyhow!("nothing was shipped to {}", image.name()))?.digest)
 }
 
 fn render(watched: &Watched, report: &Report, setup: &Setup) -> String {

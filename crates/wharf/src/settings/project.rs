@@ -28,7 +28,6 @@ pub(crate) struct Project {
     pub(crate) push: Vec<Push>,
     /// `[env.NAME]`: the places that run one release at a time.
     #[serde(default)]
-    #[cfg_attr(not(test), expect(dead_code, reason = "part of the format, and no verb of today acts on it"))]
     pub(crate) env: BTreeMap<String, Environment>,
 }
 
@@ -223,10 +222,36 @@ pub(crate) struct Push {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Environment {
-    /// Deployment configs that name the image.
+    /// The repository whose ledger it is, where the project pushes to several.
+    pub(crate) repository: Option<String>,
+    /// Deployment configs that name the image: files, or patterns with `*`.
     #[serde(default)]
-    #[cfg_attr(not(test), expect(dead_code, reason = "part of the format, and no verb of today acts on it"))]
     pub(crate) configs: Vec<String>,
+    /// The branch that config changes are committed on; else the one that is checked out.
+    pub(crate) config_branch: Option<String>,
+    /// Push the commit of the configs to this remote.
+    pub(crate) config_push: Option<String>,
+    /// Dotted paths of the image in Helm values, such as `api.image`, beside the usual `image`.
+    #[serde(default)]
+    pub(crate) helm_paths: Vec<String>,
+    /// The evidence that a promotion needs: `scan`, `smoke`, `sbom`, `provenance`, `signature`.
+    #[serde(default)]
+    pub(crate) require: Vec<String>,
+    /// How old a scan may be, such as `7d`.
+    pub(crate) scan_max_age: Option<String>,
+    /// The environment that a release must have been through.
+    pub(crate) from: Option<String>,
+    /// A file of `RELEASE NAME` lines: who approved what.
+    pub(crate) approvals: Option<PathBuf>,
+    /// How many people must have approved.
+    pub(crate) approvers: Option<usize>,
+    /// Public keys that signatures are checked with.
+    #[serde(default)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// Where the running service says that it is well.
+    pub(crate) health: Option<String>,
+    /// A git repository whose refs commit the ledger (tier T2).
+    pub(crate) ledger_git: Option<String>,
 }
 
 /// The project in `directory`: its `wharf.toml`, or the conventions where there is none.

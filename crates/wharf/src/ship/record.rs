@@ -31,26 +31,19 @@ pub(super) fn record(
     snapshot: &Snapshot,
     facts: &Facts<'_>,
 ) -> Record {
-    Record {
-        v: 0,
-        log: LogName::ship(),
-        seq: 0,
-        parent: None,
-        op_id: facts.op_id.to_owned(),
-        kind: Kind::Ship,
-        release: Release {
-            name: target.repository.to_string(),
-            version: plan.version.clone(),
-            digest: facts.digest.clone(),
-            tags: moves.tags.clone(),
-        },
-        commit: commit(snapshot),
-        model: facts.model.cloned(),
-        gates: facts.gates.to_vec(),
-        actor: actor::current(),
-        time: snapshot.clock.now.to_string(),
-        other: insisted(moves),
-    }
+    let now = snapshot.clock.now.to_string();
+    let mut record = Record::new(LogName::ship(), Kind::Ship, facts.op_id, actor::current(), now);
+    record.release = Some(Release {
+        name: target.repository.to_string(),
+        version: plan.version.clone(),
+        digest: facts.digest.clone(),
+        tags: moves.tags.clone(),
+    });
+    record.commit = commit(snapshot);
+    record.model = facts.model.cloned();
+    record.gates = facts.gates.to_vec();
+    record.other = insisted(moves);
+    record
 }
 
 /// What only happened because somebody insisted, for whoever reads the history later.
