@@ -15,7 +15,8 @@ use crate::event::{Event, Events, StepNumber};
 use crate::finish::{self, Job};
 use crate::id::{Hasher, Id};
 use crate::once::Once;
-use crate::plan::{Base, CopyOp, CopySource, Mount, Op, Plan, Source, StageId, Step};
+use crate::output::Output;
+use crate::plan::{Base, CopyOp, CopySource, Mount, Op, Plan, Source, Stage, StageId, Step};
 use crate::request::{BuildRequest, HostCa};
 use crate::schedule;
 use crate::snapshot::{Chain, Layer, Snapshots, View, Views};
@@ -261,10 +262,21 @@ impl<'a> Session<'a> {
             op,
             parent,
             parent_is_image: first && matches!(stage.base, Base::Image(_)),
+            sketch: self.is_sketch(task),
             no_cache: stage.no_cache,
             platform: &stage.platform,
             slot: self.slot(task),
         }
+    }
+
+    /// Whether no process will run on what `task` makes, and nobody will look into it: then the files below it
+    /// need not be unpacked.
+    fn is_sketch(&self, task: Task) -> bool {
+        let makes_files = |output: &Output| output.kind.needs_files();
+        let steps = &self.plan.stages[task.stage.0].steps[task.step.map_or(0, |step| step + 1)..];
+        !self.request.outputs.iter().any(makes_files)
+            && !steps.iter().any(|step| matches!(step.op, Some(Op::Run(_))))
+            && !self.plan.stages.iter().any(|stage| uses(stage, task.stage))
     }
 
     /// Where a step of this Dockerfile is remembered.
@@ -403,6 +415,12 @@ fn tasks(plan: &Plan) -> Vec<Task> {
 /// How many layers a plan makes.
 pub(crate) fn task_count(plan: &Plan) -> usize {
     tasks(plan).len()
+}
+
+/// Whether `stage` starts from `other` or takes files from it.
+fn uses(stage: &Stage, other: StageId) -> bool {
+    let takes = |op: &Op| sources(op).contains(&&Source::Stage(other));
+    stage.base == Base::Stage(other) || stage.steps.iter().filter_map(|step| step.op.as_ref()).any(takes)
 }
 
 /// Where an operation takes files from.

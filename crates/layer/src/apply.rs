@@ -36,12 +36,26 @@ pub struct ApplyOptions {
     pub lowers: Vec<PathBuf>,
     /// How much is too much.
     pub limits: Limits,
+    /// Which files get their content. The others are holes of the same length, which is enough for whoever
+    /// only asks what is there.
+    pub contents: Contents,
+}
+
+/// Which files of a layer get their content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Contents {
+    /// All.
+    #[default]
+    Whole,
+    /// Those at these paths, relative to the root.
+    Only(Vec<PathBuf>),
 }
 
 impl ApplyOptions {
     /// No lower directories, default limits.
     pub fn new(form: Form, ownership: Ownership) -> Self {
-        Self { form, ownership, lowers: Vec::new(), limits: Limits::default() }
+        let (lowers, limits, contents) = (Vec::new(), Limits::default(), Contents::Whole);
+        Self { form, ownership, lowers, limits, contents }
     }
 }
 
@@ -93,6 +107,9 @@ pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Re
         limits: options.limits,
     };
     let mut unpacker = Unpacker::new(Tree::open(dir)?, policy, &options.lowers);
+    if let Contents::Only(paths) = &options.contents {
+        unpacker.kept = Some(paths);
+    }
     let (entries, diff_id, uncompressed_size) = decompress(reader, |stream| unpacker.unpack(stream))?;
     let Unpacker { implied, placeholders, .. } = unpacker;
     Ok(Applied { diff_id, uncompressed_size, entries, implied, placeholders })

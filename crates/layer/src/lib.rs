@@ -40,7 +40,7 @@ mod unpack;
 mod whiteout;
 mod writer;
 
-pub use apply::{Applied, ApplyOptions, Form, Limits, apply};
+pub use apply::{Applied, ApplyOptions, Contents, Form, Limits, apply};
 pub use blob::{recompress, verify_blob};
 pub use compression::{Compression, Family, Format};
 pub use decode::Decoder;

@@ -56,6 +56,8 @@ pub(crate) struct Unpacker<'a> {
     directories: Vec<(PathBuf, Metadata)>,
     entries: u64,
     bytes: u64,
+    /// The files that get their content; `None` is all.
+    pub(crate) kept: Option<&'a [PathBuf]>,
     pub(crate) implied: Vec<PathBuf>,
     pub(crate) placeholders: Vec<PathBuf>,
 }
@@ -70,6 +72,7 @@ impl<'a> Unpacker<'a> {
             directories: Vec::new(),
             entries: 0,
             bytes: 0,
+            kept: None,
             implied: Vec::new(),
             placeholders: Vec::new(),
         }

@@ -66,7 +66,9 @@ impl Globals {
 pub(crate) enum Command {
     /// From a commit to a running, traceable image: tags, build, smoke test, scan, push, record
     Ship(commands::ship::Args),
+    // As in docker, the last of several values of a flag counts.
     /// Build an image from a Dockerfile, with the flags of `docker buildx build`
+    #[command(args_override_self = true)]
     Build(Box<commands::build::Args>),
     /// Work out tags, labels and annotations from git and the CI event
     Meta(commands::meta::Args),

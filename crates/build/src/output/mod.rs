@@ -45,6 +45,11 @@ pub enum OutputKind {
 }
 
 impl OutputKind {
+    /// Whether it is made of the files of the image, and not of its layers.
+    pub(crate) fn needs_files(&self) -> bool {
+        matches!(self, Self::Tar(_) | Self::Local(_))
+    }
+
     /// Where it goes; empty where nothing goes anywhere.
     pub(crate) fn path(&self) -> PathBuf {
         match self {

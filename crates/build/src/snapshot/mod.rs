@@ -4,9 +4,11 @@
 //! digest of its content. The directory into which a step wrote becomes the snapshot of the layer it made.
 
 mod layer;
+mod outline;
 mod unpack;
 mod view;
 
 pub(crate) use layer::{Chain, Layer, Origin};
+pub(crate) use outline::may_repeat;
 pub(crate) use unpack::{Snapshots, copy_blob, publish};
 pub(crate) use view::{View, Views, Workspace, Written};

@@ -72,20 +72,11 @@ impl Snapshots<'_> {
     /// Finds or unpacks a layer, unless it needs those below.
     fn unpack(&self, below: &[Arc<Layer>], layer: &Layer) -> Result<(), StepError> {
         let mut place = layer.place();
-        if place.is_some() {
+        if self.find(below, layer, &mut place)? {
             return Ok(());
         }
         let record = layer.record()?;
-        let alone = self.name(&record.diff_id);
-        if alone.is_dir() {
-            *place = Some(alone);
-            return Ok(());
-        }
-        let stacked = self.name_on_top_of(below, &record.diff_id)?;
-        if stacked.is_dir() {
-            *place = Some(stacked);
-            return Ok(());
-        }
+        let [alone, stacked] = self.names(below, &record.diff_id)?;
         let (directory, implied) = self.apply_whole(layer, record, &[])?;
         if implied && !below.is_empty() {
             // Directories that the layer enters without naming them look like those below.
@@ -93,6 +84,25 @@ impl Snapshots<'_> {
         }
         *place = Some(publish(&directory, if implied { &stacked } else { &alone })?);
         Ok(())
+    }
+
+    /// Whether a layer has a directory; one that an earlier build left is put into `place`.
+    pub(super) fn find(
+        &self,
+        below: &[Arc<Layer>],
+        layer: &Layer,
+        place: &mut Option<PathBuf>,
+    ) -> Result<bool, StepError> {
+        if place.is_none() {
+            let names = self.names(below, &layer.record()?.diff_id)?;
+            *place = names.into_iter().find(|name| name.is_dir());
+        }
+        Ok(place.is_some())
+    }
+
+    /// What the directory of a layer is called: by itself, and where it holds on these layers only.
+    fn names(&self, below: &[Arc<Layer>], diff_id: &Digest) -> Result<[PathBuf; 2], StepError> {
+        Ok([self.name(diff_id), self.name_on_top_of(below, diff_id)?])
     }
 
     /// The directory of a layer, unpacked with those below in view if that has not been done without.
@@ -232,7 +242,7 @@ pub(crate) fn copy_blob(
 
 /// Notes in its time of access that a snapshot is in use, so that pruning takes others first. That time is
 /// part of no layer.
-fn touch(snapshot: &Path) {
+pub(super) fn touch(snapshot: &Path) {
     let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW as _ };
     let same = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT as _ };
     let times = Timestamps { last_access: now, last_modification: same };

@@ -65,6 +65,8 @@ pub(crate) struct Workspace {
     /// The whole tree.
     pub(crate) root: PathBuf,
     mounted: Option<Mounted>,
+    /// The lowest of `lowers` is an outline.
+    pub(crate) outlined: bool,
 }
 
 impl Workspace {
@@ -75,15 +77,31 @@ impl Workspace {
         veil: &[PathBuf],
         snapshots: &Snapshots<'_>,
     ) -> Result<Self, StepError> {
+        let lowers = snapshots.directories(&chain.layers)?;
+        Self::on(lowers, false, veil, snapshots)
+    }
+
+    /// Makes one in which files below may have no content, as far as nothing has unpacked them: enough to copy
+    /// into.
+    pub(crate) fn sketch(chain: &Chain, snapshots: &Snapshots<'_>) -> Result<Self, StepError> {
+        let (lowers, outlined) = snapshots.outlines(&chain.layers)?;
+        Self::on(lowers, outlined, &[], snapshots)
+    }
+
+    fn on(
+        lowers: Vec<PathBuf>,
+        outlined: bool,
+        veil: &[PathBuf],
+        snapshots: &Snapshots<'_>,
+    ) -> Result<Self, StepError> {
         let place = snapshots.work.path("step");
         let [upper, work, at] = ["upper", "work", "root"].map(|name| place.join(name));
         for directory in [&place, &upper, &work, &at] {
             fs::create_dir(directory).map_err(Cause::file("making directory", directory))?;
         }
-        let lowers = snapshots.directories(&chain.layers)?;
         copy_root_attributes(lowers.last().map(PathBuf::as_path), &upper)?;
         if lowers.is_empty() && veil.is_empty() {
-            return Ok(Self { root: upper.clone(), upper, lowers, mounted: None });
+            return Ok(Self { root: upper.clone(), upper, lowers, mounted: None, outlined });
         }
         let overlay = Overlay {
             lowers: lowers.iter().chain(veil).cloned().collect(),
@@ -91,7 +109,7 @@ impl Workspace {
             volatile: true,
         };
         let mounted = snapshots.engine.sandbox.mount_overlay(&overlay, &at)?;
-        Ok(Self { upper, lowers, root: at, mounted: Some(mounted) })
+        Ok(Self { upper, lowers, root: at, mounted: Some(mounted), outlined })
     }
 
     /// The tree, to look things up and to write.

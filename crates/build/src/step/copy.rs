@@ -16,7 +16,7 @@ use crate::error::{Cause, StepError};
 use crate::event::Event;
 use crate::plan::{CopyOp, CopySource, GitSource};
 use crate::session::Session;
-use crate::snapshot::{Chain, Workspace};
+use crate::snapshot::{Chain, Workspace, may_repeat};
 use crate::tree::{Kind, Owners, Pick, Query, Tree, pick};
 
 pub(super) fn copy(
@@ -27,20 +27,43 @@ pub(super) fn copy(
 ) -> Result<Done, StepError> {
     let nothing = Chain::empty();
     let below = if op.link { &nothing } else { request.parent };
-    let workspace = Workspace::create(below, &[], &session.snapshots)?;
+    // What an archive brings may be a link to a file below it.
+    let sketch = request.sketch && !op.unpack;
+    let workspace = match sketch {
+        true => Workspace::sketch(below, &session.snapshots)?,
+        false => Workspace::create(below, &[], &session.snapshots)?,
+    };
+    let outline = workspace.lowers.first().filter(|_| workspace.outlined).cloned();
+    let (done, downloads) = copy_into(session, op, inputs, workspace)?;
+    if outline.is_some_and(|outline| may_repeat(&done.written.upper, &outline)) {
+        inputs.downloads = downloads;
+        let workspace = Workspace::create(below, &[], &session.snapshots)?;
+        return Ok(copy_into(session, op, inputs, workspace)?.0);
+    }
+    Ok(done)
+}
+
+/// Copies, and gives the downloads back.
+fn copy_into(
+    session: &Session<'_>,
+    op: &CopyOp,
+    inputs: &mut Inputs,
+    workspace: Workspace,
+) -> Result<(Done, Vec<Downloaded>), StepError> {
+    let downloads = std::mem::take(&mut inputs.downloads);
     let changed = {
         let root = workspace.tree()?;
         let known = (!op.link).then_some(&root);
         let owner = op.chown.as_deref().map(|chown| owner(session, chown, known)).transpose()?;
         let attributes = Attributes { owner, mode: op.chmod.as_ref(), ownership: session.engine.ownership() };
         let target = Target { root: &root, dest: &op.dest, attributes };
-        Copying { session, op, target, changed: None }.run(inputs)?
+        Copying { session, op, target, changed: None }.run(inputs, &downloads)?
     };
     if let Some(path) = &changed {
         let text = format!("/{} changed while it was copied; the step will not be cached", path.display());
         (session.events)(Event::Warning { text });
     }
-    Ok(Done { written: workspace.close(), forget: changed.is_some() })
+    Ok((Done { written: workspace.close(), forget: changed.is_some() }, downloads))
 }
 
 /// The ids that `spec` means. What the image does not know counts as root, with a warning.
@@ -61,8 +84,7 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    fn run(mut self, inputs: &mut Inputs) -> Result<Option<PathBuf>, StepError> {
-        let downloads = std::mem::take(&mut inputs.downloads);
+    fn run(mut self, inputs: &mut Inputs, downloads: &[Downloaded]) -> Result<Option<PathBuf>, StepError> {
         let mut downloads = downloads.iter();
         let found = inputs.found(self.session)?;
         let mut picks = found.iter().flat_map(|found| &found.picks);

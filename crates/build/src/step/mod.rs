@@ -33,6 +33,8 @@ pub(crate) struct Request<'s> {
     pub(crate) parent: &'s Chain,
     /// They are those of a base image.
     pub(crate) parent_is_image: bool,
+    /// Nobody will need the files of the layers below: their outline will do.
+    pub(crate) sketch: bool,
     /// Nothing is taken from the cache.
     pub(crate) no_cache: bool,
     pub(crate) platform: &'s Platform,

@@ -19,7 +19,10 @@ pub(super) fn workdir(
     request: &Request<'_>,
     op: &WorkdirOp,
 ) -> Result<Done, StepError> {
-    let workspace = Workspace::create(request.parent, &[], &session.snapshots)?;
+    let workspace = match request.sketch {
+        true => Workspace::sketch(request.parent, &session.snapshots)?,
+        false => Workspace::create(request.parent, &[], &session.snapshots)?,
+    };
     {
         let root = workspace.tree()?;
         let owner = match op.user.as_str() {

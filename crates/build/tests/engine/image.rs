@@ -6,6 +6,8 @@ use crate::harness::Test;
 pub(crate) const TESTS: &[Test] = &[
     ("image::files_and_config_of_a_multi_stage_build", files_and_config_of_a_multi_stage_build),
     ("image::metadata_alone_needs_no_layer", metadata_alone_needs_no_layer),
+    ("image::copies_need_only_the_outline_of_their_base", copies_need_only_the_outline_of_their_base),
+    ("image::a_copy_of_what_is_there_is_no_change", a_copy_of_what_is_there_is_no_change),
     ("image::two_builds_of_the_same_are_the_same", two_builds_of_the_same_are_the_same),
 ];
 
@@ -53,4 +55,51 @@ fn two_builds_of_the_same_are_the_same(host: &Host) {
         fixture.build(&request).ok().image.digest
     };
     assert_eq!(digest("first"), digest("second"));
+}
+
+/// A base image that nobody runs is not unpacked for copies onto it, and the image is the same as if it were.
+fn copies_need_only_the_outline_of_their_base(host: &Host) {
+    const COPIES: &str = "COPY a /new/a\nCOPY --chown=app a /bin/\nWORKDIR /srv/link/deep\nCOPY d ./\n";
+    let fixture = host.fixture();
+    fixture.context(&[("a", "1"), ("d/b", "2")]);
+    let base = fixture.ok(
+        "FROM busybox\nRUN mkdir -m 750 /real && ln -s /real /srv && mkdir /real/x && ln -s x /real/link && \\
+         echo 'app:x:7:8::/:' > /etc/passwd\n",
+    );
+    fixture.engine.store().tag("docker.io/library/base:latest", &base.image).unwrap();
+    let clear = || {
+        std::fs::remove_dir_all(fixture.data().join("snapshots")).unwrap();
+        std::fs::create_dir(fixture.data().join("snapshots")).unwrap();
+    };
+    clear();
+    let outlined = fixture.build(&fixture.request(&format!("FROM base\n{COPIES}"))).ok();
+    let unpacked = |name: &str| fixture.data().join("snapshots").join(name).exists();
+    for layer in &base.images[0].layers {
+        assert!(!unpacked(layer.diff_id.digest()), "the base was unpacked");
+    }
+    let mut request = fixture.request(&format!("FROM base\n{COPIES}RUN true\n"));
+    request.options.no_cache = wharf_build::plan::NoCache::All;
+    let whole = fixture.build(&request).ok();
+    let (mut outlined, mut whole) = (fixture.files(&outlined), fixture.files(&whole));
+    for files in [&mut outlined, &mut whole] {
+        files.retain(|path, _| !["/proc", "/sys", "/dev"].contains(&path.as_str()));
+    }
+    assert_eq!(outlined, whole);
+    assert_eq!(outlined["/real/x/deep/b"], "f 644 0:0 2");
+    assert_eq!(outlined["/bin/a"], "f 644 7:8 1");
+}
+
+/// A file that is copied onto itself, with its time, is no change; which only its content can tell.
+fn a_copy_of_what_is_there_is_no_change(host: &Host) {
+    let fixture = host.fixture();
+    let root = fixture.context(&[("a", "1")]);
+    let file = std::fs::File::open(root.join("a")).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let base = fixture.ok("FROM scratch\nCOPY a /a\n");
+    fixture.engine.store().tag("docker.io/library/base:latest", &base.image).unwrap();
+    std::fs::remove_dir_all(fixture.data().join("snapshots")).unwrap();
+    std::fs::create_dir(fixture.data().join("snapshots")).unwrap();
+    let again = fixture.ok("FROM base\nCOPY a /a\n");
+    let empty = fixture.ok("FROM base\nCOPY nothing* /\n");
+    assert_eq!(again.images[0].layers[1].diff_id, empty.images[0].layers[1].diff_id);
 }

@@ -48,12 +48,17 @@ impl Unpacker<'_> {
         path: &Path,
         archive: &mut TarReader<&mut Decompressed>,
     ) -> Result<(), Error> {
+        let is_kept = self.kept.is_none_or(|kept| kept.iter().any(|wanted| wanted == path));
         let mut end = 0;
         let mut ends_in_hole = false;
         loop {
             self.check_ratio(path, archive.get_mut())?;
             match archive.next_chunk(usize::MAX)? {
                 None => break,
+                Some(Chunk::Data(data)) if !is_kept => {
+                    end += data.len() as u64;
+                    ends_in_hole = true;
+                }
                 Some(Chunk::Data(data)) => {
                     file.write_all(data).map_err(failed("writing", path))?;
                     end += data.len() as u64;

@@ -78,6 +78,9 @@ pub(crate) struct Flags {
     /// Microseconds of processor time per period
     #[arg(long, value_name = "MICROSECONDS")]
     cpu_quota: Option<u64>,
+    /// Microseconds that a period of `--cpu-quota` has
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 100_000)]
+    cpu_period: u64,
     /// Allow `network.host` or `security.insecure` to the Dockerfile
     #[arg(long, value_name = "ENTITLEMENT")]
     allow: Vec<String>,
@@ -158,7 +161,7 @@ impl Flags {
             memory: self.memory.as_deref().map(|text| bytes(text, "--memory")).transpose()?,
             cpu: self.cpu_quota.map(|quota| CpuQuota {
                 quota: std::time::Duration::from_micros(quota),
-                period: std::time::Duration::from_millis(100),
+                period: std::time::Duration::from_micros(self.cpu_period),
             }),
             ..Limits::default()
         };
@@ -246,6 +249,10 @@ fn dockerfile(file: &str, context: &ContextSource) -> Result<DockerfileSource, F
             DockerfileSource::Inline(text)
         }
         ContextSource::Directory(_) => DockerfileSource::File(file.into()),
+        // As in docker: beside a remote context, a whole path is one of this machine.
+        ContextSource::Git(_) | ContextSource::Url(_) if Path::new(file).is_absolute() => {
+            DockerfileSource::File(file.into())
+        }
         _ => DockerfileSource::InContext(file.to_owned()),
     })
 }
