@@ -1,12 +1,12 @@
 //! The engine: the data directory and the handles that builds share.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 use wharf_registry::{Client, Layout};
-use wharf_sandbox::Sandbox;
+use wharf_sandbox::{Rung, Sandbox};
 
 use crate::check::Checked;
 use crate::error::BuildError;
@@ -25,6 +25,8 @@ pub struct Engine {
     pub(crate) client: Client,
     pub(crate) runtime: Handle,
     interrupted: Arc<AtomicBool>,
+    /// Why layers cannot be mounted on one another, once somebody asked.
+    flat: OnceLock<Option<String>>,
 }
 
 impl Engine {
@@ -45,7 +47,16 @@ impl Engine {
         let store = Layout::open(data.join("store"))?;
         let state = State::open(&data.join("state.db"))?;
         let interrupted = Arc::default();
-        Ok(Self { data: data.to_owned(), store, state, sandbox, client, runtime, interrupted })
+        Ok(Self {
+            data: data.to_owned(),
+            store,
+            state,
+            sandbox,
+            client,
+            runtime,
+            interrupted,
+            flat: OnceLock::new(),
+        })
     }
 
     /// What stops every build of this engine: their processes are killed, and each ends with an error.
@@ -56,6 +67,20 @@ impl Engine {
 
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Whether stacks of layers are plain trees here, because they cannot be mounted.
+    pub(crate) fn is_flat(&self) -> bool {
+        self.why_flat().is_some()
+    }
+
+    /// Why every stack of layers is copied here, where it is: overlayfs cannot be used.
+    pub fn why_flat(&self) -> Option<&str> {
+        let probe = || match self.sandbox.rung() {
+            Rung::Chroot => Some(Rung::Chroot.to_string()),
+            _ => self.sandbox.probe_overlay(&self.data).err().map(|error| error.to_string()),
+        };
+        self.flat.get_or_init(probe).as_deref()
     }
 
     /// The store that images are built into.

@@ -4,7 +4,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
-use wharf_layer::{DiffOptions, Upper, WriteOptions};
+use wharf_layer::{DiffOptions, WriteOptions};
 
 use crate::error::StepError;
 use crate::event::{Event, StepNumber};
@@ -56,7 +56,7 @@ fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
     let engine = session.engine;
     let mut lowers = job.written.lowers;
     lowers.reverse(); // the topmost first
-    let options = DiffOptions { ownership: engine.ownership(), upper: Upper::Overlay };
+    let options = DiffOptions { ownership: engine.ownership(), upper: job.written.form };
     let write = WriteOptions { compression: session.request.image.compression, ..WriteOptions::default() };
     let out = engine.store.writer()?;
     let (out, info) = wharf_layer::write_diff(&job.written.upper, &lowers, &options, out, &write)?;
@@ -78,6 +78,10 @@ fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
 /// Keeps the directories of layers that were just made, so that nobody need unpack them. Called when nothing
 /// uses them any more.
 pub(crate) fn keep_snapshots(session: &Session<'_>) {
+    if session.engine.is_flat() {
+        // A tree that everything is merged in is no snapshot of one layer.
+        return;
+    }
     let fresh = std::mem::take(&mut *session.fresh.lock().unwrap_or_else(PoisonError::into_inner));
     for layer in fresh {
         if let (Ok(record), Some(place)) = (layer.record(), layer.place().take()) {

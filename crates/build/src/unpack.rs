@@ -36,6 +36,11 @@ impl Engine {
         };
         let layers: Vec<Arc<Layer>> = blobs.iter().zip(diff_ids).map(layer).collect();
         let work = WorkDirectory::create(&self.data.join("work"))?;
-        Snapshots { engine: self, work: &work, events }.directories(&layers).map_err(BuildError::Export)
+        let snapshots = Snapshots { engine: self, work: &work, events };
+        match self.is_flat() {
+            true => snapshots.flat(&layers).map(|tree| vec![tree]),
+            false => snapshots.directories(&layers),
+        }
+        .map_err(BuildError::Export)
     }
 }

@@ -77,7 +77,9 @@ pub(crate) fn has(capability: CapabilitySet) -> bool {
 /// Limits what this process can have after the next exec to `keep`, and empties the sets that would
 /// let a user other than root keep something. What it has until then stays.
 pub(crate) fn bound(keep: CapabilitySet) -> Result<(), Errno> {
-    for bit in 0..64 {
+    // Where the set cannot be changed, it is what the host left of it.
+    let bits = if has(CapabilitySet::SETPCAP) { 0..64 } else { 0..0 };
+    for bit in bits {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         match capability_is_in_bounding_set(capability) {
             Ok(true) if !keep.contains(capability) => remove_capability_from_bounding_set(capability)?,

@@ -33,6 +33,8 @@ pub(crate) struct Request<'a> {
     pub(crate) ulimits: &'a [Ulimit],
     pub(crate) security: Security,
     pub(crate) capabilities: Capabilities,
+    /// Whether a system call filter can be loaded.
+    pub(crate) filtered: bool,
     pub(crate) init: bool,
 }
 
@@ -52,8 +54,9 @@ pub(crate) struct Command {
     /// Where the other end of a terminal goes, which then takes the place of the streams.
     terminal: Option<OwnedFd>,
     limits: Vec<Limit>,
+    /// What is kept of root's power.
     keep: CapabilitySet,
-    /// `None` lifts all restrictions.
+    /// `None` where every call is allowed, or no filter can be loaded.
     filter: Option<Cow<'static, [seccomp::Instruction]>>,
     init: bool,
 }
@@ -92,7 +95,7 @@ impl Command {
             terminal,
             limits: request.ulimits.iter().map(|ulimit| limit(ulimit, ids)).collect(),
             keep: if confined { request.capabilities.set() } else { CapabilitySet::all() },
-            filter: confined.then(|| seccomp::filter(request.capabilities.set())),
+            filter: (confined && request.filtered).then(|| seccomp::filter(request.capabilities.set())),
             init: request.init,
         };
         Ok((command, pipes))

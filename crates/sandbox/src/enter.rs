@@ -30,7 +30,7 @@ use crate::{Refusal, Rung, Sandbox, Unavailable, capability, sys};
 pub fn enter() -> Result<Sandbox, Unavailable> {
     let caller = (getuid().as_raw(), getgid().as_raw());
     let mut refusals = Vec::new();
-    for rung in [Rung::Root, Rung::SubIds, Rung::SingleId] {
+    for rung in [Rung::Root, Rung::SubIds, Rung::SingleId, Rung::Chroot] {
         match climb(rung, caller) {
             Ok((warden, ids)) => {
                 let oom_score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
@@ -49,6 +49,7 @@ fn climb(rung: Rung, (uid, gid): (u32, u32)) -> Result<(Warden, IdMap), String> 
         Rung::Root => as_root(),
         Rung::SubIds => with_subids(uid, gid),
         Rung::SingleId => with_single_id(uid, gid),
+        Rung::Chroot => with_chroot(),
     }?;
     // A child sees the processes of its sandbox, and they see it, before it has become the command and
     // while it still is, by its memory, this process with all its secrets. So nobody without the right
@@ -106,6 +107,16 @@ fn with_single_id(uid: u32, gid: u32) -> Result<Warden, String> {
     in_user_namespace(|warden| {
         mapping.write_unprivileged(warden).map_err(|error| format!("mapping one id: {error}"))
     })
+}
+
+fn with_chroot() -> Result<Warden, String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("not running as root".to_owned());
+    }
+    if !capability::has(CapabilitySet::SYS_CHROOT) {
+        return Err("the capability CAP_SYS_CHROOT is missing".to_owned());
+    }
+    Warden::start(|| Ok(())).map_err(|error| format!("starting the warden: {error}"))
 }
 
 /// Lets the warden make the namespaces, maps ids from outside, and only then follows it in: until

@@ -11,6 +11,8 @@ pub enum Rung {
     SubIds,
     /// A user namespace with one id: everything in an image belongs to root.
     SingleId,
+    /// No namespaces: root with the right to `chroot`, as in a container without added capabilities.
+    Chroot,
 }
 
 impl fmt::Display for Rung {
@@ -19,6 +21,7 @@ impl fmt::Display for Rung {
             Self::Root => "root namespaces",
             Self::SubIds => "user namespace with sub-ids",
             Self::SingleId => "user namespace with one id",
+            Self::Chroot => "chroot without namespaces",
         })
     }
 }

@@ -24,6 +24,7 @@
 //! Needs Linux 5.12 (mount_setattr). Deliberately absent: what carries packets between a
 //! [`Tunnel`] and the outside, profiles of AppArmor and SELinux, and anything that would need a daemon.
 
+mod bare;
 mod capability;
 mod cgroup;
 mod child;

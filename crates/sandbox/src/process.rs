@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
+use crate::bare::Furnishing;
 use crate::cgroup::Cgroup;
 use crate::child::Child;
 use crate::residue::Residue;
@@ -45,6 +46,8 @@ pub(crate) struct Terms {
 pub(crate) struct Leftovers {
     pub(crate) residue: Residue,
     pub(crate) cgroup: Option<Cgroup>,
+    /// What was put into the root where nothing can be mounted.
+    pub(crate) furnishing: Option<Furnishing>,
     pub(crate) out_of_memory: bool,
 }
 
@@ -224,7 +227,8 @@ impl Process {
         if let Some(cgroup) = leftovers.cgroup.take() {
             leftovers.out_of_memory = cgroup.out_of_memory();
         }
-        std::mem::take(&mut leftovers.residue).remove()
+        let removed = leftovers.furnishing.take().map_or(Ok(()), Furnishing::remove);
+        std::mem::take(&mut leftovers.residue).remove().and(removed)
     }
 
     fn lost(&self, errno: Errno) -> Error {

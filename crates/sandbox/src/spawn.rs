@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::fs::Mode;
 use rustix::process::umask;
 
+use crate::bare::{self, Furnishing};
 use crate::cgroup::Cgroup;
 use crate::child::{self, NoChild};
 use crate::command::{Command, Request};
@@ -16,10 +17,13 @@ use crate::residue::Residue;
 use crate::sandbox::Host;
 use crate::surroundings::Surroundings;
 use crate::sys::Memory;
-use crate::{Error, ExecSpec, Process, Root, Security, Spec, sys, terminal};
+use crate::{Error, ExecSpec, Process, Root, Rung, Security, Spec, sys, terminal};
 
 /// A process in a sandbox of its own.
 pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
+    if host.rung == Rung::Chroot {
+        return spawn_bare(spec, host);
+    }
     let cgroup = Cgroup::new(&spec.limits)?;
     let mut surroundings = Surroundings::new(spec, &host.ids, cgroup.as_ref())?;
     let request = Request {
@@ -32,6 +36,7 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
         ulimits: &spec.ulimits,
         security: spec.security,
         capabilities: spec.capabilities,
+        filtered: true,
         init: spec.init,
     };
     let (command, mut pipes) = Command::new(&request, &host.ids)?;
@@ -54,7 +59,7 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
     match child {
         Ok(mut child) => {
             let residue = Residue::new(layer(&spec.root), std::mem::take(&mut child.traces));
-            let leftovers = Leftovers { residue, cgroup, out_of_memory: false };
+            let leftovers = Leftovers { residue, cgroup, ..Leftovers::default() };
             let terms = Terms {
                 host: Arc::clone(host),
                 security: spec.security,
@@ -73,6 +78,56 @@ pub(crate) fn spawn(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
             let _ = Residue::new(layer(&spec.root), failed.take_traces()).remove();
             Err(failed.explain(&spec.args[0], |failure| surroundings.subject(failure)))
         }
+    }
+}
+
+/// A process in a root directory, and else where wharf itself is.
+fn spawn_bare(spec: &Spec, host: &Arc<Host>) -> Result<Process, Error> {
+    let root = bare::check(spec)?;
+    let mut furnishing = Furnishing::new(&root, spec)?;
+    let request = Request {
+        args: &spec.args,
+        env: &spec.env,
+        cwd: &spec.cwd,
+        user: &spec.user,
+        stdio: [&spec.stdin, &spec.stdout, &spec.stderr],
+        terminal: false,
+        ulimits: &spec.ulimits,
+        security: spec.security,
+        capabilities: spec.capabilities,
+        // Loading one takes a capability, or the promise never to gain privileges, which `su` would break.
+        filtered: false,
+        init: false,
+    };
+    let (command, pipes) = Command::new(&request, &host.ids)?;
+    let c_root = bare::c_root(&root)?;
+    let warden = (!spec.outlive).then_some(&host.warden);
+    let enter = || {
+        if let Some(warden) = warden {
+            warden.register().during(Step::Register)?;
+        }
+        umask(Mode::WGRP | Mode::WOTH);
+        bare::enter(&c_root)
+    };
+    furnishing.settle();
+    let child = child::start(0, Memory::Copied, |reporter| match enter() {
+        Ok(()) => command.become_it(reporter),
+        Err(failure) => failure,
+    });
+    match child {
+        Ok(child) => {
+            let leftovers = Leftovers { furnishing: Some(furnishing), ..Leftovers::default() };
+            let terms = Terms {
+                host: Arc::clone(host),
+                security: spec.security,
+                capabilities: spec.capabilities,
+                network: spec.network.clone(),
+                stop_signal: spec.stop_signal,
+                outlive: spec.outlive,
+            };
+            Ok(Process::new(child, pipes, terms, leftovers))
+        }
+        Err(failed) => Err(failed.explain(&spec.args[0], |_| Some(root.clone()))),
     }
 }
 
@@ -103,6 +158,7 @@ pub(crate) fn exec(
         ulimits: &[],
         security: if spec.privileged { Security::Insecure } else { terms.security },
         capabilities: terms.capabilities,
+        filtered: true,
         init: false,
     };
     let (command, mut pipes) = Command::new(&request, &terms.host.ids)?;

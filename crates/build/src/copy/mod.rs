@@ -10,6 +10,7 @@ mod owner;
 mod transfer;
 
 use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -19,7 +20,7 @@ pub(crate) use attributes::{Attributes, mirror, set_time, set_time_of};
 pub(crate) use owner::resolve_owner;
 
 use crate::error::{Cause, StepError};
-use crate::tree::{Moment, Pick, Tree, here};
+use crate::tree::{Moment, Pick, Query, Tree, here, pick};
 use transfer::Transfer;
 
 /// Where copies go to, and what becomes of their attributes.
@@ -45,6 +46,26 @@ pub(crate) fn copy(
     let mut transfer = Transfer::new(source, target.root, target.attributes, parents);
     transfer.run(pick, &dest)?;
     Ok(transfer.changed)
+}
+
+/// Copies the whole of `source`, attributes of the root included; with `names`, files get further names instead.
+pub(crate) fn clone_tree(source: &Tree, target: &Target<'_>, names: bool) -> Result<(), StepError> {
+    let everything = Query { path: "/", glob: false, parents: None, excludes: &[] };
+    for pick in pick(source, &everything)? {
+        let mut transfer = Transfer::new(source, target.root, target.attributes, false);
+        transfer.names = names;
+        transfer.run(&pick, Path::new(""))?;
+        if let Some(root) = pick.entries.first() {
+            let at = target.root.path();
+            let directory = target.root.open_at(Path::new(""), OFlags::RDONLY | OFlags::DIRECTORY);
+            let directory = directory.map_err(Cause::file("opening", at))?;
+            target
+                .attributes
+                .set_on_open(directory.as_fd(), &root.meta, source.owners(), &[])
+                .map_err(Cause::file("setting the attributes of", at))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file with the given content.

@@ -30,6 +30,8 @@ pub(super) struct Transfer<'a> {
     /// The directories on the way to the current entry, outermost first.
     open: Vec<Directory>,
     buffer: Vec<u8>,
+    /// Files get further names instead of being copied.
+    pub(super) names: bool,
     /// A file that was no longer as it had been picked.
     pub(super) changed: Option<PathBuf>,
 }
@@ -47,7 +49,7 @@ struct Directory {
 impl<'a> Transfer<'a> {
     pub(super) fn new(source: &'a Tree, root: &'a Tree, attributes: Attributes<'a>, parents: bool) -> Self {
         let (links, open, buffer) = (HashMap::new(), Vec::new(), vec![0; BUFFER]);
-        Self { source, root, attributes, parents, links, open, buffer, changed: None }
+        Self { source, root, attributes, parents, links, open, buffer, names: false, changed: None }
     }
 
     /// Copies `pick` to `dest`, a path without symbolic links whose parent exists; of a directory, the
@@ -109,6 +111,15 @@ impl<'a> Transfer<'a> {
     fn leaf(&mut self, place: &Place<'_>, meta: &Meta, path: &Path) -> Result<(), Failure> {
         let owners = self.source.owners();
         match meta.kind {
+            Kind::File if self.names => place.create(|| {
+                rustix::fs::linkat(
+                    place.source,
+                    place.source_name,
+                    place.target,
+                    place.name,
+                    AtFlags::empty(),
+                )
+            }),
             Kind::File if meta.nlink > 1 => match self.links.get(&(meta.dev, meta.ino)) {
                 Some(first) => {
                     let first = first.clone();
@@ -260,6 +271,10 @@ fn open_directory(parent: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
 }
 
 fn copy_content(source: &mut File, target: &mut File, buffer: &mut [u8]) -> io::Result<()> {
+    // By reference, where both lie in one file system that can.
+    if rustix::fs::ioctl_ficlone(&*target, &*source).is_ok() {
+        return Ok(());
+    }
     loop {
         match source.read(buffer)? {
             0 => return Ok(()),

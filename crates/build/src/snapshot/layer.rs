@@ -61,6 +61,11 @@ impl Layer {
         Self { record: OnceLock::new(), place: Mutex::new(Some(place)), origin: None, created: Some(created) }
     }
 
+    /// A layer whose blob is yet to be written, and whose files nobody is to look at before.
+    pub(crate) fn unplaced(created: i64) -> Self {
+        Self { record: OnceLock::new(), place: Mutex::default(), origin: None, created: Some(created) }
+    }
+
     /// The blob. Waits until it has been written.
     pub(crate) fn record(&self) -> Result<&LayerRecord, StepError> {
         self.record.wait().as_ref().map_err(StepError::clone)

@@ -3,11 +3,13 @@
 //! A layer of an image is unpacked only when somebody needs its files, once, into a directory named by the
 //! digest of its content. The directory into which a step wrote becomes the snapshot of the layer it made.
 
+mod flat;
 mod layer;
 mod outline;
 mod unpack;
 mod view;
 
+pub(crate) use flat::Cloning;
 pub(crate) use layer::{Chain, Layer, Origin};
 pub(crate) use outline::may_repeat;
 pub(crate) use unpack::{Snapshots, copy_blob, publish};

@@ -5,9 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wharf_sandbox::{Mounted, Overlay, Upper};
+use wharf_layer::Upper;
+use wharf_sandbox::{Mounted, Overlay};
 
-use super::{Chain, Snapshots};
+use super::{Chain, Cloning, Snapshots};
 use crate::error::{Cause, StepError};
 use crate::once::Once;
 use crate::tree::{Owners, Tree};
@@ -35,6 +36,11 @@ impl Views {
 
 impl View {
     fn mount(chain: &Chain, snapshots: &Snapshots<'_>) -> Result<Self, StepError> {
+        if snapshots.engine.is_flat() {
+            let at = snapshots.flat(&chain.layers)?;
+            let tree = Tree::open(&at, Owners::Kept).map_err(Cause::file("opening", &at))?;
+            return Ok(Self { tree, _mounted: None });
+        }
         let at = snapshots.work.path("view");
         fs::create_dir(&at).map_err(Cause::file("making directory", &at))?;
         let mounted = if chain.layers.is_empty() {
@@ -67,6 +73,7 @@ pub(crate) struct Workspace {
     mounted: Option<Mounted>,
     /// The lowest of `lowers` is an outline.
     pub(crate) outlined: bool,
+    whole: bool,
 }
 
 impl Workspace {
@@ -77,13 +84,33 @@ impl Workspace {
         veil: &[PathBuf],
         snapshots: &Snapshots<'_>,
     ) -> Result<Self, StepError> {
+        if snapshots.engine.is_flat() {
+            return Self::flat(chain, Cloning::Contents, snapshots);
+        }
         let lowers = snapshots.directories(&chain.layers)?;
         Self::on(lowers, false, veil, snapshots)
+    }
+
+    /// Makes one for whoever writes files anew and never into those that are there.
+    pub(crate) fn for_copies(chain: &Chain, snapshots: &Snapshots<'_>) -> Result<Self, StepError> {
+        match snapshots.engine.is_flat() {
+            true => Self::flat(chain, Cloning::Names, snapshots),
+            false => Self::create(chain, &[], snapshots),
+        }
+    }
+
+    fn flat(chain: &Chain, cloning: Cloning, snapshots: &Snapshots<'_>) -> Result<Self, StepError> {
+        let (upper, below) = snapshots.flat_workspace(chain, cloning)?;
+        let (root, lowers) = (upper.clone(), vec![below]);
+        Ok(Self { upper, lowers, root, mounted: None, outlined: false, whole: true })
     }
 
     /// Makes one in which files below may have no content, as far as nothing has unpacked them: enough to copy
     /// into.
     pub(crate) fn sketch(chain: &Chain, snapshots: &Snapshots<'_>) -> Result<Self, StepError> {
+        if snapshots.engine.is_flat() {
+            return Self::flat(chain, Cloning::Names, snapshots);
+        }
         let (lowers, outlined) = snapshots.outlines(&chain.layers)?;
         Self::on(lowers, outlined, &[], snapshots)
     }
@@ -101,15 +128,15 @@ impl Workspace {
         }
         copy_root_attributes(lowers.last().map(PathBuf::as_path), &upper)?;
         if lowers.is_empty() && veil.is_empty() {
-            return Ok(Self { root: upper.clone(), upper, lowers, mounted: None, outlined });
+            return Ok(Self { root: upper.clone(), upper, lowers, mounted: None, outlined, whole: false });
         }
         let overlay = Overlay {
             lowers: lowers.iter().chain(veil).cloned().collect(),
-            upper: Some(Upper { dir: upper.clone(), work }),
+            upper: Some(wharf_sandbox::Upper { dir: upper.clone(), work }),
             volatile: true,
         };
         let mounted = snapshots.engine.sandbox.mount_overlay(&overlay, &at)?;
-        Ok(Self { upper, lowers, root: at, mounted: Some(mounted), outlined })
+        Ok(Self { upper, lowers, root: at, mounted: Some(mounted), outlined, whole: false })
     }
 
     /// The tree, to look things up and to write.
@@ -122,7 +149,8 @@ impl Workspace {
         // A process that is just being started elsewhere may hold the mount for a moment; dropped, it goes
         // away by itself, and nobody writes to it any more.
         drop(self.mounted);
-        Written { upper: self.upper, lowers: self.lowers }
+        let form = if self.whole { Upper::Whole } else { Upper::Overlay };
+        Written { upper: self.upper, lowers: self.lowers, form }
     }
 }
 
@@ -133,6 +161,8 @@ pub(crate) struct Written {
     pub(crate) upper: PathBuf,
     /// The layers below, the base first.
     pub(crate) lowers: Vec<PathBuf>,
+    /// What `upper` is: the changes alone, or everything as it is now.
+    pub(crate) form: Upper,
 }
 
 /// The root directory of a view is that of its topmost layer, so a new layer's has to look the same.

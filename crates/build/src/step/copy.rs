@@ -31,13 +31,13 @@ pub(super) fn copy(
     let sketch = request.sketch && !op.unpack;
     let workspace = match sketch {
         true => Workspace::sketch(below, &session.snapshots)?,
-        false => Workspace::create(below, &[], &session.snapshots)?,
+        false => Workspace::for_copies(below, &session.snapshots)?,
     };
     let outline = workspace.lowers.first().filter(|_| workspace.outlined).cloned();
     let (done, downloads) = copy_into(session, op, inputs, workspace)?;
     if outline.is_some_and(|outline| may_repeat(&done.written.upper, &outline)) {
         inputs.downloads = downloads;
-        let workspace = Workspace::create(below, &[], &session.snapshots)?;
+        let workspace = Workspace::for_copies(below, &session.snapshots)?;
         return Ok(copy_into(session, op, inputs, workspace)?.0);
     }
     Ok(done)

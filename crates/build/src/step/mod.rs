@@ -132,7 +132,12 @@ fn find_or_do(
         Op::Workdir(op) => workdir::workdir(session, request, op)?,
     };
     let created = now();
-    let layer = Arc::new(Layer::fresh(done.written.upper.clone(), created));
+    let stands_alone = matches!(op, Op::Copy(copy) if copy.link);
+    let layer = Arc::new(match session.engine.is_flat() && stands_alone {
+        // What was written is not the tree of the stack that the layer is put on.
+        true => Layer::unplaced(created),
+        false => Layer::fresh(done.written.upper.clone(), created),
+    });
     session.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(layer.clone());
     let keys = if done.forget { Vec::new() } else { keys };
     let result = StepResult { id: Id::unique(), keys: keys.clone(), layer, cached: false };

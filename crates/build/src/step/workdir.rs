@@ -21,7 +21,7 @@ pub(super) fn workdir(
 ) -> Result<Done, StepError> {
     let workspace = match request.sketch {
         true => Workspace::sketch(request.parent, &session.snapshots)?,
-        false => Workspace::create(request.parent, &[], &session.snapshots)?,
+        false => Workspace::for_copies(request.parent, &session.snapshots)?,
     };
     {
         let root = workspace.tree()?;

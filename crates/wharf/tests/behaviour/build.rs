@@ -213,3 +213,93 @@ fn timings_tell_phases_and_steps() {
     assert_eq!(document["timings"]["each"].as_array().unwrap().len(), 2, "{document}");
     assert_eq!(document["timings"]["each"][0]["cached"], true);
 }
+
+/// Makes the process what it would be in a pod without added capabilities, and runs what follows.
+const CONTAIN: &str = r#"
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+DENY, NOSYS, ALLOW = 0x00050001, 0x00050026, 0x7fff0000
+ins = [(0x20, 0, 0, 0)]
+for call in (272, 308, 165, 166, 155, 428, 429, 430, 442):  # namespaces and mounts, on x86_64
+    ins += [(0x15, 0, 1, call), (6, 0, 0, DENY)]
+ins += [(0x15, 0, 1, 435), (6, 0, 0, NOSYS), (0x15, 0, 3, 56), (0x20, 0, 0, 16), (0x45, 0, 1, 0x7e020000),
+        (6, 0, 0, DENY), (6, 0, 0, ALLOW)]
+code = b''.join(struct.pack('HBBI', *i) for i in ins)
+buffer = ctypes.create_string_buffer(code)
+class Prog(ctypes.Structure):
+    _fields_ = [('len', ctypes.c_ushort), ('filter', ctypes.c_void_p)]
+if libc.prctl(22, 2, ctypes.byref(Prog(len(ins), ctypes.addressof(buffer)))): sys.exit(99)
+keep = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # docker's default
+for bit in range(64):
+    if bit not in keep: libc.prctl(24, bit, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+/// wharf where nothing may be mounted and no namespace be made.
+fn contained(world: &World, args: &[&str]) -> crate::world::Ran {
+    let mut command = Command::new("python3");
+    let plain = world.command(args);
+    command
+        .args(["-c", CONTAIN, crate::world::WHARF])
+        .args(args)
+        .current_dir(world.path("project"))
+        .env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    crate::world::Ran::from(command.output().unwrap())
+}
+
+#[test]
+fn a_pod_without_added_capabilities_builds_the_same_image() {
+    let dockerfile = "ENV A=1\nRUN --mount=type=secret,id=s --mount=type=cache,target=/c cat /run/secrets/s > /seen; echo x >> /c/f; \\\n\
+        rm /etc/group && mkdir /made && echo $A > /made/a && chown app /made/a && ln /made/a /made/b\n\
+        COPY --chown=app etc/passwd /made/\nCOPY --link etc/group /linked/\nUSER app\nRUN id -u > /tmp/who; cat /made/passwd | head -1 >> /tmp/who\n";
+    let dockerfile = format!("RUN mkdir -m 1777 /tmp\n{dockerfile}");
+    let Some(world) = world_with(&dockerfile) else { skip!("it needs root and busybox-static") };
+    if Command::new("python3").arg("--version").output().is_err() || cfg!(not(target_arch = "x86_64")) {
+        skip!("it needs python3 on x86_64");
+    }
+    std::fs::write(world.path("s"), "hidden").unwrap();
+    let secret = format!("id=s,src={}", world.path("s").display());
+    let doctor = contained(&world, &["doctor"]);
+    assert!(
+        doctor.stdout.contains("sandbox   chroot without namespaces"),
+        "{}{}",
+        doctor.stdout,
+        doctor.stderr
+    );
+    assert!(
+        doctor.stdout.contains("not root namespaces: the capability CAP_SYS_ADMIN is missing"),
+        "{}",
+        doctor.stdout
+    );
+    assert_eq!(doctor.code, 0, "{}", doctor.stdout);
+
+    let listing = |name: &str| {
+        let out = world.path(name);
+        let list = "cd $0 && find . -printf '%p %y %m %U %G %n %l\\n' | sort; cat seen made/a tmp/who";
+        let output = Command::new("sh").args(["-c", list]).arg(&out).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let export = |name: &str| format!("type=tar,dest={}", world.path(&format!("{name}.tar")).display());
+    let unpack = |name: &str| {
+        std::fs::create_dir(world.path(name)).unwrap();
+        let tar = world.path(&format!("{name}.tar"));
+        Command::new("tar").arg("-xpf").arg(tar).arg("-C").arg(world.path(name)).status().unwrap();
+    };
+    let ran =
+        contained(&world, &["build", "--secret", &secret, "--output", &export("bare"), "--tag", "it:1", "."]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let again = contained(&world, &["build", "--secret", &secret, "--tag", "it:1", "."]);
+    assert_eq!((again.code, ran_steps(&again.stderr)), (0, 0), "{}", again.stderr);
+
+    std::fs::rename(world.path("data"), world.path("data-bare")).unwrap();
+    std::fs::create_dir(world.path("data")).unwrap();
+    world.wharf_ok(&["build", "--secret", &secret, "--output", &export("rooted"), "--tag", "it:1", "."]);
+    unpack("bare");
+    unpack("rooted");
+    assert_eq!(listing("bare"), listing("rooted"));
+    assert!(listing("bare").contains("./made/b f 644 1000 0 2 "), "{}", listing("bare"));
+
+    let limited = contained(&world, &["build", "--network", "none", "."]);
+    assert!(limited.stderr.contains("cannot be kept from the network"), "{}", limited.stderr);
+}

@@ -36,7 +36,12 @@ pub(super) fn open(session: &Session<'_>, mount: &CacheMount) -> Result<Cache, S
     let mut number = 0;
     loop {
         let place = all.join(format!("{}-{number}", &name[..32]));
-        if let Some(lock) = lock(&place, mount.sharing)? {
+        let sharing = match (mount.sharing, session.engine.is_flat()) {
+            // It is moved into the root of the step, where only one can have it.
+            (Sharing::Shared, true) => Sharing::Locked,
+            (sharing, _) => sharing,
+        };
+        if let Some(lock) = lock(&place, sharing)? {
             fill(session, mount, &place)?;
             return Ok(Cache { path: place, _lock: lock });
         }

@@ -7,7 +7,7 @@ use wharf_sandbox::{Account, Mounted, Overlay, Upper};
 
 use super::agent::Agent;
 use super::caches::{self, Cache};
-use crate::copy::{Attributes, Target, copy};
+use crate::copy::{Attributes, Target, clone_tree, copy};
 use crate::error::{Cause, StepError};
 use crate::plan::{BindMount, FileOwner, Mount, RunOp, Script, SecretMount, SshMount, TmpfsMount};
 use crate::request::Secret;
@@ -101,6 +101,13 @@ impl Mounts {
             let file = place.join("file");
             fs::copy(source, &file).map_err(Cause::file("copying", source))?;
             return Ok(file);
+        }
+        if session.engine.is_flat() {
+            let tree = Tree::open(source, Owners::Kept).map_err(Cause::file("opening", source))?;
+            let root = Tree::open(&place, Owners::Kept).map_err(Cause::file("opening", &place))?;
+            let attributes = Attributes { owner: None, mode: None, ownership: session.engine.ownership() };
+            clone_tree(&tree, &Target { root: &root, dest: "/", attributes }, false)?;
+            return Ok(place);
         }
         let [dir, work, at] = ["upper", "work", "root"].map(|name| place.join(name));
         for directory in [&dir, &work, &at] {
