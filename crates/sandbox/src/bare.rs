@@ -80,7 +80,7 @@ pub(crate) fn check(spec: &Spec) -> Result<PathBuf, Error> {
     if spec.terminal {
         return refuse("a process cannot have a terminal of its own");
     }
-    if spec.network != Network::Host {
+    if !matches!(spec.network, Network::Host) {
         return refuse("a process cannot be kept from the network");
     }
     if spec.readonly {

@@ -7,11 +7,13 @@
 //! bases         make the base images of the example where Docker Hub cannot be reached
 //! tidy          check the architecture: crate edges, file sizes, docs
 //! conformance   run the public conformance shares against the built binary
+//! bench         measure the builder on the workloads of docs/performance.md
 //! docs          write docs/reference/cli.md from the code
 //! bless         accept the current output as the golden one (snapshots)
 //! ```
 
 mod bases;
+mod bench;
 mod conformance;
 mod demo;
 mod moto;
@@ -25,7 +27,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test | prepare | bases | tidy | conformance | docs | bless";
+const USAGE: &str =
+    "usage: cargo xtask demo | test | prepare | bases | tidy | conformance | bench | docs | bless";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -53,6 +56,7 @@ fn run(task: &str) -> Result<ExitCode> {
         "bases" => println!("{}", bases::ensure(&shell::build_wharf("debug")?)?.display()),
         "tidy" => tidy::run()?,
         "conformance" => return Ok(conformance::run(&shell::build_wharf("debug")?)?.exit_code()),
+        "bench" => bench::run()?,
         "docs" => docs()?,
         "bless" => shell::cargo(&["test", "--workspace"]).env("INSTA_UPDATE", "always").run()?,
         _ => bail!("{USAGE}"),

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use crate::shell::command;
 
 /// Command → package: what is looked for, and what brings it.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
+    ("/usr/bin/time", "time"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/docker-registry", "docker-registry"),

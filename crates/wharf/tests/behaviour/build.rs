@@ -303,3 +303,105 @@ fn a_pod_without_added_capabilities_builds_the_same_image() {
     let limited = contained(&world, &["build", "--network", "none", "."]);
     assert!(limited.stderr.contains("cannot be kept from the network"), "{}", limited.stderr);
 }
+
+/// A value that is nowhere but where it was given.
+const SECRET: &str = "correct-horse-battery-staple-7781";
+
+#[test]
+fn a_secret_is_nowhere_but_in_its_step() {
+    let dockerfile = "RUN --mount=type=secret,id=file --mount=type=secret,id=variable,env=TOKEN \\\n\
+        test \"$TOKEN\" = \"$(cat /run/secrets/file)\" && echo \"it is $TOKEN\" && echo started && sleep 1\n\
+        RUN --mount=type=cache,target=/c --mount=type=secret,id=file wc -c < /run/secrets/file > /length\n";
+    let Some(world) = world_with(dockerfile) else { skip!("it needs root and busybox-static") };
+    let file = world.path("secret");
+    std::fs::write(&file, SECRET).unwrap();
+    let image = world.path("image.tar");
+    let (spec, output) = (
+        format!("id=file,src={}", file.display()),
+        format!("type=oci,dest={},compression=uncompressed", image.display()),
+    );
+    let args = [
+        "build",
+        "--secret",
+        &spec,
+        "--secret",
+        "id=variable,env=GIVEN",
+        "--output",
+        &output,
+        "--tag",
+        "it:1",
+        ".",
+    ];
+    let mut child = world
+        .command(&args)
+        .env("GIVEN", SECRET)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = Vec::new();
+    for line in std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap())) {
+        said.push(line.unwrap());
+        if said.last().unwrap().ends_with("| started") {
+            assert_nothing_runs(SECRET);
+        }
+    }
+    let ended = child.wait_with_output().unwrap();
+    let said = said.join("\n");
+    assert!(ended.status.success() && said.contains("| it is ***"), "{said}");
+    assert!(!said.contains(SECRET) && !String::from_utf8_lossy(&ended.stdout).contains(SECRET), "{said}");
+    std::fs::remove_file(&file).unwrap();
+    for value in [SECRET.to_owned(), base64_of(SECRET), SECRET.chars().rev().collect()] {
+        let holders = Command::new("grep").args(["-rlaF", &value]).arg(world.path("")).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&holders.stdout), "", "{value}");
+    }
+    assert!(
+        contains(&std::fs::read(&image).unwrap(), b"wc -c"),
+        "the archive is one that grep can look into"
+    );
+    let history = world.wharf_ok(&["history", "--no-trunc", "it:1"]);
+    assert!(!history.stdout.contains(SECRET));
+}
+
+fn base64_of(text: &str) -> String {
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text)
+}
+
+#[test]
+fn one_image_in_another_place_at_another_time_by_another_user() {
+    let user = Command::new("id").args(["-u", "wharf-test"]).output().unwrap();
+    if !is_root() || !user.status.success() {
+        skip!("it needs root to become the user wharf-test, and that user with sub-ids");
+    }
+    let build = |touched: &str, as_user: bool| {
+        let world = World::new();
+        if !busybox_context(&world) {
+            return None;
+        }
+        let run = "COPY tree /srv\nRUN mkdir -p /made/deep && echo x > /made/deep/f && ln -s f /made/deep/l && chown -R app /made\n\
+            FROM scratch\nCOPY --from=0 /made /made\nCOPY --from=0 --chown=7:8 /srv /srv\n";
+        world.file("Dockerfile", &format!("{BUSYBOX}{run}"));
+        for name in ["tree/a", "tree/b/c", "tree/z"] {
+            let path = world.file(name, name);
+            Command::new("touch").args(["-d", touched]).arg(path).status().unwrap();
+        }
+        let top = world.path("");
+        let binary = world.path("wharf");
+        std::fs::copy(crate::world::WHARF, &binary).unwrap();
+        let line = format!(
+            "cd '{top}project' && SOURCE_DATE_EPOCH=1700000000 HOME='{top}home' WHARF_DATA_DIR='{top}data' \
+             WHARF_CONFIG='{top}config.toml' '{top}wharf' build --output type=oci,dest='{top}i.tar',rewrite-timestamp=true .",
+            top = top.display()
+        );
+        let output = if as_user {
+            Command::new("chown").args(["-R", "wharf-test"]).arg(&top).status().unwrap();
+            Command::new("su").args(["wharf-test", "-s", "/bin/sh", "-c", &line]).output().unwrap()
+        } else {
+            Command::new("sh").args(["-c", &line]).output().unwrap()
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(manifest_digest(&world.path("i.tar")))
+    };
+    let Some(first) = build("2024-01-01", false) else { skip!("it needs busybox-static") };
+    assert_eq!(build("2025-02-03", true), Some(first));
+}
