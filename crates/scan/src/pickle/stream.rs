@@ -80,9 +80,14 @@ fn search_behind(blob: &Blob, policy: &Policy, scanned: &mut Scanned) {
     const MOST: usize = 4096;
     let rest = blob.bytes(scanned.end, LONGEST).unwrap_or_default();
     let first = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != 0);
-    let declared =
-        rest.windows(2).enumerate().filter(|(_, pair)| pair[0] == 0x80 && pair[1] <= 5).map(|(at, _)| at);
-    for at in first.into_iter().chain(declared).take(MOST) {
+    // Binary pickles declare themselves; the others import something at the beginning of a line.
+    let begins = |at: usize| match rest[at..] {
+        [0x80, protocol, ..] => protocol <= 5,
+        [b'c' | b'(', ..] => at > 0 && rest[at - 1] == b'\n',
+        _ => false,
+    };
+    let later = (0..rest.len()).filter(|at| begins(*at));
+    for at in first.into_iter().chain(later).take(MOST) {
         let mut machine = Machine::new(blob, scanned.end + at as u64, policy, Arrays::Skip);
         let end = machine.run();
         let dangerous =

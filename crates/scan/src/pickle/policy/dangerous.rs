@@ -65,7 +65,7 @@ const ROOTS: &[(&str, &str)] = &[
     (
         "socket socketserver SocketServer ssl select selectors asyncore asynchat urllib urllib2 urllib3 urlparse httplib http ftplib smtplib \
          smtpd poplib imaplib nntplib telnetlib xmlrpc xmlrpclib webbrowser requests httpx aiohttp websocket websockets paramiko boto3 botocore \
-         huggingface_hub wsgiref BaseHTTPServer SimpleHTTPServer uvicorn flask django tornado twisted grpc zmq redis pymongo ftputil curl pycurl mlflow wandb comet_ml s3fs gcsfs smart_open pandas_datareader",
+         huggingface_hub wsgiref BaseHTTPServer SimpleHTTPServer uvicorn flask django tornado twisted grpc zmq redis pymongo ftputil curl pycurl onnxruntime google azure ansible kubernetes docker selenium playwright openai anthropic mlflow wandb comet_ml s3fs gcsfs smart_open pandas_datareader",
         NETWORK,
     ),
     ("ctypes mmap resource winreg _winreg msvcrt tkinter Tkinter turtle pyautogui", MEMORY),
@@ -111,6 +111,7 @@ const PARTS: &[(&str, &str)] = &[
     ("torch.utils.data.datapipes", FILES),
     ("torch.utils.show_pickle", LOADS),
     ("torch.utils.file_baton", FILES),
+    ("torch.utils._content_store", FILES),
     ("torch.utils.tensorboard", FILES),
     ("torch.serialization", LOADS),
     ("torch.distributed", NETWORK),
