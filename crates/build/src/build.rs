@@ -74,7 +74,7 @@ fn attempt_build(
     let work = WorkDirectory::create(&engine.data.join("work"))?;
     let contexts = Contexts::new(engine, &work, request, events);
     let bases = Bases::new(engine, request);
-    let started = Instant::now();
+    let (started, began) = (Instant::now(), jiff::Timestamp::now());
     let (name, text) = contexts.dockerfile()?;
     let parsed = wharf_dockerfile::parse(&text);
     let dockerfile = parsed.map_err(|source| BuildError::Parse { name: name.clone(), source })?;
@@ -113,17 +113,29 @@ fn attempt_build(
         saved?;
         let made = sessions.iter().map(Session::made).collect::<Result<Vec<_>, _>>();
         let made = made.map_err(BuildError::Export)?.concat();
-        Exporting { engine, request, snapshots: &snapshots, plans: &plans, chains: &chains, made: &made }
-            .run(events)
+        let exporting = Exporting {
+            engine,
+            request,
+            snapshots: &snapshots,
+            plans: &plans,
+            chains: &chains,
+            made: &made,
+            dockerfile: (&name, &text),
+            started: began,
+            invocation: &uuid::Uuid::new_v4().simple().to_string(),
+        };
+        exporting.run(events)
     });
     for session in &mut sessions {
         session.close_views();
         finish::keep_snapshots(session);
     }
-    let Exported { image, images, caches } = exported?;
+    let Exported { image, images, outputs, provenance, caches } = exported?;
     Ok(BuildResult {
         image,
         images,
+        outputs,
+        provenance,
         caches,
         warnings: warnings(&plans),
         cached: sessions.iter().map(|session| session.cached.load(Ordering::Relaxed)).sum(),

@@ -178,6 +178,16 @@ pub enum Cause {
         /// The blob.
         digest: Digest,
     },
+    /// The process is for another machine, and nothing here runs its programs.
+    #[error(
+        "the step is for {platform}, this machine is {host}, and the kernel knows no interpreter (binfmt_misc) for its programs"
+    )]
+    Foreign {
+        /// What the step is for.
+        platform: String,
+        /// What this machine is.
+        host: String,
+    },
     /// The files of a step are needed of which only the result is known, from a cache.
     #[error("only the result of this step is in the cache, and its files are needed")]
     Absent,

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use wharf_oci::{Descriptor, Index};
+use jiff::Timestamp;
+use wharf_layer::Family;
+use wharf_oci::{Descriptor, Index, MediaType, media};
 use wharf_registry::Document;
 
+use crate::annotation::{self, AnnotationLevel};
+use crate::attest::{self, ProvenanceOptions, Statement};
 use crate::bases::store_name;
 use crate::cache::{self, CachePlace, Made};
 use crate::engine::Engine;
-use crate::error::{BuildError, StepError};
+use crate::error::{BuildError, Cause, StepError};
 use crate::event::Events;
 use crate::image::{self, Part};
-use crate::output::{self, OutputKind};
+use crate::output::{self, Output, OutputKind};
 use crate::plan::Plan;
 use crate::request::{BuildRequest, ImageOptions};
 use crate::result::{CacheExport, Image};
@@ -28,24 +32,40 @@ pub(crate) struct Exporting<'a> {
     /// The layers of each plan's target.
     pub(crate) chains: &'a [Chain],
     pub(crate) made: &'a [Made],
+    /// The Dockerfile: its name and its text.
+    pub(crate) dockerfile: (&'a str, &'a [u8]),
+    /// When the build began.
+    pub(crate) started: Timestamp,
+    /// What this build is called in its provenance.
+    pub(crate) invocation: &'a str,
 }
 
 /// What was written.
 pub(crate) struct Exported {
     pub(crate) image: Descriptor,
     pub(crate) images: Vec<Image>,
+    pub(crate) outputs: Vec<Descriptor>,
+    pub(crate) provenance: Option<serde_json::Value>,
     pub(crate) caches: Vec<CacheExport>,
+}
+
+/// An image with everything that belongs to it, in the store.
+struct Written {
+    /// The manifest, or the index of several.
+    top: Descriptor,
+    images: Vec<Image>,
+    /// What is said of the images.
+    attestations: Vec<Descriptor>,
 }
 
 impl Exporting<'_> {
     /// Writes everything.
     pub(crate) fn run(self, events: Events<'_>) -> Result<Exported, BuildError> {
-        let (image, images) = self.write(&self.request.image).map_err(BuildError::Export)?;
         self.fetch_layers().map_err(BuildError::Export)?;
-        self.name(&image, &images)?;
-        for output in &self.request.outputs {
-            self.put_out(output, (&image, &images))?;
-        }
+        let written = self.write(&self.request.image).map_err(BuildError::Export)?;
+        self.name(&written)?;
+        let outputs = self.request.outputs.iter().map(|output| self.put_out(output, &written));
+        let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
         let told = cache::Told {
             snapshots: self.snapshots,
             made: self.made,
@@ -53,18 +73,66 @@ impl Exporting<'_> {
             image: &self.request.image,
         };
         let caches = cache::export(&told, &self.request.cache_to, events);
-        Ok(Exported { image, images, caches })
+        let provenance = self.provenance(&written);
+        Ok(Exported { image: written.top, images: written.images, outputs, provenance, caches })
     }
 
     /// Writes the manifests of the image.
-    fn write(&self, options: &ImageOptions) -> Result<(Descriptor, Vec<Image>), StepError> {
+    fn write(&self, options: &ImageOptions) -> Result<Written, StepError> {
         let mut images = Vec::new();
         for (plan, chain) in self.plans.iter().zip(self.chains) {
             let parts = self.parts(chain, plan, options)?;
             let more = self.inline_cache(chain)?;
             images.push(image::write(plan.target(), &parts, plan.epoch, options, &more, &self.engine.store)?);
         }
-        Ok((self.top(&images)?, images))
+        let attestations = self.attest(&images)?;
+        let top = self.top(&images, &attestations, options)?;
+        Ok(Written { top, images, attestations })
+    }
+
+    /// Writes what is to be said of the images; nothing unless it was asked for.
+    fn attest(&self, images: &[Image]) -> Result<Vec<Descriptor>, StepError> {
+        let asked = &self.request.attestations;
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let write = |(plan, image): (&Plan, &Image)| {
+            let mut statements = Vec::new();
+            if let Some(inventory) = &asked.inventory {
+                let document = (inventory.0)(image).map_err(|error| {
+                    Cause::Refused(format!("the inventory of the image cannot be made: {error}"))
+                })?;
+                statements.push(Statement::inventory(document));
+            }
+            if let Some(options) = &asked.provenance {
+                statements.push(Statement::provenance(self.predicate(plan, image, options), options));
+            }
+            let names = &self.request.tags;
+            attest::write(&statements, &image.descriptor, &image.platform, names, &self.engine.store)
+        };
+        self.plans.iter().zip(images).map(write).collect()
+    }
+
+    fn predicate(&self, plan: &Plan, image: &Image, options: &ProvenanceOptions) -> serde_json::Value {
+        let downloads = |url: &str| self.engine.state.download(url).ok().flatten().map(|found| found.digest);
+        let facts = attest::Facts {
+            request: self.request,
+            plan,
+            image,
+            dockerfile: self.dockerfile,
+            invocation: self.invocation,
+            started: &self.started.to_string(),
+            finished: &Timestamp::now().to_string(),
+            downloads: &downloads,
+        };
+        attest::predicate(&facts, options)
+    }
+
+    /// How the first image was built, for whoever wants to know at once.
+    fn provenance(&self, written: &Written) -> Option<serde_json::Value> {
+        let options = self.request.attestations.provenance.as_ref()?;
+        let least = ProvenanceOptions { max: false, ..options.clone() };
+        Some(self.predicate(self.plans.first()?, written.images.first()?, &least))
     }
 
     /// What goes into the config of the image so that its steps are found by others.
@@ -82,8 +150,10 @@ impl Exporting<'_> {
             let record = layer.record()?.clone();
             let is_new = layer.created.is_some();
             let latest = plan.epoch.filter(|_| options.rewrite_timestamp && is_new);
-            let recompress =
-                options.force_compression && !output::is_compressed_as(&record.blob, options.compression);
+            // What lies elsewhere is left as it is, as a layer of a base image is, unless that is forced.
+            let is_ours = is_new && self.engine.store.has(&record.blob.digest);
+            let recompress = (is_ours || options.force_compression)
+                && !output::is_compressed_as(&record.blob, options.compression);
             let record = match latest.is_some() || recompress {
                 true => {
                     self.snapshots.fetch(layer, &record.blob)?;
@@ -96,14 +166,28 @@ impl Exporting<'_> {
         Ok(parts)
     }
 
-    /// The image, or an index of the images.
-    fn top(&self, images: &[Image]) -> Result<Descriptor, StepError> {
-        if let [only] = images {
-            let mut descriptor = only.descriptor.clone();
-            descriptor.platform = None;
-            return Ok(descriptor);
+    /// The image, or an index of the images and of what is said of them.
+    fn top(
+        &self,
+        images: &[Image],
+        attestations: &[Descriptor],
+        options: &ImageOptions,
+    ) -> Result<Descriptor, StepError> {
+        let annotations = annotation::at(&options.annotations, AnnotationLevel::Index, None);
+        if let ([only], []) = (images, attestations) {
+            if !annotations.is_empty() {
+                let text = "the image has no index that an annotation could be written on: it is for one \
+                            platform and has no attestations";
+                return Err(Cause::Refused(text.into()).into());
+            }
+            return Ok(Descriptor { platform: None, annotations, ..only.descriptor.clone() });
         }
-        let index = Index::new(images.iter().map(|image| image.descriptor.clone()).collect());
+        let entries = images.iter().map(|image| &image.descriptor).chain(attestations);
+        let mut index = Index::new(entries.cloned().collect());
+        index.annotations = annotations;
+        if options.family == Family::Docker && attestations.is_empty() {
+            index.media_type = Some(MediaType::from(media::DOCKER_MANIFEST_LIST));
+        }
         let document = Document::of_index(&index);
         self.engine.store.put(&document.bytes)?;
         Ok(document.descriptor)
@@ -111,8 +195,11 @@ impl Exporting<'_> {
 
     /// Brings the layers into the store that nobody has needed yet, unless they are needed elsewhere only.
     fn fetch_layers(&self) -> Result<(), StepError> {
-        let is_kept = self.request.outputs.is_empty() && !self.request.remote;
-        if !is_kept && self.request.outputs.iter().all(|output| output.kind == OutputKind::CacheOnly) {
+        let goes_nowhere = |output: &Output| matches!(output.kind, OutputKind::Image | OutputKind::CacheOnly);
+        let is_kept = !self.request.remote
+            && self.request.outputs.iter().all(|output| output.kind != OutputKind::CacheOnly);
+        let is_looked_at = self.request.attestations.inventory.is_some();
+        if !is_kept && !is_looked_at && self.request.outputs.iter().all(goes_nowhere) {
             cache::note_origins(self.engine, self.chains);
             return Ok(());
         }
@@ -123,39 +210,47 @@ impl Exporting<'_> {
     }
 
     /// Gives the image its names in the store, if all of it is there.
-    fn name(&self, top: &Descriptor, images: &[Image]) -> Result<(), BuildError> {
+    fn name(&self, written: &Written) -> Result<(), BuildError> {
         let store = &self.engine.store;
-        let mut layers = images.iter().flat_map(|image| &image.manifest.layers);
+        let mut layers = written.images.iter().flat_map(|image| &image.manifest.layers);
         if layers.all(|layer| store.size(&layer.digest) == Some(layer.size)) {
             for tag in &self.request.tags {
-                store.tag(&store_name(tag), top)?;
+                store.tag(&store_name(tag), &written.top)?;
             }
         }
         Ok(())
     }
 
-    fn put_out(
-        &self,
-        output: &output::Output,
-        (top, images): (&Descriptor, &Vec<Image>),
-    ) -> Result<(), BuildError> {
+    /// Writes one output and says what it is.
+    fn put_out(&self, output: &Output, known: &Written) -> Result<Descriptor, BuildError> {
         let other;
-        let (top, images) = match output.image == self.request.image {
-            true => (top, images),
+        let written = match output.image == self.request.image {
+            true => known,
             false => {
                 other = self.write(&output.image).map_err(BuildError::Export)?;
-                (&other.0, &other.1)
+                &other
             }
+        };
+        let platform = match written.images.as_slice() {
+            [only] if written.attestations.is_empty() => Some(&only.platform),
+            _ => None,
+        };
+        let level = match platform {
+            Some(_) => AnnotationLevel::ManifestDescriptor,
+            None => AnnotationLevel::IndexDescriptor,
         };
         let job = output::Job {
             engine: self.engine,
             snapshots: self.snapshots,
             tags: &self.request.tags,
-            top,
-            images,
+            top: &written.top,
+            images: &written.images,
+            attestations: &written.attestations,
+            annotations: annotation::at(&output.image.annotations, level, platform),
             chains: self.chains,
         };
         output::write(&output.kind, &job)
-            .map_err(|source| BuildError::Output { path: output.kind.path(), source })
+            .map_err(|source| BuildError::Output { path: output.kind.path(), source })?;
+        Ok(written.top.clone())
     }
 }

@@ -10,6 +10,8 @@
 //! - no path of a context, a layer or an image leads outside its tree;
 //! - secrets go into no key, no layer, no history and no event.
 
+mod annotation;
+mod attest;
 mod bases;
 mod build;
 pub mod cache;
@@ -41,6 +43,8 @@ mod unpack;
 mod usage;
 mod work;
 
+pub use annotation::{Annotation, AnnotationLevel};
+pub use attest::{Attestations, Inventory, MakeInventory, ProvenanceOptions};
 pub use cache::{CachePlace, CacheSource, CacheTarget};
 pub use check::{Checked, check_alone};
 pub use engine::Engine;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use wharf_oci::{Platform, Reference};
 use wharf_sandbox::{Limits, Ulimit};
 
+use crate::annotation::Annotation;
+use crate::attest::Attestations;
 use crate::cache::{CacheSource, CacheTarget};
 use crate::output::Output;
 use crate::plan;
@@ -46,6 +48,8 @@ pub struct BuildRequest {
     pub tags: Vec<Reference>,
     /// What the image is written as.
     pub image: ImageOptions,
+    /// What is said of the image, beside it.
+    pub attestations: Attestations,
     /// What else is made of the result.
     pub outputs: Vec<Output>,
     /// `--cache-from`: caches to find steps in.
@@ -79,6 +83,7 @@ impl BuildRequest {
             pull: false,
             tags: Vec::new(),
             image: ImageOptions::default(),
+            attestations: Attestations::default(),
             outputs: Vec::new(),
             cache_from: Vec::new(),
             cache_to: Vec::new(),
@@ -173,6 +178,6 @@ pub struct ImageOptions {
     pub family: wharf_layer::Family,
     /// Times in layers are at most `SOURCE_DATE_EPOCH`.
     pub rewrite_timestamp: bool,
-    /// Annotations of the manifest.
-    pub annotations: BTreeMap<String, String>,
+    /// Annotations of manifests and the index.
+    pub annotations: Vec<Annotation>,
 }

@@ -11,6 +11,10 @@ pub struct BuildResult {
     pub image: Descriptor,
     /// The images it is made of, in the order of the platforms asked for; at least one.
     pub images: Vec<Image>,
+    /// What each output of the request is: an image or an index.
+    pub outputs: Vec<Descriptor>,
+    /// The provenance of the first image, where it was asked for.
+    pub provenance: Option<serde_json::Value>,
     /// What came of each `--cache-to`, but for those in the image.
     pub caches: Vec<CacheExport>,
     /// What a person should put right.

@@ -1,13 +1,13 @@
 //! Images as archives: an OCI layout in a tar, with docker's own index beside it where it is to read it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
-use wharf_oci::{Descriptor, Digest, Hashing, Index};
+use wharf_oci::{Descriptor, Digest, Hashing, Index, Manifest};
 use wharf_registry::{Layout, REF_NAME};
 
 use super::Job;
@@ -34,7 +34,7 @@ pub(super) fn write(file: File, job: &Job<'_>, format: Format) -> Result<(), Ste
     let mut archive = Archive { tar: Builder::new(io::BufWriter::new(file)), store: &job.engine.store };
     archive.directory("blobs/")?;
     archive.directory("blobs/sha256/")?;
-    for blob in blobs(job) {
+    for blob in blobs(job)? {
         archive.blob(&blob)?;
     }
     archive.text("index.json", &index(job))?;
@@ -49,15 +49,17 @@ pub(super) fn write(file: File, job: &Job<'_>, format: Format) -> Result<(), Ste
 /// Adds the image to the layout in a directory.
 pub(super) fn write_directory(path: &Path, job: &Job<'_>) -> Result<(), StepError> {
     let layout = Layout::open(path)?;
-    for blob in blobs(job) {
+    for blob in blobs(job)? {
         if layout.size(&blob.digest) != Some(blob.size) {
             copy_blob(&job.engine.store, &layout, &blob)?;
         }
     }
     let names: Vec<String> = job.tags.iter().map(store_name).collect();
+    let mut top = job.top.clone();
+    top.annotations.extend(job.annotations.clone());
     match names.as_slice() {
-        [] => layout.tag("latest", job.top)?,
-        names => names.iter().try_for_each(|name| layout.tag(name, job.top))?,
+        [] => layout.tag("latest", &top)?,
+        names => names.iter().try_for_each(|name| layout.tag(name, &top))?,
     }
     Ok(())
 }
@@ -112,19 +114,29 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
 }
 
 /// Everything the image consists of, each blob once.
-fn blobs(job: &Job<'_>) -> Vec<Descriptor> {
+fn blobs(job: &Job<'_>) -> Result<Vec<Descriptor>, StepError> {
     let mut seen = BTreeSet::new();
     let parts = job.images.iter().flat_map(|image| {
         let layers = image.manifest.layers.iter();
         layers.chain([&image.manifest.config, &image.descriptor])
     });
-    parts.chain([job.top]).filter(|blob| seen.insert(blob.digest.to_string())).cloned().collect()
+    let mut blobs: Vec<Descriptor> = parts.chain([job.top]).cloned().collect();
+    for manifest in job.attestations {
+        let bytes = job.engine.store.read(&manifest.digest)?;
+        if let Ok(parsed) = serde_json::from_slice::<Manifest>(&bytes) {
+            blobs.extend(parsed.layers);
+            blobs.push(parsed.config);
+        }
+        blobs.push(manifest.clone());
+    }
+    blobs.retain(|blob| seen.insert(blob.digest.to_string()));
+    Ok(blobs)
 }
 
 fn index(job: &Job<'_>) -> serde_json::Value {
     let entry = |name: Option<String>| {
         let mut entry = job.top.clone();
-        let mut annotations = BTreeMap::new();
+        let mut annotations = job.annotations.clone();
         if let Some(created) = job.images.first().and_then(|image| image.config.created.clone()) {
             annotations.insert(CREATED.to_owned(), created);
         }

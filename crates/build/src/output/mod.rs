@@ -4,6 +4,7 @@ mod archive;
 mod convert;
 mod files;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct Output {
 /// The kinds of output. A destination that is a file may be `/dev/stdout`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputKind {
+    /// `type=image` and `type=registry`: the image in the store, from where it may be pushed.
+    Image,
     /// `type=oci`: an OCI layout with the image, as a tar archive.
     Oci(PathBuf),
     /// `type=oci,tar=false`: an OCI layout in a directory, to which the image is added.
@@ -58,7 +61,7 @@ impl OutputKind {
             | Self::Docker(path)
             | Self::Tar(path)
             | Self::Local(path) => path.clone(),
-            Self::CacheOnly => PathBuf::new(),
+            Self::Image | Self::CacheOnly => PathBuf::new(),
         }
     }
 }
@@ -71,6 +74,10 @@ pub(crate) struct Job<'a> {
     /// The manifest, or the index of several.
     pub(crate) top: &'a Descriptor,
     pub(crate) images: &'a [Image],
+    /// What is said of the images, where anything is.
+    pub(crate) attestations: &'a [Descriptor],
+    /// Annotations of the image in an index above it.
+    pub(crate) annotations: BTreeMap<String, String>,
     /// The layers of each image.
     pub(crate) chains: &'a [Chain],
 }
@@ -83,7 +90,7 @@ pub(crate) fn write(kind: &OutputKind, job: &Job<'_>) -> Result<(), StepError> {
         OutputKind::OciDirectory(path) => archive::write_directory(path, job),
         OutputKind::Tar(path) => to_file(path, |file| files::write_tar(file, job)),
         OutputKind::Local(path) => files::write_directory(path, job),
-        OutputKind::CacheOnly => Ok(()),
+        OutputKind::Image | OutputKind::CacheOnly => Ok(()),
     }
 }
 

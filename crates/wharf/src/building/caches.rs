@@ -29,11 +29,11 @@ impl CacheFlags {
         warnings: &mut Vec<String>,
     ) -> Result<(), Failure> {
         for spec in self.cache_from.iter().filter(|spec| !spec.is_empty()) {
-            let fields = read("--cache-from", spec);
+            let fields = read("--cache-from", spec)?;
             request.cache_from.extend(source(&fields, warnings)?);
         }
         for spec in self.cache_to.iter().filter(|spec| !spec.is_empty()) {
-            let fields = read("--cache-to", spec);
+            let fields = read("--cache-to", spec)?;
             request.cache_to.extend(target(&fields, warnings)?);
         }
         Ok(())
@@ -41,10 +41,10 @@ impl CacheFlags {
 }
 
 /// A bare name is a cache at a registry.
-fn read<'a>(flag: &'static str, spec: &'a str) -> Fields<'a> {
+fn read<'a>(flag: &'static str, spec: &'a str) -> Result<Fields<'a>, Failure> {
     match spec.contains('=') {
         true => Fields::read(flag, spec),
-        false => Fields::of(flag, spec, &[("type", "registry"), ("ref", spec)]),
+        false => Ok(Fields::of(flag, spec, &[("type", "registry"), ("ref", spec)])),
     }
 }
 

@@ -103,6 +103,11 @@ fn hint(cause: &Cause) -> Option<String> {
         Cause::NotFound { nearest: None, .. } => {
             Some("paths are relative to the context; .dockerignore may leave it out".into())
         }
+        Cause::Foreign { .. } => Some(
+            "register it as root: `apt-get install qemu-user-static binfmt-support`, or \
+             `docker run --privileged --rm tonistiigi/binfmt --install all`"
+                .into(),
+        ),
         Cause::NoSecret { id } => Some(format!("give it: --secret id={id},src=FILE")),
         Cause::NoAgent { id } => Some(format!("give it: --ssh {id}")),
         Cause::NoSpace { .. } => Some("make room: `wharf prune`, or say --data-dir elsewhere".into()),

@@ -17,14 +17,23 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads what was given to `flag`. A name without a value is `true`.
-    pub(super) fn read(flag: &'static str, spec: &'a str) -> Self {
+    /// Reads what was given to `flag`.
+    pub(super) fn read(flag: &'static str, spec: &'a str) -> Result<Self, Failure> {
         let mut values = BTreeMap::new();
         for part in split(spec).iter().filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').unwrap_or((part, "true"));
-            values.insert(name.trim().to_ascii_lowercase(), value.to_owned());
+            let Some((name, value)) = part.split_once('=') else {
+                return Err(Failure::usage(format!(
+                    "{flag} is `{spec}`: `{part}` lacks its value, as in {part}=…"
+                )));
+            };
+            // The names of annotations are the caller's own.
+            let name = match name.trim() {
+                name if name.starts_with("annotation") => name.to_owned(),
+                name => name.to_ascii_lowercase(),
+            };
+            values.insert(name, value.to_owned());
         }
-        Self { flag, spec, values }
+        Ok(Self { flag, spec, values })
     }
 
     /// A specification that consists of `values`, whatever was typed.
@@ -131,14 +140,15 @@ mod tests {
     #[test]
     fn quotes_keep_commas_together() {
         assert_eq!(split(r#"type=image,"name=a,b",push=true"#), ["type=image", "name=a,b", "push=true"]);
-        let fields = Fields::read("--output", r#"type=image,"name=a,b",push"#);
+        let fields = Fields::read("--output", r#"type=image,"name=a,b",push=1"#).unwrap();
         assert_eq!(fields.get("name"), Some("a,b"));
         assert!(fields.flag("push", false).unwrap());
+        assert!(Fields::read("--output", "type=oci,dest").is_err());
     }
 
     #[test]
     fn levels_are_those_of_the_compression() {
-        let read = |spec: &str| Fields::read("--output", spec).compression();
+        let read = |spec: &str| Fields::read("--output", spec)?.compression();
         assert_eq!(read("type=oci").unwrap(), None);
         assert_eq!(
             read("compression=zstd,compression-level=19").unwrap(),

@@ -8,8 +8,10 @@ use wharf_build::{BuildRequest, ContextSource, DockerfileSource, HostCa, NamedCo
 use wharf_oci::{Platform, Reference};
 use wharf_sandbox::{CpuQuota, Limits, Resource, Ulimit};
 
+use super::annotations;
+use super::attestations::AttestFlags;
 use super::caches::CacheFlags;
-use super::outputs;
+use super::outputs::{self, Push};
 use crate::exit::{Failure, OrFail};
 use crate::settings::host;
 
@@ -45,6 +47,8 @@ pub(crate) struct Flags {
     output: Vec<String>,
     #[command(flatten)]
     caches: CacheFlags,
+    #[command(flatten)]
+    attestations: AttestFlags,
     /// Take nothing from the cache
     #[arg(long)]
     no_cache: bool,
@@ -57,8 +61,8 @@ pub(crate) struct Flags {
     /// Set a label
     #[arg(long, value_name = "NAME=VALUE")]
     label: Vec<String>,
-    /// Set an annotation of the manifest
-    #[arg(long, value_name = "NAME=VALUE")]
+    /// Set an annotation: of the manifest, or of what stands before a colon, such as `index:NAME=VALUE`
+    #[arg(long, value_name = "[LEVEL:]NAME=VALUE")]
     annotation: Vec<String>,
     /// The network of RUN: `default`, `none` or `host`
     #[arg(long, value_name = "MODE", default_value = "default")]
@@ -119,8 +123,10 @@ pub(crate) struct Flags {
 pub(crate) struct Asked {
     /// The build.
     pub(crate) request: BuildRequest,
-    /// The image is pushed under its names.
-    pub(crate) push: bool,
+    /// What is to be pushed.
+    pub(crate) pushes: Vec<Push>,
+    /// The image's inventory is wanted beside it.
+    pub(crate) inventory: bool,
     /// What a person should know of the flags.
     pub(crate) warnings: Vec<String>,
 }
@@ -167,13 +173,14 @@ impl Flags {
         };
         request.pull = self.pull;
         request.tags = self.tag.clone();
-        let annotations = pairs(&self.annotation, "--annotation", |_, value| Ok(value.to_owned()))?;
-        request.image.annotations.extend(annotations);
         let mut warnings = Vec::new();
         self.caches.apply(&mut request, &mut warnings)?;
-        let push = outputs::apply(&self.output, &mut request)? || self.push;
-        request.remote = push && !self.load;
-        Ok(Asked { request, push, warnings })
+        let annotations = annotations::of_flags(&self.annotation)?;
+        let pushes = outputs::apply(&self.output, self.push, &annotations, &mut request, &mut warnings)?;
+        request.remote = !pushes.is_empty() && !self.load;
+        let attested = self.attestations.asked(&mut warnings)?;
+        request.attestations = attested.attestations;
+        Ok(Asked { request, pushes, inventory: attested.inventory, warnings })
     }
 
     fn set_options(&self, request: &mut BuildRequest) -> Result<(), Failure> {

@@ -1,12 +1,17 @@
 //! Builds, from what was typed or what the project says to an image in the store.
 
+mod annotations;
+mod attestations;
 mod caches;
 pub(crate) mod checks;
 mod failure;
 mod fields;
 pub(crate) mod flags;
 mod interrupt;
+mod inventory;
+pub(crate) mod metadata;
 mod outputs;
+mod pushing;
 pub(crate) mod timings;
 mod view;
 
@@ -23,6 +28,9 @@ use crate::world::World;
 
 pub(crate) use failure::of_build as failed;
 pub(crate) use flags::{Asked, Flags, bytes, ulimit};
+pub(crate) use inventory::inventory;
+pub(crate) use outputs::Push;
+pub(crate) use pushing::push_all;
 
 /// A finished build.
 pub(crate) struct Built {
@@ -56,7 +64,7 @@ pub(crate) fn of_plan(
     request.options.target = plan.target.clone();
     request.options.build_args = project.build.args.clone();
     request.options.labels = plan.labels.clone();
-    request.image.annotations = plan.annotations.clone();
+    request.image.annotations = wharf_build::Annotation::of_manifests(&plan.annotations);
     if let Some(platform) = &project.build.platform {
         request.platforms = vec![platform.parse().or_usage()?];
     }

@@ -1,40 +1,88 @@
 //! `--output` as docker takes it: `type=oci,dest=FILE,compression=zstd`, a directory, or `-`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use wharf_build::{BuildRequest, ImageOptions, Output, OutputKind};
+use wharf_build::{Annotation, BuildRequest, ImageOptions, Output, OutputKind};
 use wharf_layer::Family;
+use wharf_oci::Reference;
 
+use super::annotations;
 use super::fields::Fields;
 use crate::exit::{Failure, OrFail};
 
-/// Brings every `--output` into the request. `type=image` and `type=registry` say how the image in the store
-/// is written; whether it is pushed is given back.
-pub(super) fn apply(specs: &[String], request: &mut BuildRequest) -> Result<bool, Failure> {
-    let mut push = false;
-    for spec in specs {
-        let spec = Spec::read(spec)?;
-        match spec.kind.as_str() {
-            "image" | "registry" => {
-                push |= spec.fields.flag("push", spec.kind == "registry")?;
-                if let Some(names) = spec.fields.get("name") {
-                    for name in names.split(',') {
-                        request.tags.push(name.parse().or_usage()?);
-                    }
-                }
-                let annotations = std::mem::take(&mut request.image.annotations);
-                request.image = spec.image()?;
-                request.image.annotations.extend(annotations);
+const KINDS: [&str; 7] = ["image", "registry", "oci", "docker", "tar", "local", "cacheonly"];
+/// Options that are taken and that change nothing here: there is one store, and images in it are complete.
+const WITHOUT_EFFECT: [&str; 4] = ["unpack", "store", "name-canonical", "dangling-name-prefix"];
+
+/// An image that is to be pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Push {
+    /// The output that it is; `None` for the image of the build itself.
+    pub(crate) output: Option<usize>,
+    /// Its names.
+    pub(crate) names: Vec<Reference>,
+    /// It gets no tag.
+    pub(crate) by_digest: bool,
+}
+
+/// Brings every `--output` into the request, and gives what is to be pushed. The first image says how the
+/// image in the store is written.
+pub(super) fn apply(
+    specs: &[String],
+    push: bool,
+    given: &[Annotation],
+    request: &mut BuildRequest,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Push>, Failure> {
+    let specs = specs.iter().map(|spec| Spec::read(spec)).collect::<Result<Vec<_>, _>>()?;
+    let mut pushes = Vec::new();
+    let mut first: Option<ImageOptions> = None;
+    for (place, spec) in specs.iter().enumerate() {
+        let mut image = spec.image()?;
+        image.annotations.extend(given.iter().cloned());
+        let kind = spec.output()?;
+        if kind == OutputKind::Image {
+            let names = spec.names()?;
+            let by_digest = spec.fields.flag("push-by-digest", false)?;
+            let pushed = spec.fields.flag("push", spec.kind == "registry")? || push || by_digest;
+            if !by_digest {
+                request.tags.extend(
+                    names.iter().filter(|name| !request.tags.contains(name)).cloned().collect::<Vec<_>>(),
+                );
             }
-            _ => {
-                let mut image = spec.image()?;
-                image.annotations.extend(request.image.annotations.clone());
-                request.outputs.push(Output { kind: spec.output()?, image });
+            if pushed {
+                pushes.push(Push { output: Some(place), names, by_digest });
             }
         }
+        if first.is_none() && !matches!(kind, OutputKind::CacheOnly) {
+            first = Some(image.clone());
+        }
+        warnings.extend(spec.unknown());
+        request.outputs.push(Output { kind, image });
     }
-    Ok(push)
+    let is_image = |output: &&Output| output.kind == OutputKind::Image;
+    request.image = match request.outputs.iter().find(is_image) {
+        Some(output) => output.image.clone(),
+        // New layers are best written at once as they are wanted.
+        None => ImageOptions {
+            compression: first.map(|image| image.compression).unwrap_or_default(),
+            annotations: given.to_vec(),
+            ..ImageOptions::default()
+        },
+    };
+    if push && pushes.is_empty() {
+        pushes.push(Push { output: None, names: Vec::new(), by_digest: false });
+    }
+    for push in &mut pushes {
+        if !push.by_digest {
+            push.names.clone_from(&request.tags);
+        }
+        if push.names.is_empty() {
+            return Err(Failure::usage("a push needs a name to push to")
+                .hint("say --tag registry.example/org/model:1.2"));
+        }
+    }
+    Ok(pushes)
 }
 
 /// One output, taken apart.
@@ -50,7 +98,7 @@ impl<'a> Spec<'a> {
             let kind = if spec == "-" { "tar" } else { "local" };
             return Ok(Self { fields: Fields::of("--output", spec, &[("dest", spec)]), kind: kind.into() });
         }
-        let fields = Fields::read("--output", spec);
+        let fields = Fields::read("--output", spec)?;
         let kind = fields.need("type", "type=oci")?.to_owned();
         Ok(Self { fields, kind })
     }
@@ -65,40 +113,71 @@ impl<'a> Spec<'a> {
     }
 
     fn output(&self) -> Result<OutputKind, Failure> {
+        let as_tar = self.fields.flag("tar", true)?;
         Ok(match self.kind.as_str() {
-            "oci" if !self.fields.flag("tar", true)? => OutputKind::OciDirectory(self.destination()?),
+            "oci" if !as_tar => match self.fields.get("dest") {
+                None | Some("-" | "") => {
+                    return Err(self.fields.wrong("tar=false needs a directory: dest=DIR"));
+                }
+                Some(_) => OutputKind::OciDirectory(self.destination()?),
+            },
+            "docker" if !as_tar => {
+                return Err(self.fields.wrong("tar=false is for type=oci; docker reads archives only"));
+            }
             "oci" => OutputKind::Oci(self.destination()?),
             "docker" => OutputKind::Docker(self.destination()?),
             "tar" => OutputKind::Tar(self.destination()?),
             "local" => OutputKind::Local(self.destination()?),
             "cacheonly" => OutputKind::CacheOnly,
-            other => {
-                return Err(self.fields.wrong(&format!(
-                    "`{other}` is none of image, registry, oci, docker, tar, local, cacheonly"
-                )));
-            }
+            "image" | "registry" => OutputKind::Image,
+            other => return Err(self.no_kind(other)),
         })
+    }
+
+    fn no_kind(&self, kind: &str) -> Failure {
+        let failure = self.fields.wrong(&format!("`{kind}` is none of {}", KINDS.join(", ")));
+        let similarity = |name: &&&str| (strsim::jaro_winkler(name, kind) * 1000.0) as u32;
+        match KINDS.iter().max_by_key(similarity).filter(|name| similarity(name) > 700) {
+            Some(nearest) => failure.hint(format!("did you mean `type={nearest}`?")),
+            None => failure,
+        }
+    }
+
+    fn names(&self) -> Result<Vec<Reference>, Failure> {
+        let names = self.fields.get("name").unwrap_or_default().split(',').filter(|name| !name.is_empty());
+        names.map(|name| name.parse().or_usage()).collect()
     }
 
     fn image(&self) -> Result<ImageOptions, Failure> {
         let oci = self.fields.flag("oci-mediatypes", self.kind != "docker")?;
+        let annotations = self.fields.all().map(|(key, value)| annotations::of_option(key, value));
+        let annotations: Vec<Option<Annotation>> = annotations.collect::<Result<_, _>>()?;
         Ok(ImageOptions {
             compression: self.fields.compression()?.unwrap_or_default(),
             force_compression: self.fields.flag("force-compression", false)?,
             family: if oci { Family::Oci } else { Family::Docker },
             rewrite_timestamp: self.fields.flag("rewrite-timestamp", false)?,
-            annotations: self.annotations(),
+            annotations: annotations.into_iter().flatten().collect(),
         })
     }
 
-    /// `annotation.NAME=VALUE`, also for a named level, of which the manifest's is the one that counts here.
-    fn annotations(&self) -> BTreeMap<String, String> {
-        let named = |key: &str| {
-            key.strip_prefix("annotation.")
-                .or_else(|| key.strip_prefix("annotation-manifest."))
-                .map(str::to_owned)
-        };
-        self.fields.all().filter_map(|(key, value)| Some((named(key)?, value.to_owned()))).collect()
+    fn unknown(&self) -> Option<String> {
+        let mut known = vec![
+            "type",
+            "dest",
+            "name",
+            "push",
+            "push-by-digest",
+            "tar",
+            "compression",
+            "compression-level",
+            "force-compression",
+            "rewrite-timestamp",
+            "oci-mediatypes",
+        ];
+        known.extend(WITHOUT_EFFECT);
+        known.extend(self.fields.all().map(|(key, _)| key).filter(|key| key.starts_with("annotation")));
+        self.fields.unknown(&known)
     }
 }
 
@@ -111,7 +190,8 @@ mod tests {
 
     fn request(specs: &[&str]) -> Result<BuildRequest, Failure> {
         let mut request = BuildRequest::new(ContextSource::Empty);
-        apply(&specs.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>(), &mut request)?;
+        let specs: Vec<String> = specs.iter().map(|s| (*s).to_owned()).collect();
+        apply(&specs, false, &[], &mut request, &mut Vec::new())?;
         Ok(request)
     }
 
@@ -131,8 +211,25 @@ mod tests {
             request(&["type=oci,dest=x,compression=zstd,compression-level=9,annotation.a=b"]).unwrap();
         let image = &output.outputs[0].image;
         assert_eq!(image.compression, Compression::Zstd { level: 9 });
-        assert_eq!(image.annotations["a"], "b");
+        assert_eq!((image.annotations[0].name.as_str(), image.annotations[0].value.as_str()), ("a", "b"));
         assert_eq!(request(&["type=image,oci-mediatypes=false"]).unwrap().image.family, Family::Docker);
+    }
+
+    #[test]
+    fn images_are_pushed_under_their_names() {
+        let pushes = |specs: &[&str], tags: &[&str], push: bool| {
+            let mut request = BuildRequest::new(ContextSource::Empty);
+            request.tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+            let specs: Vec<String> = specs.iter().map(|s| (*s).to_owned()).collect();
+            apply(&specs, push, &[], &mut request, &mut Vec::new()).unwrap()
+        };
+        let one = pushes(&["type=registry"], &["a/b:1"], false);
+        assert_eq!((one.len(), one[0].names.len(), one[0].output), (1, 1, Some(0)));
+        assert_eq!(pushes(&["type=image,name=a/b:1"], &[], false), []);
+        let digest = pushes(&["type=image,name=a/b,push-by-digest=true"], &["c"], false);
+        assert!(digest[0].by_digest && digest[0].names == ["a/b".parse().unwrap()]);
+        assert_eq!(pushes(&["type=oci,dest=x"], &["a"], true)[0].output, None);
+        assert_eq!(pushes(&["type=image", "type=image,compression=zstd"], &["a"], true).len(), 2);
     }
 
     #[test]
@@ -143,6 +240,11 @@ mod tests {
             "type=local",
             "type=oci,compression=lzma",
             "type=oci,force-compression=maybe",
+            "type=registry",
+            "type=oci,tar=false",
+            "type=oci,dest",
+            "type=docker,tar=false,dest=x",
+            "type=image,name=A B",
         ] {
             assert!(request(&[bad]).is_err(), "{bad}");
         }

@@ -2,13 +2,11 @@
 
 use anyhow::Context;
 use serde_json::json;
-use wharf_build::{BuildRequest, BuildResult, CacheExport};
-use wharf_oci::Reference;
+use wharf_build::{BuildRequest, CacheExport, OutputKind};
 
-use crate::building::{self, Asked, Flags, timings};
+use crate::building::{self, Asked, Flags, metadata, timings};
 use crate::cli::Globals;
-use crate::exit::{Exit, Failure, Outcome};
-use crate::output::transfer::Transfers;
+use crate::exit::{Exit, Outcome};
 use crate::world::World;
 use crate::{cli, local, output};
 
@@ -30,9 +28,12 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         globals.progress = cli::Progress::Quiet;
     }
     let world = World::sandboxed(&globals)?;
-    let Asked { request, push, warnings } = flags.request()?;
+    let Asked { mut request, pushes, inventory, warnings } = flags.request()?;
     for warning in &warnings {
         world.progress.note(&format!("warning: {warning}"));
+    }
+    if inventory {
+        request.attestations.inventory = Some(building::inventory(&world));
     }
     if flags.check()? {
         return check(&world, &request, &globals);
@@ -41,25 +42,19 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     for warning in &result.warnings {
         world.progress.note(&format!("warning: {warning}"));
     }
-    if push {
-        push_all(&world, &request.tags, &result)?;
-    }
-    if request.tags.is_empty() && request.outputs.is_empty() {
+    building::push_all(&world, &pushes, &result)?;
+    let in_store_only = request.outputs.iter().all(|output| output.kind == OutputKind::Image);
+    if request.tags.is_empty() && in_store_only {
         local::keep_nameless(&world.store, &result.image)?;
     }
-    let id = result.images.first().map(|image| image.config_digest.to_string()).unwrap_or_default();
+    let id = metadata::id(&result);
     if let Some(path) = &flags.iidfile {
         std::fs::write(path, &id).with_context(|| format!("writing {}", path.display()))?;
     }
     if flags.timings && !globals.json {
         world.progress.note(&timings::render(&result.timings, &times));
     }
-    let mut document = json!({
-        "containerimage.digest": result.image.digest,
-        "containerimage.config.digest": id,
-        "containerimage.descriptor": result.image,
-        "image.name": request.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-    });
+    let mut document = metadata::document(&request, &result);
     if !result.caches.is_empty() {
         document["wharf.caches"] = result.caches.iter().map(cache_export).collect();
     }
@@ -72,7 +67,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     }
     if globals.json {
         output::print_json(&document)?;
-    } else if request.outputs.is_empty() && (flags.quiet || !args.as_docker) {
+    } else if in_store_only && (flags.quiet || !args.as_docker) {
         output::print(&format!("{id}\n"))?;
     }
     Ok(Exit::Done)
@@ -92,22 +87,4 @@ fn check(world: &World, request: &BuildRequest, globals: &Globals) -> Outcome {
         world.progress.note(&format!("{image} was not looked at: {why}"));
     }
     super::lint::report(&[checked], globals)
-}
-
-/// Pushes the image under every name it was given.
-fn push_all(world: &World, names: &[Reference], result: &BuildResult) -> Result<(), Failure> {
-    if names.is_empty() {
-        return Err(
-            Failure::usage("a push needs a name to push to").hint("say --tag registry.example/org/model:1.2")
-        );
-    }
-    for name in names {
-        let transfers = Transfers::new(&world.progress, format!("pushing {name}"));
-        let news = |event| transfers.tell(event);
-        let tags = [name.tag_or_latest().unwrap_or("latest").to_owned()];
-        let pushed = wharf_registry::push(&world.store, &result.image, &world.client, name, &tags, &news);
-        world.runtime.block_on(pushed).map_err(super::registry_failure)?;
-        transfers.done();
-    }
-    Ok(())
 }

@@ -16,6 +16,7 @@ mod docker_buildx;
 mod docker_containers;
 mod lint;
 mod meta;
+mod outputs;
 mod publishing;
 mod registries;
 mod releases;

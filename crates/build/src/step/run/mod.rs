@@ -2,6 +2,7 @@
 
 mod agent;
 mod caches;
+mod emulation;
 mod etc;
 mod mounts;
 mod output;
@@ -32,6 +33,7 @@ const HOSTNAME: &str = "buildkitsandbox";
 const ACCOUNTS_MAX: u64 = 16 << 20;
 
 pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> Result<Done, StepError> {
+    emulation::require(request.platform)?;
     let veil = session.veil(request.parent)?;
     let veils: Vec<PathBuf> = veil.iter().map(|veil| veil.directory.clone()).collect();
     let workspace = Workspace::create(request.parent, &veils, &session.snapshots)?;

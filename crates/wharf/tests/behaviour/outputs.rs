@@ -1,0 +1,252 @@
+//! What a build leaves, through the binary: outputs, annotations, attestations, the files about it.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::world::{Ran, Registry, World};
+
+/// A project of one file on nothing, which every machine can build.
+fn project() -> World {
+    let world = World::new();
+    world.file("Dockerfile", "ARG NAME=a\nFROM scratch\nCOPY a.txt /a.txt\nLABEL a=b\n");
+    world.file("a.txt", "a\n");
+    world
+}
+
+fn build(world: &World, args: &[&str]) -> Ran {
+    let mut all = vec!["build"];
+    all.extend(args);
+    all.push(".");
+    world.wharf_ok(&all)
+}
+
+/// A document of a layout that was unpacked to `root`.
+fn blob(root: &Path, digest: &Value) -> Value {
+    let path = root.join("blobs").join(digest.as_str().unwrap().replace(':', "/"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Builds into a layout; gives its root and what its index names first.
+fn layout(world: &World, name: &str, options: &str, args: &[&str]) -> (std::path::PathBuf, Value) {
+    let root = world.path(name);
+    let output = format!("type=oci,tar=false,dest={}{options}", root.display());
+    let mut all = vec!["--output", output.as_str()];
+    all.extend(args);
+    build(world, &all);
+    let index = json(&root.join("index.json"));
+    (root, index["manifests"][0].clone())
+}
+
+#[test]
+fn several_outputs_are_written_in_one_build() {
+    let world = project();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let [archive, files, tar] =
+        ["image.tar", "files", "files.tar"].map(|name| world.path(name).display().to_string());
+    let name = format!("{}/app:1", registry.address());
+    let zstd = format!("type=registry,name={name},compression=zstd,oci-mediatypes=true");
+    build(
+        &world,
+        &[
+            "--output",
+            &format!("type=oci,dest={archive}"),
+            "--output",
+            &format!("type=local,dest={files}"),
+            "--output",
+            &format!("type=tar,dest={tar}"),
+            "--output",
+            &zstd,
+        ],
+    );
+    assert_eq!(std::fs::read_to_string(world.path("files/a.txt")).unwrap(), "a\n");
+    let listed = Command::new("tar").args(["-tf", &tar]).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("a.txt"));
+    assert!(Path::new(&archive).is_file());
+    let other = World::new();
+    other.wharf_ok(&["pull", &name]);
+    let inspected = other.wharf_ok(&["inspect", &name]);
+    assert!(inspected.code == 0);
+    let blobs = std::fs::read_dir(other.path("data/store/blobs/sha256")).unwrap();
+    let is_zstd =
+        |path: std::path::PathBuf| std::fs::read(path).unwrap().starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+    assert!(blobs.into_iter().any(|blob| is_zstd(blob.unwrap().path())));
+}
+
+#[test]
+fn a_push_by_digest_leaves_no_tag() {
+    let world = project();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let metadata = world.path("metadata.json");
+    let output = format!("type=image,name={}/app,push=true,push-by-digest=true", registry.address());
+    build(&world, &["--output", &output, "--metadata-file", &metadata.display().to_string()]);
+    let digest = json(&metadata)["containerimage.digest"].as_str().unwrap().to_owned();
+    let other = World::new();
+    other.wharf_ok(&["pull", &format!("{}/app@{digest}", registry.address())]);
+    assert_eq!(other.wharf(&["pull", &format!("{}/app:latest", registry.address())]).code, 3);
+}
+
+#[test]
+fn annotations_stand_where_they_were_put() {
+    let world = project();
+    let args = [
+        "--annotation",
+        "index:i=1",
+        "--annotation",
+        "m=2",
+        "--annotation",
+        "manifest-descriptor:d=3",
+        "--annotation",
+        "index-descriptor:x=4",
+        "--provenance=mode=min",
+    ];
+    let (root, top) = layout(&world, "layout", ",annotation.Own=5,annotation-index.j=6", &args);
+    let index = blob(&root, &top["digest"]);
+    assert_eq!(index["annotations"], serde_json::json!({"i": "1", "j": "6"}));
+    assert_eq!(index["manifests"][0]["annotations"], serde_json::json!({"d": "3"}));
+    let manifest = blob(&root, &index["manifests"][0]["digest"]);
+    assert_eq!(manifest["annotations"], serde_json::json!({"m": "2", "Own": "5"}));
+    assert_eq!(top["annotations"]["x"], "4");
+
+    let lone = world.wharf(&["build", "--annotation", "index:i=1", "."]);
+    assert_eq!(lone.code, 2, "{}", lone.stderr);
+    assert!(lone.stderr.contains("no index"), "{}", lone.stderr);
+}
+
+#[test]
+fn provenance_is_beside_the_image_as_buildkit_puts_it() {
+    let world = project();
+    let args = ["--provenance=mode=max", "--build-arg", "NAME=value", "--tag", "app:1"];
+    let (root, top) = layout(&world, "layout", "", &args);
+    let index = blob(&root, &top["digest"]);
+    let [image, attestation] = [0, 1].map(|place| &index["manifests"][place]);
+    assert_eq!(attestation["platform"], serde_json::json!({"architecture": "unknown", "os": "unknown"}));
+    assert_eq!(attestation["annotations"]["vnd.docker.reference.type"], "attestation-manifest");
+    assert_eq!(attestation["annotations"]["vnd.docker.reference.digest"], image["digest"]);
+    let manifest = blob(&root, &attestation["digest"]);
+    let layer = &manifest["layers"][0];
+    assert_eq!(layer["mediaType"], "application/vnd.in-toto+json");
+    assert_eq!(layer["annotations"]["in-toto.io/predicate-type"], "https://slsa.dev/provenance/v1");
+    let config = blob(&root, &manifest["config"]["digest"]);
+    assert_eq!(config["rootfs"]["diff_ids"][0], layer["digest"]);
+    let statement = blob(&root, &layer["digest"]);
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
+    let name = statement["subject"][0]["name"].as_str().unwrap();
+    assert!(name.starts_with("pkg:docker/app@1?platform=linux%2F"), "{name}");
+    let definition = &statement["predicate"]["buildDefinition"];
+    assert_eq!(definition["externalParameters"]["request"]["args"]["build-arg:NAME"], "value");
+    assert_eq!(definition["externalParameters"]["configSource"]["path"], "Dockerfile");
+    assert!(definition["internalParameters"]["buildConfig"]["llbDefinition"].is_array());
+
+    let (root, top) = layout(
+        &world,
+        "least",
+        "",
+        &["--attest", "type=provenance,mode=min,version=v0.2", "--build-arg", "NAME=value"],
+    );
+    let index = blob(&root, &top["digest"]);
+    let manifest = blob(&root, &index["manifests"][1]["digest"]);
+    let statement = blob(&root, &manifest["layers"][0]["digest"]);
+    assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v0.2");
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v0.1");
+    assert!(!statement.to_string().contains("value"), "a build argument is not in the least that is said");
+    assert_eq!(statement["predicate"]["metadata"]["completeness"]["parameters"], false);
+}
+
+#[test]
+fn nothing_is_attested_unless_asked_and_pulling_takes_the_image() {
+    let world = project();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let (_, plain) = layout(&world, "plain", "", &[]);
+    assert_eq!(plain["mediaType"], "application/vnd.oci.image.manifest.v1+json");
+    let name = format!("{}/app:1", registry.address());
+    build(&world, &["--provenance=true", "--tag", &name, "--push"]);
+    let other = World::new();
+    other.wharf_ok(&["pull", &name]);
+    assert_eq!(other.wharf_ok(&["images", "--quiet"]).stdout.lines().count(), 1);
+}
+
+#[test]
+fn the_files_about_a_build_say_what_buildx_says() {
+    let world = project();
+    let [metadata, iid] = ["metadata.json", "iid"].map(|name| world.path(name));
+    let [metadata_file, iidfile] = [&metadata, &iid].map(|path| path.display().to_string());
+    let files =
+        ["--metadata-file", metadata_file.as_str(), "--iidfile", &iidfile, "--tag", "app:1", "--tag", "b/c"];
+    let ran = build(&world, &files);
+    let document = json(&metadata);
+    let id = document["containerimage.config.digest"].as_str().unwrap();
+    assert_eq!(std::fs::read_to_string(&iid).unwrap(), id);
+    assert_eq!(ran.stdout.trim(), id);
+    assert_eq!(document["image.name"], "docker.io/library/app:1,docker.io/b/c:latest");
+    assert_eq!(document["containerimage.descriptor"]["digest"], document["containerimage.digest"]);
+    assert!(document["containerimage.descriptor"]["platform"]["architecture"].is_string());
+    assert!(document["buildx.build.ref"].as_str().unwrap().starts_with("default/default/"));
+    assert_eq!(document.get("buildx.build.provenance"), None);
+
+    let quiet = build(
+        &world,
+        &["--quiet", "--provenance=mode=min", "--metadata-file", &metadata_file, "--iidfile", &iidfile],
+    );
+    let document = json(&metadata);
+    // With an index above the image, the index is what is named.
+    assert_eq!(document.get("containerimage.config.digest"), None);
+    assert_eq!(std::fs::read_to_string(&iid).unwrap(), document["containerimage.digest"].as_str().unwrap());
+    assert!(document["buildx.build.provenance"]["buildDefinition"].is_object());
+    assert_eq!((quiet.stderr.as_str(), quiet.stdout.lines().count()), ("", 1));
+}
+
+#[test]
+fn several_platforms_are_one_index() {
+    let world = project();
+    world.file(
+        "Dockerfile",
+        "FROM scratch\nARG TARGETARCH\nARG TARGETVARIANT\nCOPY a.txt /$TARGETARCH$TARGETVARIANT\n",
+    );
+    let (root, top) = layout(
+        &world,
+        "layout",
+        "",
+        &["--platform", "linux/amd64,linux/arm64,linux/arm/v7", "--provenance=mode=min"],
+    );
+    let index = blob(&root, &top["digest"]);
+    let platforms: Vec<String> = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| {
+            format!(
+                "{}/{}",
+                m["platform"]["architecture"].as_str().unwrap(),
+                m["platform"]["variant"].as_str().unwrap_or("")
+            )
+        })
+        .collect();
+    assert_eq!(platforms, ["amd64/", "arm64/", "arm/v7", "unknown/", "unknown/", "unknown/"]);
+    for (place, name) in [(0, "amd64"), (1, "arm64"), (2, "armv7")] {
+        let manifest = blob(&root, &index["manifests"][place]["digest"]);
+        let config = blob(&root, &manifest["config"]["digest"]);
+        let line = config["history"][2]["created_by"].as_str().unwrap_or_default();
+        assert!(config["history"].to_string().contains(&format!("/{name} ")), "{line}");
+    }
+}
+
+#[test]
+fn a_step_for_another_machine_says_how_it_could_run() {
+    let world = project();
+    world.file("Dockerfile", "FROM scratch\nCOPY a.txt /bin/sh\nRUN echo\n");
+    let foreign = if cfg!(target_arch = "x86_64") { "linux/s390x" } else { "linux/amd64" };
+    if std::fs::read_dir("/proc/sys/fs/binfmt_misc").is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("s390x"))
+    }) {
+        crate::skip!("this machine runs such programs");
+    }
+    let ran = world.wharf(&["build", "--platform", foreign, "."]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("binfmt"), "{}", ran.stderr);
+}
