@@ -9,6 +9,7 @@ use wharf_registry::Layout;
 use crate::engine::Engine;
 use crate::error::{Cause, StepError};
 use crate::id::Hasher;
+use crate::llb::Node;
 use crate::plan::{BaseImage, BaseRef, PinnedImage, ResolveError};
 use crate::request::{BuildRequest, NamedContext};
 use crate::snapshot::{Chain, Layer, Origin, copy_blob};
@@ -156,7 +157,8 @@ impl<'a> Bases<'a> {
             let record = LayerRecord { blob: blob.clone(), diff_id: diff_id.clone() };
             layers.push(Layer::of_image(record, found.origin.clone()).into());
         }
-        Ok((Chain { id: id.finish(), layers }, config))
+        let node = Node::of_image(&config.rootfs.diff_ids);
+        Ok((Chain { id: id.finish(), layers, node }, config))
     }
 }
 

@@ -26,6 +26,7 @@ mod export;
 mod finish;
 mod id;
 mod image;
+mod llb;
 mod once;
 mod output;
 pub mod plan;

@@ -14,6 +14,7 @@ use crate::error::{BuildError, Cause, StepError};
 use crate::event::{Event, Events, StepNumber};
 use crate::finish::{self, Job};
 use crate::id::{Hasher, Id};
+use crate::llb::Node;
 use crate::once::Once;
 use crate::output::Output;
 use crate::plan::{Base, CopyOp, CopySource, Mount, Op, Plan, Source, Stage, StageId, Step};
@@ -66,6 +67,8 @@ pub(crate) struct StepResult {
     /// What it is found by; nothing when it must not be found again.
     pub(crate) keys: Vec<Id>,
     pub(crate) layer: Arc<Layer>,
+    /// What BuildKit knows it by, where that is known and wanted.
+    pub(crate) node: Option<Arc<Node>>,
     pub(crate) cached: bool,
 }
 
@@ -165,6 +168,11 @@ impl<'a> Session<'a> {
         self.cancelled.load(Ordering::Relaxed) || self.engine.is_interrupted()
     }
 
+    /// Whether it matters what BuildKit knows steps by: a cache is read or written.
+    pub(crate) fn wants_nodes(&self) -> bool {
+        !self.request.cache_to.is_empty() || self.imports.has_records()
+    }
+
     /// Says that a step was done or found.
     pub(crate) fn note(&self, made: Made) {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
@@ -225,7 +233,7 @@ impl<'a> Session<'a> {
                 let counter = if result.cached { &self.cached } else { &self.executed };
                 counter.fetch_add(1, Ordering::Relaxed);
                 // Each task runs once.
-                let _ = self.results[index].set(parent.with(result.id, result.layer));
+                let _ = self.results[index].set(parent.with(result.id, result.layer, result.node));
                 Ok(())
             }
             Err(source) => {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use wharf_layer::Family;
@@ -10,7 +12,7 @@ use wharf_oci::{Descriptor, MediaType, media};
 use wharf_registry::{Condition, Document, Layout, Name, Store};
 
 use super::blobs::source;
-use super::document::{INLINE_STEPS, MEDIA_TYPE, Step};
+use super::document::{INLINE, INLINE_STEPS, MEDIA_TYPE};
 use super::steps::{Collected, collect};
 use super::{CachePlace, CacheTarget, Made, import};
 use crate::engine::Engine;
@@ -59,13 +61,20 @@ pub(crate) fn export(told: &Told<'_>, targets: &[CacheTarget], events: Events<'_
 pub(crate) fn inline(made: &[Made], chain: &Chain) -> Result<BTreeMap<String, serde_json::Value>, StepError> {
     let as_it_is = |_: &Layer, record: &LayerRecord| Ok(record.clone());
     let collected = collect(made, &|layer| is_in(layer, std::slice::from_ref(chain)), &as_it_is)?;
-    let place_in_image = |step: &Step| {
-        let digest = &collected.config.layers[step.layer?].blob;
+    let place_in_image = |place: Option<usize>| {
+        let digest = &collected.config.layers.get(place?)?.blob;
         chain.layers.iter().position(|layer| layer.record().is_ok_and(|record| record.blob.digest == *digest))
     };
     let mut steps = collected.config.steps.clone().unwrap_or_default();
-    steps.steps.iter_mut().for_each(|step| step.layer = place_in_image(step));
-    Ok([(INLINE_STEPS.to_owned(), json!(steps))].into())
+    steps.steps.iter_mut().for_each(|step| step.layer = place_in_image(step.layer));
+    let mut records = collected.config.records.clone();
+    for result in records.iter_mut().flat_map(|record| &mut record.layers) {
+        let place = place_in_image(usize::try_from(result.layer).ok());
+        result.layer = place.and_then(|place| i64::try_from(place).ok()).unwrap_or(-1);
+    }
+    records.iter_mut().for_each(|record| record.layers.retain(|result| result.layer >= 0));
+    let records = STANDARD.encode(serde_json::to_vec(&records).unwrap_or_default());
+    Ok([(INLINE_STEPS.to_owned(), json!(steps)), (INLINE.to_owned(), json!(records))].into())
 }
 
 fn is_in(layer: &Arc<Layer>, chains: &[Chain]) -> bool {

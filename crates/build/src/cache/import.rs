@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,12 +13,13 @@ use wharf_registry::{Document, Layout, Name, Parsed, Store};
 
 use super::CacheSource;
 use super::document::{
-    CacheConfig, CacheLayer, DIFF_ID, DocumentError, INLINE, INLINE_STEPS, MEDIA_TYPE, Record, STEPS_VERSION,
-    Steps,
+    CREATED_AT, CacheConfig, CacheLayer, DIFF_ID, DocumentError, INLINE, INLINE_STEPS, MEDIA_TYPE, Record,
+    STEPS_VERSION, Steps,
 };
 use crate::engine::Engine;
 use crate::event::{Event, Events};
-use crate::id::Id;
+use crate::id::{Hasher, Id};
+use crate::llb::{self, Node};
 use crate::snapshot::Origin;
 use crate::state::{LayerRecord, place_of};
 
@@ -29,6 +30,8 @@ const CONFIG_MAX: u64 = 32 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Imports {
     steps: HashMap<Id, Known>,
+    /// What BuildKit wrote.
+    records: Vec<Records>,
     /// Places where a layer turned out not to be.
     lost: Mutex<HashSet<String>>,
     /// Only steps with a layer count: something needs the files of one without.
@@ -60,7 +63,10 @@ impl Imports {
         for (source, cache) in sources.iter().zip(caches) {
             match cache {
                 Ok((caches, origin)) => {
-                    caches.iter().for_each(|cache| imports.add(cache, &origin));
+                    for cache in caches {
+                        imports.add(&cache, &origin);
+                        imports.records.extend(Records::of(cache, &origin));
+                    }
                 }
                 Err(ImportError::Absent) => {
                     let text = format!("there is no cache at {source} yet");
@@ -86,11 +92,25 @@ impl Imports {
         }
     }
 
+    /// Whether there are records of BuildKit's.
+    pub(crate) fn has_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    /// What BuildKit knows of the step `node`, if it started from the layers `below`.
+    pub(crate) fn record(&self, node: &Arc<Node>, below: &[Digest]) -> Option<Known> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let usable = self.records.iter().filter(|records| !lost.contains(&place_of(&records.origin)));
+        usable.into_iter().find_map(|records| records.find(node, below))
+    }
+
     /// Says that a layer is not where a cache says. Nothing more is expected to be there.
     pub(crate) fn forget(&self, blob: &Digest) {
         let layers = self.steps.values().filter_map(|known| known.layer.as_ref());
         let places =
             layers.filter(|(record, _)| record.blob.digest == *blob).map(|(_, origin)| place_of(origin));
+        let records = self.records.iter().filter(|records| records.cache.blobs.contains_key(blob));
+        let places: Vec<String> = places.chain(records.map(|records| place_of(&records.origin))).collect();
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
     }
 
@@ -126,7 +146,55 @@ impl Imports {
     }
 }
 
+/// A cache with records of BuildKit's.
+#[derive(Debug)]
+struct Records {
+    cache: Cache,
+    origin: Origin,
+    by_digest: HashMap<String, Vec<usize>>,
+}
+
+impl Records {
+    fn of(cache: Cache, origin: &Origin) -> Option<Self> {
+        let mut by_digest: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, record) in cache.config.records.iter().enumerate() {
+            by_digest.entry(record.digest.clone()).or_default().push(place);
+        }
+        (!by_digest.is_empty()).then(|| Self { cache, origin: origin.clone(), by_digest })
+    }
+
+    fn find(&self, node: &Arc<Node>, below: &[Digest]) -> Option<Known> {
+        let config = &self.cache.config;
+        let found = llb::matches(node, config, &self.by_digest, &mut HashMap::new());
+        let results = found.into_iter().flat_map(|record| &config.records[record].layers);
+        results.into_iter().find_map(|result| {
+            let chain = config.chain(usize::try_from(result.layer).ok()?);
+            let layers: Vec<LayerRecord> =
+                chain.iter().map(|place| self.cache.layer(*place)).collect::<Option<_>>()?;
+            let (top, rest) = layers.split_last()?;
+            if rest.len() != below.len()
+                || rest.iter().zip(below).any(|(layer, below)| layer.diff_id != *below)
+            {
+                return None;
+            }
+            let mut id = Hasher::new("result of BuildKit");
+            for layer in &layers {
+                id.text(layer.diff_id.as_ref());
+            }
+            let time = self.cache.created(*chain.last()?).or(result.created_at.as_deref());
+            let created = time.and_then(|time| time.parse::<jiff::Timestamp>().ok());
+            Some(Known {
+                result: id.finish(),
+                keys: Vec::new(),
+                layer: Some((top.clone(), self.origin.clone())),
+                created: created.map_or(0, |time| i64::try_from(time.as_nanosecond()).unwrap_or_default()),
+            })
+        })
+    }
+}
+
 /// A cache that was read.
+#[derive(Debug)]
 struct Cache {
     config: CacheConfig,
     blobs: HashMap<Digest, Descriptor>,
@@ -135,6 +203,11 @@ struct Cache {
 impl Cache {
     fn new(config: CacheConfig, blobs: impl IntoIterator<Item = Descriptor>) -> Self {
         Self { config, blobs: blobs.into_iter().map(|blob| (blob.digest.clone(), blob)).collect() }
+    }
+
+    fn created(&self, place: usize) -> Option<&str> {
+        let blob = self.blobs.get(&self.config.layers.get(place)?.blob)?;
+        blob.annotations.get(CREATED_AT).map(String::as_str)
     }
 
     fn layer(&self, place: usize) -> Option<LayerRecord> {

@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use wharf_oci::{Descriptor, Digest};
 
-use super::document::{CREATED_AT, CacheConfig, CacheLayer, DIFF_ID, STEPS_VERSION, Step, Steps};
+use super::document::{
+    CREATED_AT, CacheConfig, CacheLayer, DIFF_ID, Record, RecordInput, RecordLayer, STEPS_VERSION, Step,
+    Steps,
+};
 use crate::error::StepError;
 use crate::id::Id;
+use crate::llb::Node;
 use crate::snapshot::{Chain, Layer};
 use crate::state::LayerRecord;
 
@@ -31,6 +35,9 @@ impl Made {
 /// How the blob of a layer is written in a cache.
 pub(super) type Convert<'a> = &'a dyn Fn(&Layer, &LayerRecord) -> Result<LayerRecord, StepError>;
 
+/// For each input of a record, the selectors and places that it links to.
+type Links = Vec<Vec<(String, i64)>>;
+
 /// A cache config and the layers it names.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
@@ -40,6 +47,8 @@ pub(super) struct Collected {
     /// Where the blobs that the store may lack come from.
     pub(super) layers: Vec<Arc<Layer>>,
     places: HashMap<(Digest, i64), usize>,
+    /// The records by what they say.
+    records: HashMap<(String, Links), usize>,
 }
 
 /// Everything that a cache says of `made`. Layers are in it where `wanted` says so; where a layer is lost, or
@@ -52,12 +61,19 @@ pub(super) fn collect(
     let mut collected = Collected::default();
     let mut steps = Vec::new();
     let mut seen = HashSet::new();
-    for step in made.iter().filter(|step| seen.insert(step.result)) {
+    let mut ordered: Vec<&Made> = made.iter().collect();
+    // Steps come in the order in which they were done, which is not always the same.
+    ordered.sort_by_key(|step| (step.chain.layers.len(), step.keys.iter().min().copied()));
+    for step in ordered.into_iter().filter(|step| seen.insert(step.result)) {
         let Some(layer) = step.layer().filter(|_| !step.keys.is_empty()) else { continue };
         let place = match wanted(layer) && step.chain.layers.iter().all(|layer| !layer.is_absent()) {
             true => Some(collected.add(&step.chain, convert)?),
             false => None,
         };
+        if let Some(node) = &step.chain.node {
+            let record = collected.record(node);
+            collected.result(record, place, layer.created);
+        }
         steps.push(Step {
             keys: sorted(step.keys.iter().map(Id::to_string).collect()),
             result: step.result.to_string(),
@@ -65,7 +81,6 @@ pub(super) fn collect(
             created: layer.created.unwrap_or_default(),
         });
     }
-    // Steps come in the order in which they were done, which is not always the same.
     steps.sort_by(|one: &Step, other| one.keys.cmp(&other.keys));
     collected.config.steps = Some(Steps { version: STEPS_VERSION, steps });
     Ok(collected)
@@ -100,6 +115,40 @@ impl Collected {
             parent = i64::try_from(place).unwrap_or(i64::MAX);
         }
         Ok(usize::try_from(parent).unwrap_or_default())
+    }
+
+    /// The place of the record of `node`, which is added with those below it.
+    fn record(&mut self, node: &Arc<Node>) -> usize {
+        let mut inputs = Vec::new();
+        for alternatives in &node.inputs {
+            let links = alternatives.iter().map(|input| {
+                let link = self.record(&input.node);
+                (input.selector.clone(), i64::try_from(link).unwrap_or(i64::MAX))
+            });
+            inputs.push(links.collect::<Vec<_>>());
+        }
+        let key = (node.digest.clone(), inputs.clone());
+        if let Some(place) = self.records.get(&key) {
+            return *place;
+        }
+        let link = |(selector, link)| RecordInput { selector, link };
+        self.config.records.push(Record {
+            digest: node.digest.clone(),
+            inputs: inputs.into_iter().map(|links| links.into_iter().map(link).collect()).collect(),
+            ..Record::default()
+        });
+        self.records.insert(key, self.config.records.len() - 1);
+        self.config.records.len() - 1
+    }
+
+    /// Says that the step of a record made a layer.
+    fn result(&mut self, record: usize, layer: Option<usize>, created: Option<i64>) {
+        let results = &mut self.config.records[record].layers;
+        if let Some(layer) = layer.and_then(|layer| i64::try_from(layer).ok())
+            && results.iter().all(|known| known.layer != layer)
+        {
+            results.push(RecordLayer { layer, created_at: created.and_then(crate::image::rfc3339) });
+        }
     }
 
     fn describe(&mut self, layer: &Arc<Layer>, record: LayerRecord) {

@@ -8,6 +8,7 @@ use wharf_registry::Layout;
 
 use crate::error::{Cause, StepError};
 use crate::id::{Hasher, Id};
+use crate::llb::Node;
 use crate::state::LayerRecord;
 
 /// Where the blob of a layer can be had when the store lacks it.
@@ -71,6 +72,11 @@ impl Layer {
         self.record.wait().as_ref().map_err(StepError::clone)
     }
 
+    /// The blob, if it has been written.
+    pub(crate) fn known(&self) -> Option<&LayerRecord> {
+        self.record.get()?.as_ref().ok()
+    }
+
     /// Says that the blob has been written, or that it never will be.
     pub(crate) fn finish(&self, record: Result<LayerRecord, StepError>) {
         // Only the first word counts: whoever waited has read it.
@@ -91,18 +97,20 @@ pub(crate) struct Chain {
     pub(crate) id: Id,
     /// The layers.
     pub(crate) layers: Vec<Arc<Layer>>,
+    /// What BuildKit knows it by, where that is known and wanted.
+    pub(crate) node: Option<Arc<Node>>,
 }
 
 impl Chain {
     /// No layers at all.
     pub(crate) fn empty() -> Self {
-        Self { id: Hasher::new("scratch").finish(), layers: Vec::new() }
+        Self { id: Hasher::new("scratch").finish(), layers: Vec::new(), node: None }
     }
 
     /// This stack with one more layer on top, the result called `id`.
-    pub(crate) fn with(&self, id: Id, layer: Arc<Layer>) -> Self {
+    pub(crate) fn with(&self, id: Id, layer: Arc<Layer>, node: Option<Arc<Node>>) -> Self {
         let mut layers = self.layers.clone();
         layers.push(layer);
-        Self { id, layers }
+        Self { id, layers, node }
     }
 }

@@ -3,13 +3,16 @@
 //! Files of contexts are known by their contents. Those of stages and images are known by their layers first,
 //! which needs no unpacking, and by their contents only when no step is known with these layers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use wharf_oci::Digest;
 
 use super::key::{FILES, Parts, SOURCE};
 use crate::contexts::find_commit;
 use crate::download::{Downloaded, download};
 use crate::error::{Cause, StepError};
 use crate::id::{Hasher, Id};
+use crate::llb;
 use crate::plan::{BindMount, CopyOp, CopySource, Mount, Op, Source};
 use crate::session::{Files, Session};
 use crate::tree::{Pick, PickError, Query, digest, pick};
@@ -80,6 +83,27 @@ impl Inputs {
     pub(super) fn found(&mut self, session: &Session<'_>) -> Result<Option<&Found>, StepError> {
         match self.asked.first_mut() {
             Some(asked) => asked.find(session).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What BuildKit knows the files of a context by; `None` where that is not known.
+    pub(super) fn content(&self, source: &llb::Source<'_>) -> Result<Option<Digest>, StepError> {
+        let mut selected = Vec::new();
+        let mut tree = None;
+        for path in &source.paths {
+            let asked = self.asked.iter().filter(|asked| asked.source == *source.place);
+            let mut picks = asked.filter_map(|asked| {
+                let place = asked.queries.iter().position(|query| query.path == *path)?;
+                let found = asked.found.as_ref()?;
+                Some((found.files.tree(), found.picks[place].as_slice()))
+            });
+            let Some((files, picks)) = picks.next() else { return Ok(None) };
+            tree = Some(files);
+            selected.push((*path, picks));
+        }
+        match tree {
+            Some(tree) => llb::content(tree, &selected).map_err(Cause::file("reading", Path::new("/"))),
             None => Ok(None),
         }
     }

@@ -3,6 +3,7 @@
 mod copy;
 mod inputs;
 mod key;
+mod node;
 mod reason;
 mod run;
 mod workdir;
@@ -18,6 +19,7 @@ use crate::error::{Cause, StepError};
 use crate::event::{Event, Reason, StepNumber};
 use crate::finish::Job;
 use crate::id::{Hasher, Id};
+use crate::llb::Node;
 use crate::plan::Op;
 use crate::session::{Session, StepResult};
 use crate::snapshot::{Chain, Layer, Written};
@@ -60,12 +62,15 @@ pub(crate) fn perform(
     };
     let mut inputs = Inputs::new(session, op)?;
     let parts = parts(session, &request, op, &mut inputs)?;
-    let result =
-        session.known.get(parts.key(), || find_or_do(session, &request, op, &mut inputs, &parts, jobs))?;
+    let node = node::of_step(session, &request, op, &inputs)?;
+    let result = session
+        .known
+        .get(parts.key(), || find_or_do(session, &request, op, &mut inputs, &parts, node.as_ref(), jobs))?;
+    let result = StepResult { node, ..result };
     session.note(Made {
         keys: result.keys.clone(),
         result: result.id,
-        chain: request.parent.with(result.id, result.layer.clone()),
+        chain: request.parent.with(result.id, result.layer.clone(), result.node.clone()),
     });
     match op {
         // Its layer may be found on other layers, where what follows is another thing.
@@ -101,11 +106,17 @@ fn find_or_do(
     op: &Op,
     inputs: &mut Inputs,
     parts: &Parts,
+    node: Option<&Arc<Node>>,
     jobs: &Sender<Job>,
 ) -> Result<StepResult, StepError> {
     let mut keys = vec![parts.key()];
     if !request.no_cache {
         if let Some(found) = look_up(session, &keys[0])? {
+            return Ok(found);
+        }
+        if let Some(node) = node
+            && let Some(found) = node::look_up(session, request, node, &keys)?
+        {
             return Ok(found);
         }
         // The stage it copies from was made anew, or is seen for the first time; its files may still be the same.
@@ -140,7 +151,7 @@ fn find_or_do(
     });
     session.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(layer.clone());
     let keys = if done.forget { Vec::new() } else { keys };
-    let result = StepResult { id: Id::unique(), keys: keys.clone(), layer, cached: false };
+    let result = StepResult { id: Id::unique(), keys: keys.clone(), layer, node: None, cached: false };
     let job = Job {
         step: request.number,
         layer: result.layer.clone(),
@@ -177,7 +188,7 @@ fn look_up_here(session: &Session<'_>, key: &Id) -> Result<Option<StepResult>, S
     };
     session.used.lock().unwrap_or_else(PoisonError::into_inner).push(*key);
     let layer = Arc::new(Layer::cached(record.layer, origin, record.created));
-    Ok(Some(StepResult { id: record.result, keys: vec![*key], layer, cached: true }))
+    Ok(Some(StepResult { id: record.result, keys: vec![*key], layer, node: None, cached: true }))
 }
 
 /// What an imported cache knows. Its layer stays where it is until somebody needs the files.
@@ -185,7 +196,13 @@ fn look_up_elsewhere(session: &Session<'_>, key: &Id) -> Result<Option<StepResul
     let state = &session.engine.state;
     let Some(known) = session.imports.step(key) else { return Ok(None) };
     let found = |layer| {
-        Some(StepResult { id: known.result, keys: known.keys.clone(), layer: Arc::new(layer), cached: true })
+        Some(StepResult {
+            id: known.result,
+            keys: known.keys.clone(),
+            layer: Arc::new(layer),
+            node: None,
+            cached: true,
+        })
     };
     let Some((layer, origin)) = known.layer.clone() else { return Ok(found(Layer::absent(known.created))) };
     state.keep_origin(&layer.blob.digest, &origin)?;

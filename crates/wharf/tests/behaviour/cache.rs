@@ -207,3 +207,29 @@ fn a_secret_is_in_no_cache() {
         assert!(!bytes.windows(15).any(|window| window == b"hunter2-hunter2"));
     }
 }
+
+/// `fixtures/buildkit-cache` is what docker 28.5 wrote of this very project with `--cache-to type=local,mode=max`.
+#[test]
+fn a_cache_that_buildkit_wrote_is_read() {
+    let world = World::new();
+    world.file("a.txt", "one\n");
+    world.file("dir/b.txt", "two\n");
+    world.file("dir/sub/c.txt", "three\n");
+    let dockerfile = "FROM scratch AS files\nCOPY dir /dir/\nFROM scratch\nCOPY a.txt /a.txt\nWORKDIR /srv\n\
+        COPY --from=files /dir/sub /srv/\nCOPY --chmod=600 a.txt dir/b.txt /srv/\n";
+    world.file("Dockerfile", dockerfile);
+    for (name, mode) in
+        [("a.txt", 0o644), ("dir/b.txt", 0o644), ("dir/sub/c.txt", 0o644), ("dir", 0o755), ("dir/sub", 0o755)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(world.path("project").join(name), mode).unwrap();
+    }
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/buildkit-cache");
+    let from = format!("type=local,src={}", fixture.display());
+    let found = world.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
+    assert_eq!(counts(&found), (0, 5), "{}", found.stderr);
+    // What is found is known here from now on, and an edit is seen.
+    world.file("a.txt", "other\n");
+    let edited = world.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
+    assert_eq!(counts(&edited), (4, 1), "{}", edited.stderr);
+}
