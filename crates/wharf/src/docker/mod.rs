@@ -6,6 +6,7 @@
 
 mod absent;
 mod arguments;
+mod build;
 mod buildx;
 pub(crate) mod cli;
 mod containers;

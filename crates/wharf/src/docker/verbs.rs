@@ -2,7 +2,7 @@
 
 use super::buildx::{bake, builders, imagetools};
 use super::cli::{Builder, Buildx, Container, Image, Manifest, System, Verb, Words};
-use super::{absent, containers, images, inspect, shim, system, translate};
+use super::{absent, build, containers, images, inspect, shim, system, translate};
 use crate::cli::Globals;
 use crate::commands;
 use crate::exit::{Exit, Outcome};
@@ -36,9 +36,9 @@ pub(super) fn run(verb: Verb, globals: &Globals) -> Outcome {
         Verb::Load(Words { words }) => translate::run(&["load"], &words, globals),
         Verb::Login(Words { words }) => translate::run(&["login"], &words, globals),
         Verb::Logout(Words { words }) => translate::run(&["logout"], &words, globals),
-        Verb::Build(Words { words }) => build(&words, globals),
+        Verb::Build(Words { words }) => build::run(&words, globals),
         Verb::Buildx(verb) => buildx(verb, globals),
-        Verb::Builder(Builder::Build(Words { words })) => build(&words, globals),
+        Verb::Builder(Builder::Build(Words { words })) => build::run(&words, globals),
         Verb::Builder(Builder::Prune(Words { words })) => translate::run(&["prune"], &words, globals),
         Verb::Image(verb) => image(verb, globals),
         Verb::Container(verb) => container(verb, globals),
@@ -56,14 +56,9 @@ pub(super) fn run(verb: Verb, globals: &Globals) -> Outcome {
     }
 }
 
-/// A build prints what it does on standard error and, unless it is asked for the ID, nothing else.
-fn build(words: &[String], globals: &Globals) -> Outcome {
-    translate::run(&["build", "--as-docker"], words, globals)
-}
-
 fn buildx(verb: Buildx, globals: &Globals) -> Outcome {
     match verb {
-        Buildx::Build(Words { words }) => build(&words, globals),
+        Buildx::Build(Words { words }) => build::run(&words, globals),
         Buildx::Version => {
             crate::output::print(&format!("github.com/docker/buildx {}\n", system::version::BUILDX))?;
             Ok(Exit::Done)

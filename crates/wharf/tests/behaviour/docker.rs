@@ -201,6 +201,26 @@ fn an_image_without_a_name_is_found_by_what_its_build_printed() {
         docker.ok(&["images", "--filter", "dangling=true", "--format", "{{.Repository}}"]),
         "<none>\n"
     );
+    let more = [
+        "buildx",
+        "build",
+        "--provenance=false",
+        "--load=true",
+        "--rm",
+        "--builder",
+        "default",
+        "-t",
+        "it:3",
+        ".",
+    ];
+    assert_eq!(docker.ok(&more), "");
+    docker.ok(&["buildx", "create", "--name", "far", "--driver", "remote", "tcp://127.0.0.1:1"]);
+    let far = docker.run(&["buildx", "build", "--builder", "far", "."]);
+    assert!(far.code == 125 && far.stderr.contains("tcp://127.0.0.1:1"), "{}", far.stderr);
+    let archive = docker.world.path("it.tar").display().to_string();
+    docker.ok(&["save", "-o", &archive, "it:3"]);
+    docker.ok(&["rmi", "it:3"]);
+    docker.ok(&["load", "-i", &archive]);
     assert_eq!(docker.ok(&["build", "-t", "it:3", "."]), "", "a build prints nothing on standard output");
     docker.ok(&["rmi", "-f", id.trim()]);
     assert_eq!(docker.run(&["run", "--rm", id.trim()]).code, 125);

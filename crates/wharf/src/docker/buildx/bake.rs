@@ -149,7 +149,7 @@ fn words(
     digest: &dyn Fn(&str) -> String,
 ) -> Result<Vec<String>, Failure> {
     let layout = |target: &str| scratch.join("layouts").join(target).display().to_string();
-    let mut words = vec!["build".to_owned(), "--as-docker".into()];
+    let mut words = vec!["docker".to_owned(), "build".into()];
     words.extend(flags.words.iter().cloned());
     if let Some(text) = &flags.inline {
         let file = scratch.join(format!("{name}.Dockerfile"));

@@ -229,6 +229,18 @@ pub(crate) fn remove(args: Rm, globals: &Globals) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// The address of the builder that is in use, or of the one called `name`, where that is not wharf itself.
+pub(crate) fn address(name: Option<&str>, globals: &Globals) -> Result<Option<String>, Failure> {
+    let all = Builders::read(globals)?;
+    let builder = match name {
+        None => all.current(),
+        // An address is its own name.
+        Some(address) if address.contains("://") => return Ok(Some(address.to_owned())),
+        Some(name) => all.get(name)?,
+    };
+    Ok((builder.driver == "remote").then_some(builder.endpoint))
+}
+
 fn buildkit() -> String {
     format!("wharf-{}", env!("CARGO_PKG_VERSION"))
 }
