@@ -154,6 +154,8 @@ pub(crate) enum Command {
     Prune(commands::prune::Args),
     /// What wharf keeps on this machine
     System(commands::system::Args),
+    /// Write what a project needs to be shipped: Dockerfile, .dockerignore, wharf.toml, a pipeline
+    Init(commands::init::Args),
     /// GitHub workflows, natively
     Workflow(commands::workflow::Args),
     /// Run a further command in a container

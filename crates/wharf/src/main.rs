@@ -12,6 +12,7 @@ mod container;
 mod copying;
 mod docker;
 mod exit;
+mod init;
 mod layers;
 mod local;
 mod output;

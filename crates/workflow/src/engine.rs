@@ -67,6 +67,8 @@ pub trait Engine: Sync {
     fn login(&self, registry: &str, username: &str, password: &str) -> Invocation;
     /// The end of a login.
     fn logout(&self, registry: &str) -> Invocation;
+    /// The whole pipeline, with the flags of `wharf ship`.
+    fn ship(&self, flags: Vec<String>) -> Invocation;
     /// Brings an image here.
     fn pull(&self, image: &str) -> Invocation;
     /// A scan.

@@ -10,6 +10,7 @@
 
 mod actions;
 pub mod availability;
+pub mod convert;
 pub mod engine;
 mod event;
 pub mod explain;

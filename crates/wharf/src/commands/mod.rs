@@ -11,6 +11,7 @@ pub(crate) mod fsck;
 pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod images;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod ledger;
 pub(crate) mod lint;
@@ -98,6 +99,7 @@ pub(crate) fn run(typed: Cli) -> Outcome {
         Command::Stop(args) => stop::run(args, globals),
         Command::Prune(args) => prune::run(args, globals),
         Command::System(args) => system::run(args, globals),
+        Command::Init(args) => init::run(args, globals),
         Command::Workflow(args) => workflow::run(args, globals),
         Command::Exec(args) => exec::run(args, globals),
         Command::Supervise { id } => crate::container::supervise::run(&id, globals),

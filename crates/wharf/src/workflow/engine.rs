@@ -57,6 +57,10 @@ impl Engine for Wharf {
         self.call(&["logout"], vec![registry.to_owned()])
     }
 
+    fn ship(&self, flags: Vec<String>) -> Invocation {
+        self.call(&["ship"], flags)
+    }
+
     fn pull(&self, image: &str) -> Invocation {
         self.call(&["pull"], vec![image.to_owned()])
     }

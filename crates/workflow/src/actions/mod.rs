@@ -15,6 +15,7 @@ mod login;
 mod metadata;
 mod python;
 mod sarif;
+mod ship;
 mod trivy;
 
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ pub(crate) struct Native {
     run: fn(&mut Call<'_, '_>) -> Result<(), Fail>,
 }
 
-static ACTIONS: [&Native; 19] = [
+static ACTIONS: [&Native; 20] = [
     &checkout::ACTION,
     &buildx::SETUP_BUILDX,
     &buildx::SETUP_QEMU,
@@ -61,6 +62,7 @@ static ACTIONS: [&Native; 19] = [
     &cache::SAVE,
     &python::ACTION,
     &trivy::SETUP,
+    &ship::ACTION,
 ];
 
 /// The action behind `owner/name@ref`, whatever the ref.

@@ -9,7 +9,7 @@ mod traps;
 
 use serde::Serialize;
 
-use crate::model::Workflow;
+use crate::model::{Step, Workflow};
 use crate::source::{Place, Span};
 
 pub use sarif::sarif;
@@ -117,6 +117,12 @@ pub fn explain(workflow: &Workflow, surroundings: &Surroundings) -> Explanation 
         events,
         traps: traps.finish(),
     }
+}
+
+/// Names that a script pushes on the default branch.
+pub(crate) fn plan_names(workflow: &Workflow, surroundings: &Surroundings, step: &Step) -> Vec<String> {
+    let scenario = scenario::pushed(surroundings);
+    simulate::pushes_of(workflow, &scenario, step)
 }
 
 #[cfg(test)]

@@ -50,6 +50,12 @@ pub(super) fn scenarios(workflow: &Workflow, around: &Surroundings) -> Vec<Scena
     found
 }
 
+/// A push of the default branch.
+pub(super) fn pushed(around: &Surroundings) -> Scenario {
+    let git_ref = format!("refs/heads/{}", around.default_branch);
+    Scenario { event: make("push", git_ref, around), hidden: false }
+}
+
 /// A name that a pattern matches.
 fn example(pattern: &str, star: &str) -> String {
     let pattern = pattern.strip_prefix('!').unwrap_or(pattern);

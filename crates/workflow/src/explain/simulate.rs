@@ -38,6 +38,22 @@ pub(super) fn simulate(workflow: &Workflow, scenario: &Scenario, traps: &mut Tra
     plan
 }
 
+/// What a script pushes.
+pub(super) fn pushes_of(workflow: &Workflow, scenario: &Scenario, step: &Step) -> Vec<String> {
+    let holds = |job: &&Job| matches!(&job.body, Body::Steps(steps) if steps.iter().any(|other| other.span == step.span));
+    let (Some(job), StepKind::Run { script, .. }) = (workflow.jobs.iter().find(holds), &step.kind) else {
+        return Vec::new();
+    };
+    let play = Play { workflow, event: &scenario.event, job };
+    let mut names = play.names();
+    let mut env = play.evaluated(&workflow.env, &names);
+    env.extend(play.evaluated(&job.env, &names));
+    env.extend(play.evaluated(&step.env, &names));
+    names.set("env", object(&env));
+    let text = script.text(&names).unwrap_or_default();
+    script::docker(&text, &env).pushes.iter().map(|name| shown(name)).collect()
+}
+
 /// One job of one event.
 struct Play<'a> {
     workflow: &'a Workflow,

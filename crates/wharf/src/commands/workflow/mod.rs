@@ -1,5 +1,6 @@
 //! `wharf workflow`: GitHub workflows, run here, explained, or turned into wharf's own words.
 
+mod convert;
 mod explain;
 mod run;
 
@@ -19,6 +20,8 @@ enum Verb {
     Run(Box<run::Args>),
     /// Say what a workflow does for which event, and where its traps are
     Explain(explain::Args),
+    /// Print the same pipeline as a wharf.toml and a workflow of five lines
+    Convert(convert::Args),
 }
 
 /// Carries it out.
@@ -26,5 +29,6 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     match args.verb {
         Verb::Run(args) => run::run(*args, globals),
         Verb::Explain(args) => explain::run(args, globals),
+        Verb::Convert(args) => convert::run(args, globals),
     }
 }
