@@ -126,12 +126,12 @@ impl Endpoint {
         Self {
             auth: Authenticator::new(&host, settings.credentials.clone()),
             dialect: Dialect::of(&host),
+            gate: Semaphore::new(settings.limits.get(&host).copied().unwrap_or(settings.parallelism).max(1)),
             host,
             prefix,
             address,
             base: OnceCell::new(),
             http,
-            gate: Semaphore::new(settings.parallelism.max(1)),
             stall: settings.stall,
             answered: AtomicBool::new(false),
             warnings: Mutex::default(),

@@ -35,6 +35,8 @@ pub struct Settings {
     pub backoff: Duration,
     /// How many blobs travel at once to or from one registry.
     pub parallelism: usize,
+    /// The same for single hosts.
+    pub limits: BTreeMap<String, usize>,
     /// A connection on which nothing moves for this long is given up and tried again.
     pub stall: Duration,
     /// The time allowed for one push or pull in all.
@@ -56,6 +58,7 @@ impl Default for Settings {
             retries: 5,
             backoff: Duration::from_millis(250),
             parallelism: 4,
+            limits: BTreeMap::new(),
             stall: Duration::from_secs(60),
             deadline: None,
             user_agent: concat!("wharf/", env!("CARGO_PKG_VERSION")).into(),

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -115,6 +116,11 @@ pub(crate) fn now() -> Timestamp {
 /// How registries are reached, from the host's settings and the environment.
 fn client_settings(host: &host::Host) -> Result<wharf_registry::Settings, Failure> {
     let mut settings = wharf_registry::Settings { proxies: proxies(), ..wharf_registry::Settings::default() };
+    let transfers = &host.transfers;
+    settings.parallelism = transfers.parallelism.unwrap_or(settings.parallelism);
+    settings.retries = transfers.retries.unwrap_or(settings.retries);
+    settings.deadline = transfers.deadline.map(Duration::from_secs);
+    settings.stall = transfers.stall.map_or(settings.stall, Duration::from_secs);
     settings.tls = certificates::read_all(&host::certificate_directories())?;
     for (name, registry) in &host.registries {
         let mirrors = registry.mirrors.iter().map(|mirror| as_url(mirror)).collect();
@@ -125,6 +131,7 @@ fn client_settings(host: &host::Host) -> Result<wharf_registry::Settings, Failur
         if registry.plain_http {
             settings.plain_http.insert(name.clone());
         }
+        settings.limits.extend(registry.parallelism.map(|limit| (name.clone(), limit)));
         if let Some(ca) = &registry.ca {
             settings.tls.entry(name.clone()).or_default().authorities.push(read(ca)?);
         }

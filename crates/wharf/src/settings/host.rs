@@ -17,6 +17,23 @@ pub(crate) struct Host {
     /// `[registries."HOST"]`: how one registry is reached.
     #[serde(default)]
     pub(crate) registries: BTreeMap<String, Registry>,
+    /// `[transfers]`: how hard and how long to try.
+    #[serde(default)]
+    pub(crate) transfers: Transfers,
+}
+
+/// How hard and how long to try.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Transfers {
+    /// How many blobs travel at once to or from one registry.
+    pub(crate) parallelism: Option<usize>,
+    /// How often in a row something is tried again without any progress.
+    pub(crate) retries: Option<u32>,
+    /// The seconds that one push or pull may take in all.
+    pub(crate) deadline: Option<u64>,
+    /// The seconds after which a connection on which nothing moves is given up.
+    pub(crate) stall: Option<u64>,
 }
 
 /// How one registry is reached.
@@ -31,6 +48,8 @@ pub(crate) struct Registry {
     /// Plain HTTP is allowed; loopback needs no permission.
     #[serde(default)]
     pub(crate) plain_http: bool,
+    /// How many blobs travel at once to or from it.
+    pub(crate) parallelism: Option<usize>,
     /// A file of certificates to trust beside the system's.
     pub(crate) ca: Option<PathBuf>,
     /// Our own certificate for it, and its private key.

@@ -97,6 +97,20 @@ fn a_location_that_is_none_is_an_error_of_the_settings() {
 }
 
 #[test]
+fn a_deadline_ends_what_takes_too_long() {
+    let world = World::new();
+    let registry = wharf_testkit::FaultyRegistry::start();
+    let name = format!("{}/app:v1", registry.host());
+    image(&world, &name);
+    let stalls = wharf_testkit::When::any("/v2/").times(9);
+    registry.fail(stalls, wharf_testkit::Fault::StallRequest);
+    fs::write(world.path("config.toml"), "[transfers]\ndeadline = 1\nretries = 0\n").unwrap();
+    let ran = world.wharf(&["copy", &format!("oci:{}:{name}", world.path("data/store").display()), &name]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("all the time it was given"), "{}", ran.stderr);
+}
+
+#[test]
 fn registries_are_listed_and_images_in_them_deleted() {
     let world = World::new();
     let registry = Registry::wharf(&world.path("registry"), &[]);
