@@ -89,8 +89,7 @@ fn understand(descriptor: Descriptor) -> Option<Attached> {
 /// Whether an attached document says of itself that it is against the release.
 fn is_against(attached: &Attached) -> bool {
     let verdict = |key: &&str| attached.descriptor.annotations.get(*key).map(|text| text.to_lowercase());
-    let verdict =
-        ["dev.wharf.verdict", "dev.wharf.scan.outcome", "dev.wharf.outcome"].iter().find_map(verdict);
+    let verdict = ["dev.wharf.scan.verdict", "dev.wharf.verdict"].iter().find_map(verdict);
     verdict.is_some_and(|verdict| ["fail", "failed", "unjudged"].contains(&verdict.as_str()))
 }
 

@@ -250,3 +250,34 @@ fn the_page_is_served_on_loopback_and_nowhere_else() {
     assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
     assert!(write.starts_with("HTTP/1.1 405"), "{write}");
 }
+
+/// `jq` over what `crane manifest` prints.
+fn jq(input: &str, filter: &str) -> String {
+    let mut jq =
+        Command::new("jq").args(["-r", filter]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    jq.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    String::from_utf8(jq.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_ledger_reads_with_jq_and_without_wharf() {
+    if !std::path::Path::new("/usr/bin/jq").exists() {
+        skip!("jq is not installed")
+    }
+    let scene = Scene::new();
+    scene.ok("promote REPO:1.0.0 --env prod --reason first");
+    let raw = |name: &str| scene.world.wharf_ok(&["inspect", "--remote", "--raw", name]).stdout;
+    let entry = raw(&format!("{}:wharf.prod.head", scene.repo));
+    assert_eq!(jq(&entry, ".artifactType"), "application/vnd.wharf.ledger.entry.v1+json");
+    let record =
+        jq(&entry, ".manifests[0].data | @base64d | fromjson | .layers[0].data | @base64d | fromjson");
+    let said = jq(&record, "[.kind, .release.version, .release.digest, .reason] | join(\" \")");
+    assert_eq!(said, format!("promote 1.0.0 {} first", scene.digest("1.0.0").unwrap()));
+    let release = jq(&entry, ".manifests[1].digest");
+    assert_eq!(release, scene.digest("1.0.0").unwrap(), "the entry pins the release");
+    let manifest = jq(&entry, ".manifests[0].digest");
+    let manifest = raw(&format!("{}@{manifest}", scene.repo));
+    let layout = scene.registry.depot().layout("org/churn").unwrap();
+    let blob = layout.read(&jq(&manifest, ".layers[0].digest").parse().unwrap()).unwrap();
+    assert_eq!(jq(&String::from_utf8(blob).unwrap(), ".op_id"), jq(&record, ".op_id"));
+}
