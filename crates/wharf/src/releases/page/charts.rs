@@ -143,7 +143,7 @@ pub(super) fn layers(layers: &[Layer]) -> String {
             escape(&layer.created_by)
         ));
         let room = (width / 7.0) as usize;
-        if room > 6 && height > 20.0 {
+        if room > 8 && height > 20.0 {
             svg.push_str(&format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" font-weight=\"600\">{bytes}</text>",
                 x + 8.0,

@@ -1,6 +1,6 @@
 //! The parts of the page, from top to bottom.
 
-use wharf_ledger::{Latest, Standing};
+use wharf_ledger::{Latest, Standing, Verdict};
 use wharf_oci::digest;
 
 use super::charts::{layers, sign, sizes, timeline, vulnerabilities};
@@ -168,8 +168,8 @@ fn table(releases: &[Known]) -> String {
 
 /// One click: what was checked, and what speaks for it.
 fn evidence(known: &Known) -> String {
-    let passed =
-        known.evidence.iter().filter(|item| item.verdict == Standing::Passed).count() + known.gates.len();
+    let green = known.gates.iter().filter(|gate| gate.verdict == Verdict::Passed).count();
+    let passed = known.evidence.iter().filter(|item| item.verdict == Standing::Passed).count() + green;
     let mut html =
         format!("<details><summary>{passed} of {}</summary><ul>", known.evidence.len() + known.gates.len());
     for gate in &known.gates {
