@@ -38,7 +38,7 @@ fn a_settings_file_with_an_unknown_key_is_shown_in_place() {
     assert_eq!(ran.code, 2);
     assert_eq!(
         world.scrub(&ran.stderr),
-        "error: [WORLD]/config.toml:2:1: unknown field `mirors`, expected one of `location`, `mirrors`, `plain-http`, `ca`\n    \
+        "error: [WORLD]/config.toml:2:1: unknown field `mirors`, expected one of `location`, `mirrors`, `plain-http`, `ca`, `client-cert`, `client-key`\n    \
          2 | mirors = []\n  hint: did you mean `mirrors`?\n"
     );
 }
