@@ -1,7 +1,6 @@
 //! `docker build` and `docker buildx build`: wharf's own build, less what only docker's engine has a use for.
 
 use std::ffi::OsString;
-use std::io::Write;
 
 use clap::CommandFactory;
 
@@ -31,8 +30,6 @@ const SILENT: [(&str, bool); 12] = [
 struct Sorted {
     words: Vec<String>,
     builder: Option<String>,
-    /// Attestations that were asked for.
-    attestations: Vec<String>,
 }
 
 /// Builds. A build prints what it does on standard error and, unless it is asked for the ID, nothing else.
@@ -44,13 +41,6 @@ pub(super) fn run(words: &[String], globals: &Globals) -> Outcome {
             anyhow::anyhow!("the builder at {address} is BuildKit, not wharf"),
         )
         .hint("build here: `docker buildx use default`, or leave out --builder"));
-    }
-    for attestation in &sorted.attestations {
-        // Standard error may be closed; the build is the same.
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: `{attestation}` is left out: wharf puts no attestations into images; `wharf sbom` writes one beside"
-        );
     }
     // Go's switches take values, and wharf's do not.
     let typed = ["wharf".to_owned(), "build".into(), "--as-docker".into()].into_iter().chain(sorted.words);
@@ -66,17 +56,6 @@ fn sort(words: &[String]) -> Sorted {
         let (flag, value) =
             word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
         match flag {
-            "--provenance" | "--sbom" => {
-                if !matches!(value, Some("false" | "0")) {
-                    sorted.attestations.push(word.clone());
-                }
-            }
-            "--attest" => {
-                let value = value.map(str::to_owned).or_else(|| words.next().cloned()).unwrap_or_default();
-                if !value.contains("disabled=true") {
-                    sorted.attestations.push(format!("--attest {value}"));
-                }
-            }
             "--builder" => {
                 sorted.builder = value.map(str::to_owned).or_else(|| words.next().cloned());
             }
@@ -100,11 +79,8 @@ mod tests {
 
     #[test]
     fn what_only_docker_needs_is_sorted_out() {
-        let one = sorted("--provenance=false --rm=true --cpu-shares 5 -t a --builder=ci .");
-        assert_eq!((one.words.join(" ").as_str(), one.builder.as_deref()), ("-t a .", Some("ci")));
-        assert!(one.attestations.is_empty());
-        let two = sorted("--sbom=true --attest type=provenance,mode=max --builder ci --load=true .");
-        assert_eq!(two.attestations, ["--sbom=true", "--attest type=provenance,mode=max"]);
-        assert_eq!(two.words.join(" "), "--load=true .");
+        let sorted = sorted("--provenance=false --rm=true --cpu-shares 5 --sbom=true -t a --builder=ci .");
+        assert_eq!(sorted.words.join(" "), "--provenance=false --sbom=true -t a .");
+        assert_eq!(sorted.builder.as_deref(), Some("ci"));
     }
 }
