@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde::Serialize;
-use wharf_ledger::{LogName, latest};
+use wharf_ledger::latest;
 use wharf_oci::{Digest, Reference};
-use wharf_registry::Name;
+use wharf_registry::{Name, Store};
 use wharf_scan::{Report, output};
 
 use crate::cli::Globals;
@@ -19,7 +19,8 @@ use crate::world::World;
 /// What `wharf watch` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Repositories, or images in them by tag or digest; a repository means what was shipped last [default: every push
+    /// Repositories, or images in them by tag or digest; a repository means what its environments run and what was
+    /// shipped last [default: every push
     /// target of wharf.toml]
     images: Vec<String>,
     /// Advisories [default: `db` in [scan] of wharf.toml, else what `wharf db update` fetched]
@@ -59,7 +60,10 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     };
     let mut all = Vec::new();
     for image in &images {
-        all.push(watch(image, &args, &project, &setup, &world)?);
+        let store = world.client.repository(image)?;
+        for digest in resolve(image, &store, &world)? {
+            all.push(watch(image, &store, digest, &args, &project, &setup, &world)?);
+        }
     }
     let (watched, reports): (Vec<Watched>, Vec<Report>) = all.into_iter().unzip();
     match globals.json {
@@ -85,15 +89,14 @@ fn from_project(directory: &Path, project: &project::Project) -> Result<Vec<Refe
 
 fn watch(
     image: &Reference,
+    store: &wharf_registry::Repository,
+    digest: Digest,
     args: &Args,
     project: &project::Project,
     setup: &Setup,
     world: &World,
 ) -> Result<(Watched, Report), Failure> {
-    let store = world.client.repository(image)?;
-    let digest = resolve(image, &store, world)?;
-    let attested =
-        world.runtime.block_on(attest::newest(&store, &digest)).map_err(super::registry_failure)?;
+    let attested = world.runtime.block_on(attest::newest(store, &digest)).map_err(super::registry_failure)?;
     let attested = attested.ok_or_else(|| {
         Failure::new(Exit::Environment, anyhow::anyhow!("{}@{digest} has no stored inventory", image.name()))
             .hint("`wharf ship` stores one; for an image of another origin: wharf scan IMAGE --attach REFERENCE")
@@ -102,7 +105,7 @@ fn watch(
     let mut report =
         wharf_scan::rematch(&name, digest.as_ref(), attested.inventory, &setup.options, &setup.database);
     setup.finish(&mut report)?;
-    let mut memory = alerts::Memory::of(&name, world);
+    let mut memory = alerts::Memory::of(&format!("{name}@{digest}"), world);
     // What the scan before the release knew was decided upon then.
     let known = report.findings.iter().filter(|finding| attested.ids.contains(&finding.rule));
     memory.told.extend(known.map(|finding| finding.fingerprint.clone()));
@@ -121,22 +124,40 @@ fn watch(
     Ok((Watched { image: name, digest: digest.to_string(), scanned, news, stopping, alerts: sent }, report))
 }
 
-/// The digest that a name means; of a repository alone, what was shipped last.
-fn resolve(image: &Reference, store: &wharf_registry::Repository, world: &World) -> Result<Digest, Failure> {
-    use wharf_registry::Store;
+/// The digests that a name means; of a repository alone, what runs in its environments and what was shipped last.
+fn resolve(
+    image: &Reference,
+    store: &wharf_registry::Repository,
+    world: &World,
+) -> Result<Vec<Digest>, Failure> {
     if let Some(digest) = image.digest() {
-        return Ok(digest.clone());
+        return Ok(vec![digest.clone()]);
     }
     if let Some(tag) = image.tag() {
         let head = world.runtime.block_on(store.head(Name::Tag(tag))).map_err(super::registry_failure)?;
         let head = head.ok_or_else(|| anyhow::anyhow!("there is no image `{image}`"))?;
-        return Ok(head.digest);
+        return Ok(vec![head.digest]);
     }
-    let newest =
-        world.runtime.block_on(latest(store, &LogName::ship())).map_err(|error| anyhow::anyhow!(error))?;
-    let newest = newest.ok_or_else(|| anyhow::anyhow!("nothing was shipped to {}", image.name()))?;
-    let release = newest.record.release;
-    Ok(release.ok_or_else(|| anyhow::anyhow!("nothing was shipped to {}", image.name()))?.digest)
+    let released = world.runtime.block_on(released(store)).map_err(|error| anyhow::anyhow!(error))?;
+    if released.is_empty() {
+        return Err(anyhow::anyhow!("nothing was shipped to {}", image.name()).into());
+    }
+    Ok(released)
+}
+
+/// What the logs of a repository say is out, each digest once.
+async fn released(store: &dyn Store) -> Result<Vec<Digest>, wharf_ledger::ViewError> {
+    let mut digests: Vec<Digest> = Vec::new();
+    for log in wharf_ledger::logs(store).await? {
+        let Some(newest) = latest(store, &log).await? else { continue };
+        let current = newest.record.state.as_ref().and_then(|state| state.current.as_ref());
+        let digest = match log.is_ship() {
+            true => newest.record.release.as_ref().map(|release| release.digest.clone()),
+            false => current.map(|placed| placed.release.digest.clone()),
+        };
+        digests.extend(digest.filter(|digest| !digests.contains(digest)));
+    }
+    Ok(digests)
 }
 
 fn render(watched: &Watched, report: &Report, setup: &Setup) -> String {
