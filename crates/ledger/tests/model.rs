@@ -118,6 +118,12 @@ fn check(world: &World, faults: &mut BTreeSet<&'static str>) {
 }
 
 fn check_end(world: &World, faults: &mut BTreeSet<&'static str>) {
+    for place in world.committed.iter().filter(|place| world.slots.get(&place.0) != Some(&place.1)) {
+        faults.insert(match world.withdrawn.contains(place) {
+            true => "a winner was overwritten, and nothing shows it",
+            false => "a winner was overwritten, and its announcement shows it",
+        });
+    }
     let top = world.slots.keys().max().copied().unwrap_or(0);
     let crashed = world.writers.iter().any(|(_, life)| *life == Life::Crashed);
     if !crashed && world.pointer != top {
@@ -341,8 +347,14 @@ fn timed_claims_have_one_winner_as_long_as_waiting_outlasts_them() {
 
 #[test]
 fn control_without_the_wait_there_are_two_winners() {
-    let rules = Rules { wait: false, late: false, ..Rules::new(2, Timing::Timed) };
-    assert!(faults(rules).contains(&"two winners of one slot"));
+    for crashes in [false, true] {
+        let rules = Rules { wait: false, late: false, crashes, ..Rules::new(2, Timing::Timed) };
+        let faults = faults(rules);
+        assert!(faults.contains(&"two winners of one slot"), "{faults:?}");
+        // Mostly that is a fork; but whoever waited too short a time has withdrawn the other's announcement.
+        assert!(faults.contains(&"a winner was overwritten, and its announcement shows it"), "{faults:?}");
+        assert!(faults.contains(&"a winner was overwritten, and nothing shows it"), "{faults:?}");
+    }
 }
 
 #[test]
