@@ -38,6 +38,8 @@ struct Found {
     sarif: Option<String>,
     fail_on: Option<String>,
     scans: bool,
+    /// Where a tag that follows the commit was pushed to.
+    of_commit: Vec<usize>,
     pushes: Vec<Push>,
     left: Vec<String>,
 }
@@ -59,6 +61,7 @@ pub fn convert(workflow: &Workflow, around: &Surroundings) -> Converted {
             found.step(workflow, around, step, &condition);
         }
     }
+    found.note_commit_tags();
     Converted { settings: found.settings(workflow), workflow: short(workflow), left: found.left }
 }
 
@@ -190,6 +193,7 @@ impl Found {
                 if !self.rules.contains(&rule) {
                     self.rules.push(rule);
                 }
+                self.of_commit.push(push);
             }
             tag => {
                 let tags = &mut self.pushes[push].tags;
@@ -219,6 +223,17 @@ impl Found {
             when,
         });
         self.pushes.len() - 1
+    }
+
+    /// Rules are for every place, so that a tag of one place is found in the others too.
+    fn note_commit_tags(&mut self) {
+        let others = |of: &Vec<usize>| (0..self.pushes.len()).find(|at| !of.contains(at));
+        if let (Some(first), Some(other)) = (self.of_commit.first(), others(&self.of_commit)) {
+            self.left.push(format!(
+                "only {} has a tag of the commit; by `type=sha` {} gets it too, as rules are for every registry",
+                self.pushes[*first].registry, self.pushes[other].registry
+            ));
+        }
     }
 
     fn condition(&mut self, conditions: &[Option<&Template>], line: usize) -> Option<String> {

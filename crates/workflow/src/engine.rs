@@ -57,6 +57,30 @@ pub struct EcrRequest {
     pub region: String,
 }
 
+/// What to ask Amazon's token service for.
+#[derive(Debug, Clone, Default)]
+pub struct StsRequest {
+    /// Where.
+    pub region: String,
+    /// The action and what it takes.
+    pub fields: Vec<(String, String)>,
+    /// Whether it is signed with the caller's keys.
+    pub signed: bool,
+}
+
+/// A report for code scanning.
+#[derive(Debug, Clone, Default)]
+pub struct SarifUpload {
+    /// The report.
+    pub sarif: String,
+    /// Of which commit.
+    pub sha: String,
+    /// Of which ref.
+    pub git_ref: String,
+    /// As whom.
+    pub token: String,
+}
+
 /// The rest of wharf.
 pub trait Engine: Sync {
     /// A build, with the flags of `docker buildx build`.
@@ -82,6 +106,25 @@ pub trait Engine: Sync {
         request: &EcrRequest,
         env: &std::collections::BTreeMap<String, String>,
     ) -> Result<Vec<EcrLogin>, String>;
+    /// Asks Amazon's token service, as whom `env` says; the answer is XML.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    fn sts(
+        &self,
+        request: &StsRequest,
+        env: &std::collections::BTreeMap<String, String>,
+    ) -> Result<String, String>;
+    /// Gives a report to code scanning, of the repository and at the API that `env` names; the answer is the
+    /// upload's name, or why the repository does not take it.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    fn upload_sarif(
+        &self,
+        upload: &SarifUpload,
+        env: &std::collections::BTreeMap<String, String>,
+    ) -> Result<Result<String, String>, String>;
     /// What can be built here: `linux/amd64` and so on, the host's own first.
     fn platforms(&self) -> Vec<String>;
 }

@@ -45,16 +45,20 @@ impl GitHub {
                     .hint("this works in a GitHub job, or with these variables set")
             })
         };
+        let api = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".into());
+        let repository = needed(&["GITHUB_REPOSITORY"], "the repository")?;
+        Ok(Self::at(&api, repository, needed(&["GITHUB_TOKEN", "GH_TOKEN"], "the token")?)?)
+    }
+
+    /// A repository at an API.
+    pub(crate) fn at(api: &str, repository: String, token: String) -> Result<Self> {
         let settings = wharf_registry::Settings { proxies: crate::world::proxies(), ..Default::default() };
         let pause = variable("WHARF_POLL_MS").and_then(|text| text.parse().ok()).unwrap_or(2000);
         Ok(Self {
             http: wharf_registry::http_client(&settings).context("setting up the HTTP client")?,
-            api: variable("GITHUB_API_URL")
-                .unwrap_or_else(|| "https://api.github.com".into())
-                .trim_end_matches('/')
-                .to_owned(),
-            repository: needed(&["GITHUB_REPOSITORY"], "the repository")?,
-            token: needed(&["GITHUB_TOKEN", "GH_TOKEN"], "the token")?,
+            api: api.trim_end_matches('/').to_owned(),
+            repository,
+            token,
             pause: Duration::from_millis(pause),
         })
     }
@@ -86,6 +90,11 @@ impl GitHub {
             .ok_or_else(|| anyhow!("the commit is not known: `GITHUB_SHA` is not set"))?;
         let reference =
             variable("GITHUB_REF").ok_or_else(|| anyhow!("the ref is not known: `GITHUB_REF` is not set"))?;
+        self.upload_of(sarif, &commit, &reference).await
+    }
+
+    /// The same for a commit and a ref that are known.
+    pub(crate) async fn upload_of(&self, sarif: &str, commit: &str, reference: &str) -> Result<Uploaded> {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gzip.write_all(sarif.as_bytes())?;
         let packed = base64::engine::general_purpose::STANDARD.encode(gzip.finish()?);

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use wharf_workflow::engine::{EcrLogin, EcrRequest};
 
 /// How long Amazon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// What these services speak.
+const JSON: &str = "application/x-amz-json-1.1";
 
 /// One service's address, name and operation.
 struct Service {
@@ -36,10 +38,7 @@ pub(super) async fn logins(request: &EcrRequest, env: &BTreeMap<String, String>)
     let body = body.to_string();
     let url = reqwest::Url::parse(&service.url).with_context(|| format!("the address {}", service.url))?;
     let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let host = match url.port() {
-        Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
-        None => url.host_str().unwrap_or_default().to_owned(),
-    };
+    let host = host(&url);
     let signer = Signer {
         key,
         secret,
@@ -51,7 +50,7 @@ pub(super) async fn logins(request: &EcrRequest, env: &BTreeMap<String, String>)
     let settings = wharf_registry::Settings { proxies: crate::world::proxies(), ..Default::default() };
     let http = wharf_registry::http_client(&settings).context("setting up the HTTP client")?;
     let mut asked = http.post(url.clone()).timeout(PATIENCE);
-    for (name, value) in signer.headers(&host, url.path(), service.target, &body) {
+    for (name, value) in signer.headers(&host, url.path(), JSON, Some(service.target), &body) {
         asked = asked.header(name, value);
     }
     let answer = asked.body(body).send().await.with_context(|| format!("asking {url}"))?;
@@ -65,8 +64,14 @@ pub(super) async fn logins(request: &EcrRequest, env: &BTreeMap<String, String>)
     read(&document, request.public).ok_or_else(|| anyhow!("asking {url} for a login: the answer has none"))
 }
 
+/// The `Host` header of a request.
+pub(super) fn host(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// A variable that is set to something.
-fn variable<'a>(env: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+pub(super) fn variable<'a>(env: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
     env.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
@@ -111,26 +116,33 @@ fn read(document: &Value, public: bool) -> Option<Vec<EcrLogin>> {
 }
 
 /// Signs a request, version 4 of Amazon's scheme.
-struct Signer<'a> {
-    key: &'a str,
-    secret: &'a str,
-    token: Option<&'a str>,
-    region: &'a str,
-    service: &'a str,
-    now: &'a str,
+pub(super) struct Signer<'a> {
+    pub(super) key: &'a str,
+    pub(super) secret: &'a str,
+    pub(super) token: Option<&'a str>,
+    pub(super) region: &'a str,
+    pub(super) service: &'a str,
+    pub(super) now: &'a str,
 }
 
 impl Signer<'_> {
-    fn headers(&self, host: &str, path: &str, target: &str, body: &str) -> Vec<(&'static str, String)> {
+    pub(super) fn headers(
+        &self,
+        host: &str,
+        path: &str,
+        kind: &str,
+        target: Option<&str>,
+        body: &str,
+    ) -> Vec<(&'static str, String)> {
         let mut signed = vec![
-            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("content-type", kind.to_owned()),
             ("host", host.to_owned()),
             ("x-amz-date", self.now.to_owned()),
         ];
         if let Some(token) = self.token {
             signed.push(("x-amz-security-token", token.to_owned()));
         }
-        signed.push(("x-amz-target", target.to_owned()));
+        signed.extend(target.map(|target| ("x-amz-target", target.to_owned())));
         let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let request = format!("POST\n{path}\n\n{lines}\n{names}\n{}", sha256(body));
@@ -180,7 +192,7 @@ mod tests {
             now: "20260102T030405Z",
         };
         let target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
-        let headers = signer.headers("api.ecr.eu-west-1.amazonaws.com", "/", target, "{}");
+        let headers = signer.headers("api.ecr.eu-west-1.amazonaws.com", "/", JSON, Some(target), "{}");
         let (_, authorization) = headers.last().unwrap();
         assert!(
             authorization

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use wharf_workflow::engine::{EcrLogin, EcrRequest, Engine, Invocation, Scan};
+use wharf_workflow::engine::{EcrLogin, EcrRequest, Engine, Invocation, SarifUpload, Scan, StsRequest};
 
-use super::ecr;
+use super::{ecr, sts};
 use crate::exit::Failure;
+use crate::scanning::github::{GitHub, Uploaded};
 
 /// wharf, for actions.
 pub(crate) struct Wharf {
@@ -90,6 +91,27 @@ impl Engine for Wharf {
         env: &BTreeMap<String, String>,
     ) -> Result<Vec<EcrLogin>, String> {
         self.runtime.block_on(ecr::logins(request, env)).map_err(|error| format!("{error:#}"))
+    }
+
+    fn sts(&self, request: &StsRequest, env: &BTreeMap<String, String>) -> Result<String, String> {
+        self.runtime.block_on(sts::ask(request, env)).map_err(|error| format!("{error:#}"))
+    }
+
+    fn upload_sarif(
+        &self,
+        upload: &SarifUpload,
+        env: &BTreeMap<String, String>,
+    ) -> Result<Result<String, String>, String> {
+        let api = env.get("GITHUB_API_URL").cloned().unwrap_or_default();
+        let repository = env.get("GITHUB_REPOSITORY").cloned().unwrap_or_default();
+        let github = GitHub::at(&api, repository, upload.token.clone());
+        let uploaded = github.and_then(|github| {
+            self.runtime.block_on(github.upload_of(&upload.sarif, &upload.sha, &upload.git_ref))
+        });
+        match uploaded.map_err(|error| format!("{error:#}"))? {
+            Uploaded::Done { id } => Ok(Ok(id)),
+            Uploaded::Refused { why } => Ok(Err(why)),
+        }
     }
 
     fn platforms(&self) -> Vec<String> {

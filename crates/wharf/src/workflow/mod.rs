@@ -5,6 +5,7 @@ mod capture;
 mod ecr;
 mod engine;
 mod payload;
+mod sts;
 mod surroundings;
 mod table;
 mod view;

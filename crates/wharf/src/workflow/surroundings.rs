@@ -11,7 +11,7 @@ use crate::exit::Failure;
 use crate::settings::host;
 
 /// Variables that are handed on.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "PATH",
     "HOME",
     "USER",
@@ -29,6 +29,7 @@ const NAMES: [&str; 17] = [
     "SSL_CERT_DIR",
     "NO_COLOR",
     "SOURCE_DATE_EPOCH",
+    "GITHUB_API_URL",
 ];
 /// The beginnings of further ones: wharf's own, and where a local AWS API is.
 const PREFIXES: [&str; 3] = ["WHARF_", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"];

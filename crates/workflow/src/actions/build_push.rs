@@ -177,25 +177,25 @@ fn flags(call: &mut Call<'_, '_>, tags: &[String]) -> Result<Vec<String>, Fail> 
     add("ssh", call.values("ssh"));
     add("tag", tags.to_vec());
     add("ulimit", call.lines("ulimit"));
-    for (input, flag) in [
-        ("network", "network"),
-        ("shm-size", "shm-size"),
-        ("target", "target"),
-        ("cgroup-parent", "cgroup-parent"),
-        ("call", "call"),
-    ] {
+    for (input, flag) in
+        [("network", "network"), ("shm-size", "shm-size"), ("target", "target"), ("call", "call")]
+    {
         match call.text(input) {
             "" => {}
             value => add(flag, vec![value.to_owned()]),
         }
     }
-    for (input, flag) in [("provenance", "provenance"), ("sbom", "sbom")] {
-        match call.text(input) {
-            "" | "false" => {}
-            value => add(flag, vec![value.to_owned()]),
-        }
+    if !call.text("cgroup-parent").is_empty() {
+        call.warn("`cgroup-parent` is left out: steps of a build are in no cgroup of their own");
     }
     add("secret", secrets(call)?);
+    // Their values are theirs only behind `=`.
+    for input in ["provenance", "sbom"] {
+        match call.text(input) {
+            "" => {}
+            value => flags.push(format!("--{input}={value}")),
+        }
+    }
     for (input, flag) in [("no-cache", "--no-cache"), ("pull", "--pull")] {
         if call.flag(input)? {
             flags.push(flag.into());
@@ -271,7 +271,7 @@ fn context(call: &mut Call<'_, '_>) -> Result<String, Fail> {
 }
 
 /// `{{defaultContext}}` and `{{defaultContext}}:folder` filled in.
-fn with_default_context(call: &mut Call<'_, '_>, text: &str) -> Result<String, Fail> {
+pub(super) fn with_default_context(call: &mut Call<'_, '_>, text: &str) -> Result<String, Fail> {
     if !text.contains("{{defaultContext}}") {
         return Ok(text.to_owned());
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::{Input, Native};
+use crate::engine::SarifUpload;
 use crate::run::Fail;
 
 pub(crate) const ACTION: Native = Native {
@@ -50,6 +51,7 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
     let failed =
         |error: std::io::Error| Fail::Because(format!("keeping the report in {}: {error}", into.display()));
     std::fs::create_dir_all(&into).map_err(failed)?;
+    let mut uploads = Vec::new();
     for file in files {
         let (runs, results) =
             check(&file).map_err(|why| Fail::Because(format!("Invalid SARIF. {}: {why}", file.display())))?;
@@ -59,6 +61,7 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
         } else {
             format!("{stem}-{}", category.replace(['/', ' ', ':'], "-"))
         };
+        uploads.push(upload(call, &file, &category).map_err(Fail::Because)?);
         let target = into.join(format!("{name}.sarif"));
         std::fs::copy(&file, &target).map_err(failed)?;
         call.leg.files.push(target.display().to_string());
@@ -68,9 +71,50 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
             target.display()
         ));
     }
-    call.say("nothing is uploaded from this machine");
-    call.output("sarif-id", uuid::Uuid::new_v4().to_string());
+    let id = uploads.into_iter().flatten().next_back();
+    call.output("sarif-id", id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()));
     Ok(())
+}
+
+/// Gives a report to code scanning where this run was told of an API (`GITHUB_API_URL`) and has a token for it.
+fn upload(call: &mut Call<'_, '_>, file: &Path, category: &str) -> Result<Option<String>, String> {
+    let setup = call.leg.setup;
+    let token = match call.text("token") {
+        "" => setup.secrets.get("GITHUB_TOKEN").cloned().unwrap_or_default(),
+        token => token.to_owned(),
+    };
+    if !setup.env.contains_key("GITHUB_API_URL") || token.is_empty() {
+        call.say("nothing is uploaded from this machine; with GITHUB_API_URL and a token it is");
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut document: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    for run in document["runs"].as_array_mut().into_iter().flatten().filter(|_| !category.is_empty()) {
+        if run["automationDetails"]["id"].is_null() {
+            run["automationDetails"]["id"] = format!("{category}/").into();
+        }
+    }
+    let given = |name: &str, event: &str| match call.text(name) {
+        "" => event.to_owned(),
+        text => text.to_owned(),
+    };
+    let upload = SarifUpload {
+        sarif: document.to_string(),
+        sha: given("sha", &setup.event.sha),
+        git_ref: given("ref", &setup.event.git_ref),
+        token,
+    };
+    let env = call.leg.environment(&call.env);
+    match call.leg.engine.upload_sarif(&upload, &env)? {
+        Ok(id) => {
+            call.say(&format!("code scanning has the report ({id})"));
+            Ok(Some(id))
+        }
+        Err(why) => {
+            call.warn(&format!("code scanning does not take the report: {why}"));
+            Ok(None)
+        }
+    }
 }
 
 fn sarif_files(folder: &Path, into: &mut Vec<PathBuf>) {

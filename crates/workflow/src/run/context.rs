@@ -105,7 +105,7 @@ fn github(setup: &Setup) -> Value {
         "run_attempt": "1",
         "retention_days": "90",
         "server_url": "https://github.com",
-        "api_url": "https://api.github.com",
+        "api_url": setup.env.get("GITHUB_API_URL").map_or("https://api.github.com", String::as_str),
         "graphql_url": "https://api.github.com/graphql",
         "secret_source": "Actions",
         "token": setup.secrets.get("GITHUB_TOKEN").cloned().unwrap_or_default(),

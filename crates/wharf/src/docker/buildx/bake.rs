@@ -123,6 +123,8 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         .hint("name one with --file"));
     }
     let text = |name: String| {
+        // Nothing is fetched, so that all files are here, also those that are said to be.
+        let name = name.strip_prefix("cwd://").map_or(name.clone(), str::to_owned);
         let text = match name.as_str() {
             "-" => std::io::read_to_string(std::io::stdin()).context("reading standard input")?,
             name => std::fs::read_to_string(name)

@@ -42,6 +42,7 @@ fn the_acceptance_workflows_have_the_same_words() {
     assert_eq!(settings.matches("[[push]]").count(), 3, "{settings}");
     assert!(settings.contains("registry = \"123456789012.dkr.ecr.eu-west-1.amazonaws.com\""), "{settings}");
     assert!(settings.contains("when = \"ref == \\\"refs/heads/main\\\"\""), "{settings}");
+    assert!(three["left"].to_string().contains("as rules are for every registry"), "{three}");
     assert!(settings.contains("tags = [\"dev\"]") && settings.contains("tags = [\"staging\"]"), "{settings}");
 }
 

@@ -1,6 +1,7 @@
 //! `wharf workflow`: GitHub's workflows on this machine.
 
 mod acceptance;
+mod actions;
 mod convert;
 mod explain;
 mod run;
