@@ -23,7 +23,7 @@ pub fn build(settings: &Settings) -> Result<reqwest::Client, SettingsError> {
 }
 
 /// One for a host that has certificates of its own.
-pub(crate) fn build_for(settings: &Settings, host: &HostTls) -> Result<reqwest::Client, SettingsError> {
+pub fn build_for(settings: &Settings, host: &HostTls) -> Result<reqwest::Client, SettingsError> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(&settings.extra_ca, host)?)
         .user_agent(&settings.user_agent)

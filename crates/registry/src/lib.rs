@@ -43,7 +43,7 @@ pub use client::Client;
 pub use copy::{Copied, Listed, Origin, choose, copy_to_layout};
 pub use download::{Download, Validators, download};
 pub use error::{Cause, Error, Result, Task};
-pub use http_client::build as http_client;
+pub use http_client::{build as http_client, build_for as http_client_for};
 pub use layout::{BlobWriter, Claim, Content, DOCUMENT_MAX, Layout, LayoutError, Partial, Pruned, REF_NAME};
 pub use progress::{Event, Outcome, Progress};
 pub use pull::{Pulled, fetch_blob, pull, resolve};

@@ -13,6 +13,7 @@ mod copying;
 mod docker;
 mod exit;
 mod init;
+mod kubernetes;
 mod layers;
 mod local;
 mod output;

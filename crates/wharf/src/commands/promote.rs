@@ -6,6 +6,7 @@ use wharf_oci::Digest;
 
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::kubernetes::{self, Rolled};
 use crate::output;
 use crate::releases::configs::{self, Carried};
 use crate::releases::describe::{Described, describe};
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     dry_run: bool,
     #[command(flatten)]
     configs: configs::Flags,
+    #[command(flatten)]
+    kubernetes: kubernetes::Flags,
 }
 
 /// What came of it.
@@ -55,6 +58,8 @@ struct Report {
     entry: Option<EntryName>,
     evidence: Vec<Evidence>,
     configs: Carried,
+    /// The Deployment that follows, where there is one.
+    kubernetes: Option<Rolled>,
 }
 
 /// Where an entry is.
@@ -78,6 +83,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let (release, evidence) = world.runtime.block_on(look(&place, &wanted, &policy, &log))?;
     judge(&policy, &evidence, &release, &log)?;
     let plan = configs::plan(&place, &log, &args.configs, &release.release)?;
+    let cluster = kubernetes::plan(&world, &place, &log, &args.kubernetes, &release.release)?;
 
     let about = format!("{} {}", release.release.digest, args.expect.as_deref().unwrap_or_default());
     let op_id = operation(args.op_id.as_deref(), Kind::Promote, &log, &about);
@@ -103,6 +109,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         entry: None,
         evidence,
         configs: Carried::default(),
+        kubernetes: cluster.as_ref().map(kubernetes::Plan::preview),
     };
     if args.dry_run {
         report.configs = plan.preview();
@@ -125,6 +132,13 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
             report.configs = plan.carry_out(&world, &log, None)?;
         }
         Err(refusal) => return Err(crate::releases::failure::refused(refusal, &place.name())),
+    }
+    if let Some(cluster) = &cluster {
+        let (configs, release) = (&args.configs, &release.release);
+        let rolled = cluster.carry_out(&world, &format!("wharf promote {} to {log}", release.version));
+        report.kubernetes = Some(rolled.map_err(|reason| {
+            kubernetes::after_failure(&world, &place, &log, cluster, configs, release, &reason)
+        })?);
     }
     print(&report, globals)?;
     Ok(Exit::Done)
@@ -243,5 +257,6 @@ fn print(report: &Report, globals: &Globals) -> Result<(), Failure> {
         text.push_str(&format!("  {kind} {standing}: {}\n", item.detail));
     }
     text.push_str(&report.configs.render());
+    text.push_str(&report.kubernetes.as_ref().map(Rolled::render).unwrap_or_default());
     output::print(&text)
 }

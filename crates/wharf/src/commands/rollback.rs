@@ -10,6 +10,7 @@ use super::promote::EntryName;
 use crate::cli::Globals;
 use crate::commands::registry_failure;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::kubernetes::{self, Rolled};
 use crate::output;
 use crate::releases::configs::{self, Carried};
 use crate::releases::failure::unreadable;
@@ -44,6 +45,8 @@ pub(crate) struct Args {
     emergency: bool,
     #[command(flatten)]
     configs: configs::Flags,
+    #[command(flatten)]
+    kubernetes: kubernetes::Flags,
 }
 
 /// What came of it.
@@ -65,6 +68,8 @@ struct Report {
     held: bool,
     entry: Option<EntryName>,
     configs: Carried,
+    /// The Deployment that follows, where there is one.
+    kubernetes: Option<Rolled>,
 }
 
 /// Rolls back.
@@ -96,6 +101,10 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         Some(wanted) => configs::plan(&place, &log, &args.configs, &wanted.release)?,
         None => configs::Plan::default(),
     };
+    let cluster = match &wanted {
+        Some(wanted) if !known => kubernetes::plan(&world, &place, &log, &args.kubernetes, &wanted.release)?,
+        _ => None,
+    };
     let asked = Rollback {
         record: record(&log, Kind::Rollback, &op_id, args.reason.as_deref()),
         target: target.clone(),
@@ -114,7 +123,9 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
             let carried = plan.carry_out(&world, &log, None)?;
             let current = state.and_then(|state| state.current);
             let Some(current) = current else { return Err(anyhow!(refusal).into()) };
-            print(&Report::standing(&place, &log, &current, carried), globals)?;
+            let mut report = Report::standing(&place, &log, &current, carried);
+            report.kubernetes = roll_out(&world, &log, cluster.as_ref(), &current)?;
+            print(&report, globals)?;
             return Ok(Exit::Done);
         }
         appended => write::or_refused(appended, &place)?,
@@ -124,8 +135,28 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     } else {
         plan.carry_out(&world, &log, Some((appended.record.seq, &appended.digest)))?
     };
-    print(&Report::of(&place, &log, &appended, state.as_ref(), carried)?, globals)?;
+    let mut report = Report::of(&place, &log, &appended, state.as_ref(), carried)?;
+    if let Some(wanted) = &wanted {
+        report.kubernetes = roll_out(&world, &log, cluster.as_ref(), wanted)?;
+    }
+    print(&report, globals)?;
     Ok(Exit::Done)
+}
+
+/// The Deployment follows. There is nothing to go back to from here, so a failure is only said.
+fn roll_out(
+    world: &World,
+    log: &LogName,
+    cluster: Option<&kubernetes::Plan>,
+    target: &Placed,
+) -> Result<Option<Rolled>, Failure> {
+    let Some(cluster) = cluster else { return Ok(None) };
+    let version = &target.release.version;
+    let rolled = cluster.carry_out(world, &format!("wharf rollback of {log} to {version}"));
+    rolled.map(Some).map_err(|reason| {
+        let what = format!("the ledger says {version}, and its rollout in the cluster failed");
+        Failure::new(Exit::Gate, reason.context(what)).hint("kubectl describe says why; another target: --to")
+    })
 }
 
 /// Where the rollback goes, if that was said. A version or a digest must have run there; a number counts back.
@@ -221,6 +252,7 @@ impl Report {
             held: state.is_some_and(|state| state.hold.is_some()),
             entry: Some(EntryName { seq: record.seq, digest: appended.digest.clone() }),
             configs,
+            kubernetes: None,
         })
     }
 
@@ -239,6 +271,7 @@ impl Report {
             held: false,
             entry: None,
             configs,
+            kubernetes: None,
         }
     }
 }
@@ -277,5 +310,6 @@ fn print(report: &Report, globals: &Globals) -> Result<(), Failure> {
         ));
     }
     text.push_str(&report.configs.render());
+    text.push_str(&report.kubernetes.as_ref().map(Rolled::render).unwrap_or_default());
     output::print(&text)
 }

@@ -155,7 +155,7 @@ fn read(path: &Path, target: &Target) -> Result<Planned, Failure> {
 }
 
 /// The image that configs are to name: under the release's repository, or under what the project calls it.
-fn target(place: &Place, log: &LogName, release: &Release) -> Target {
+pub(crate) fn target(place: &Place, log: &LogName, release: &Release) -> Target {
     let mut names: Vec<Reference> = vec![place.reference.clone()];
     names.extend(release.name.parse::<Reference>().ok());
     if let Some(project) = &place.project {

@@ -252,6 +252,25 @@ pub(crate) struct Environment {
     pub(crate) health: Option<String>,
     /// A git repository whose refs commit the ledger (tier T2).
     pub(crate) ledger_git: Option<String>,
+    /// The running Deployment that follows.
+    pub(crate) kubernetes: Option<Kubernetes>,
+}
+
+/// `[env.NAME.kubernetes]`: the Deployment that runs the release.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Kubernetes {
+    /// The kubeconfig, relative to `wharf.toml`; else `$KUBECONFIG`, `~/.kube/config`, or the pod's own account.
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; else its current one.
+    pub(crate) context: Option<String>,
+    /// Else the context's, else `default`.
+    pub(crate) namespace: Option<String>,
+    pub(crate) deployment: Option<String>,
+    /// Else the only one with an image of the project.
+    pub(crate) container: Option<String>,
+    /// Seconds until a rollout that is not done has failed; 600 if not said.
+    pub(crate) timeout: Option<u64>,
 }
 
 /// The project in `directory`: its `wharf.toml`, or the conventions where there is none.
