@@ -68,6 +68,21 @@ pub struct StsRequest {
     pub signed: bool,
 }
 
+/// What to ask Google for.
+#[derive(Debug, Clone, Default)]
+pub struct GoogleRequest {
+    /// The key of a service account.
+    pub key: serde_json::Value,
+    /// What an access token allows.
+    pub scopes: Vec<String>,
+    /// For whom an identity token is; none is an access token.
+    pub audience: Option<String>,
+    /// As whom, where that is not the account itself.
+    pub subject: String,
+    /// How long it lives.
+    pub seconds: u64,
+}
+
 /// A report for code scanning.
 #[derive(Debug, Clone, Default)]
 pub struct SarifUpload {
@@ -115,6 +130,11 @@ pub trait Engine: Sync {
         request: &StsRequest,
         env: &std::collections::BTreeMap<String, String>,
     ) -> Result<String, String>;
+    /// Asks Google for a token.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn google_token(&self, request: &GoogleRequest) -> Result<String, String>;
     /// Gives a report to code scanning, of the repository and at the API that `env` names; the answer is the
     /// upload's name, or why the repository does not take it.
     ///

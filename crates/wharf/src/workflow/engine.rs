@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use wharf_workflow::engine::{EcrLogin, EcrRequest, Engine, Invocation, SarifUpload, Scan, StsRequest};
+use wharf_workflow::engine::{
+    EcrLogin, EcrRequest, Engine, GoogleRequest, Invocation, SarifUpload, Scan, StsRequest,
+};
 
-use super::{ecr, sts};
+use super::{ecr, google, sts};
 use crate::exit::Failure;
 use crate::scanning::github::{GitHub, Uploaded};
 
@@ -95,6 +97,10 @@ impl Engine for Wharf {
 
     fn sts(&self, request: &StsRequest, env: &BTreeMap<String, String>) -> Result<String, String> {
         self.runtime.block_on(sts::ask(request, env)).map_err(|error| format!("{error:#}"))
+    }
+
+    fn google_token(&self, request: &GoogleRequest) -> Result<String, String> {
+        self.runtime.block_on(google::token(request)).map_err(|error| format!("{error:#}"))
     }
 
     fn upload_sarif(

@@ -4,6 +4,7 @@
 mod capture;
 mod ecr;
 mod engine;
+mod google;
 mod payload;
 mod sts;
 mod surroundings;

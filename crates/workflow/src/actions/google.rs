@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::{Input, Native};
+use crate::engine::GoogleRequest;
 use crate::run::{Fail, PostWork};
 
 pub(crate) const ACTION: Native = Native {
@@ -56,12 +57,6 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
             ));
         }
         (false, true) => {}
-    }
-    if !call.text("token_format").is_empty() {
-        return Err(Fail::Refused(
-            "`token_format` asks Google for a token, which wharf does not; log in with _json_key instead"
-                .into(),
-        ));
     }
     let text = match BASE64_STANDARD.decode(given.split_whitespace().collect::<String>()) {
         Ok(bytes) if bytes.starts_with(b"{") => String::from_utf8_lossy(&bytes).into_owned(),
@@ -114,5 +109,43 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
         }
     }
     call.output("project_id", project);
+    token(call, key)
+}
+
+/// The token that `token_format` asks for, as an output that is hidden.
+fn token(call: &mut Call<'_, '_>, key: Value) -> Result<(), Fail> {
+    let mut request = GoogleRequest { key, seconds: 3600, ..GoogleRequest::default() };
+    let output = match call.text("token_format") {
+        "" => return Ok(()),
+        "access_token" => {
+            let life = call.text("access_token_lifetime");
+            request.seconds =
+                life.trim_end_matches('s').parse().ok().filter(|life| *life <= 43200).ok_or_else(|| {
+                    Fail::Because(format!("`access_token_lifetime` is `{life}`, and no seconds up to 43200s"))
+                })?;
+            request.scopes = call.values("access_token_scopes");
+            request.subject = call.text("access_token_subject").to_owned();
+            "access_token"
+        }
+        "id_token" => {
+            let audience = call.text("id_token_audience").to_owned();
+            if audience.is_empty() {
+                return Err(Fail::Because(
+                    "`id_token_audience` must be given for `token_format: id_token`".into(),
+                ));
+            }
+            request.audience = Some(audience);
+            "id_token"
+        }
+        other => {
+            return Err(Fail::Because(format!(
+                "unknown token format \"{other}\"; it is access_token or id_token"
+            )));
+        }
+    };
+    let token = call.leg.engine.google_token(&request)?;
+    call.leg.masker.add(&token);
+    call.output(output, token.clone());
+    call.output("auth_token", token);
     Ok(())
 }

@@ -66,7 +66,10 @@ impl<'a> Listener<'a> {
 
     /// The last error line that was said, or the last line.
     pub(crate) fn last_words(&self) -> Option<&str> {
-        let error = self.tail.iter().rev().find(|line| line.trim_start().starts_with("error:"));
+        let says_error = |line: &&String| {
+            line.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("error:"))
+        };
+        let error = self.tail.iter().rev().find(says_error);
         error.or(self.tail.last()).map(String::as_str)
     }
 

@@ -1,5 +1,7 @@
 //! Native actions with what they leave behind: outputs, variables, files, what is pushed, what is hidden.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::{commit, of_steps, project, report, run};
@@ -80,6 +82,21 @@ fn a_bake_file_takes_what_metadata_says() {
         let labels = &manifest(&registry, &format!("{name}/blobs/{digest}"))["config"]["Labels"];
         assert_eq!((&labels["word"], &labels["extra"]), (&json!("from-the-step"), &json!("set-here")));
         assert_eq!(labels["org.opencontainers.image.version"], "one", "{labels}");
+    }
+}
+
+#[test]
+fn a_bake_that_cannot_be_says_why() {
+    for (with, why) in [
+        ("{source: .}", "couldn't find a bake definition"),
+        ("{call: check}", "wharf only builds what it bakes"),
+        ("{source: 'https://github.com/own/repo.git'}", "wharf bakes what is in the workspace"),
+    ] {
+        let world =
+            project(&of_steps(&format!("      - uses: docker/bake-action@v6\n        with: {with}\n")));
+        let (ran, report) = run(&world, &[]);
+        let message = report["jobs"][0]["steps"][0]["message"].as_str().unwrap();
+        assert!(ran.code == 1 && message.contains(why), "{why}: {message}");
     }
 }
 
@@ -197,6 +214,55 @@ fn googles_key_is_a_file_as_long_as_the_job_runs() {
         let (ran, _) = run(&world, &[]);
         assert!(ran.code == 1 && ran.stderr.contains(why), "{why}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn google_gives_tokens_for_a_signed_claim() {
+    let made = std::process::Command::new("openssl").args(["genpkey", "-algorithm", "RSA"]).output();
+    let Some(made) = made.ok().filter(|made| made.status.success()) else {
+        skip!("openssl is not installed")
+    };
+    let web = Web::new();
+    web.serve(
+        "/token",
+        r#"{"access_token": "access-of-google", "id_token": "id-of-google", "expires_in": 3600}"#,
+    );
+    let key = json!({
+        "type": "service_account", "project_id": "p", "client_email": "ci@p.example",
+        "private_key": String::from_utf8(made.stdout).unwrap(), "token_uri": format!("{}/token", web.url()),
+    });
+    let auth = |id: &str, with: &str| {
+        format!(
+            "      - id: {id}\n        uses: google-github-actions/auth@v2\n        with: {{credentials_json: '${{{{ secrets.GCP }}}}', {with}}}\n"
+        )
+    };
+    let steps = auth("access", "token_format: access_token")
+        + &auth("id", "token_format: id_token, id_token_audience: 'https://run.example'")
+        + "      - run: test '${{ steps.access.outputs.access_token }} ${{ steps.id.outputs.id_token }}' = 'access-of-google id-of-google'\n"
+        + &auth("wrong", "token_format: id_token");
+    let world = project(&of_steps(&steps));
+    let (ran, report) = run(&world, &["--secret", &format!("GCP={key}")]);
+    let steps = report["jobs"][0]["steps"].as_array().unwrap();
+    let words: Vec<&str> = steps.iter().take(4).map(|step| step["outcome"].as_str().unwrap()).collect();
+    assert_eq!(words, ["success", "success", "success", "failure"], "{}", ran.stderr);
+    assert!(!ran.stdout.contains("access-of-google"), "{}", ran.stdout);
+    let sent: Vec<String> =
+        web.requests().into_iter().map(|request| String::from_utf8(request.body).unwrap()).collect();
+    assert!(sent.len() == 2 && sent.iter().all(|body| body.contains("jwt-bearer&assertion=ey")), "{sent:?}");
+    let assertion = sent[0].split("assertion=").nth(1).unwrap();
+    let (text, signature) = assertion.rsplit_once('.').unwrap();
+    let [claim, signed] = ["claim", "signature"].map(|name| world.path(name));
+    std::fs::write(&claim, text).unwrap();
+    std::fs::write(&signed, BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+    let private = world.path("key.pem");
+    std::fs::write(&private, key["private_key"].as_str().unwrap()).unwrap();
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(["dgst", "-sha256", "-prverify"]).arg(private).arg("-signature").args([signed, claim]);
+    let verified = openssl.output().unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    web.answer("/token", 400, r#"{"error": "invalid_grant", "error_description": "no such account"}"#);
+    let (ran, _) = run(&world, &["--secret", &format!("GCP={key}")]);
+    assert!(ran.code == 1 && ran.stderr.contains("400 Bad Request: no such account"), "{}", ran.stderr);
 }
 
 #[test]
