@@ -14,6 +14,7 @@ mod deploying;
 mod docker;
 mod docker_buildx;
 mod docker_containers;
+mod finding;
 mod kubernetes;
 mod lint;
 mod meta;

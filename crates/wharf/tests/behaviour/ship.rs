@@ -26,7 +26,7 @@ when = "branch == default"
 const SERVICE: &str = "RUN mkdir -p /www && echo well > /www/health\nCOPY app.txt /www/app.txt\nUSER app\nEXPOSE 8000\n\
     CMD [\"httpd\", \"-f\", \"-p\", \"8000\", \"-h\", \"/www\"]\n";
 
-fn git(world: &World, args: &[&str]) {
+pub(crate) fn git(world: &World, args: &[&str]) {
     let status = Command::new("git")
         .args(["-c", "user.name=Robin", "-c", "user.email=robin@example.invalid"])
         .args(args)
@@ -40,7 +40,7 @@ fn git(world: &World, args: &[&str]) {
 }
 
 /// A small service in a repository on `main`, tagged `v1.2.3`.
-fn project() -> Option<World> {
+pub(crate) fn project() -> Option<World> {
     let world = World::new();
     if !is_root() || !busybox_context(&world) {
         return None;
@@ -56,7 +56,7 @@ fn project() -> Option<World> {
     Some(world)
 }
 
-fn ship(world: &World, dev: &str, prod: &str, more: &[&str]) -> crate::world::Ran {
+pub(crate) fn ship(world: &World, dev: &str, prod: &str, more: &[&str]) -> crate::world::Ran {
     let mut command = world.command(&[&["ship"], more].concat());
     command.env("DEV_REGISTRY", dev).env("PROD_REGISTRY", prod);
     command.env("GITHUB_OUTPUT", world.path("output")).env("GITHUB_STEP_SUMMARY", world.path("summary"));
@@ -130,7 +130,7 @@ fn labels_say_where_the_image_comes_from() {
     assert_eq!(labels["dev.wharf.model.sha256"], sha256(world.path("project/model.bin")));
 }
 
-fn sha256(path: PathBuf) -> String {
+pub(crate) fn sha256(path: PathBuf) -> String {
     let output = Command::new("sha256sum").arg(path).output().unwrap().stdout;
     String::from_utf8(output).unwrap().split(' ').next().unwrap().to_owned()
 }
