@@ -58,7 +58,14 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
             "role-duration-seconds is a number of seconds between 900 and 43200".into(),
         ));
     }
-    let mut keys = given(call)?;
+    for name in ["aws-profile", "http-proxy", "no-proxy"] {
+        if !call.text(name).is_empty() {
+            call.warn(&format!("`{name}` is left out: the job has variables, and wharf's own proxies"));
+        }
+    }
+    let around = VARIABLES[..2].iter().all(|name| call.variable(name).is_some());
+    let existing = call.flag("use-existing-credentials")? && around;
+    let mut keys = if existing { None } else { given(call)? };
     for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
         call.export(name, &region)?;
     }
@@ -68,7 +75,7 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
         }
     }
     let role = call.text("role-to-assume").to_owned();
-    if !role.is_empty() {
+    if !role.is_empty() && !existing {
         keys = Some(assume(call, &role, &region, keys.as_ref())?);
     }
     if let Some(keys) = &keys {

@@ -28,6 +28,9 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
             )));
         }
     };
+    if !call.text("http-proxy").is_empty() {
+        call.warn("`http-proxy` is left out: wharf takes the proxies of its own environment");
+    }
     let env = call.leg.environment(&call.env);
     let region = env.get("AWS_REGION").or(env.get("AWS_DEFAULT_REGION")).cloned().unwrap_or_default();
     if region.is_empty() && !public {

@@ -151,6 +151,7 @@ fn amazons_keys_and_roles_become_variables() {
          - run: test \"$AWS_ACCESS_KEY_ID\" != AKIA123 && test -n \"$AWS_SESSION_TOKEN\" && echo \"it is $AWS_SESSION_TOKEN\"\n      \
          - run: echo token-of-another-provider > token\n      \
          - id: web\n        {action}, web-identity-token-file: token, role-to-assume: '{role}', output-env-credentials: false}}\n      \
+         - id: kept\n        {action}, use-existing-credentials: true, role-to-assume: other, http-proxy: 'http://127.0.0.1:1'}}\n      \
          - uses: aws-actions/amazon-ecr-login@v2\n        id: ecr\n        with: {{skip-logout: true}}\n        continue-on-error: true\n"
     )));
     let env = [("AWS_ENDPOINT_URL", moto.url())];
@@ -164,6 +165,8 @@ fn amazons_keys_and_roles_become_variables() {
     let arn = outputs(&report, "role")["authenticated-arn"].as_str().unwrap();
     assert_eq!(arn, "arn:aws:sts::123456789012:assumed-role/ci/GitHubActions");
     assert_eq!(outputs(&report, "role")["aws-secret-access-key"], "***");
+    assert_eq!(outputs(&report, "kept")["authenticated-arn"], arn, "the role from before is still the job's");
+    assert!(ran.stderr.contains("`http-proxy` is left out"), "{}", ran.stderr);
     assert!(!outputs(&report, "role")["aws-expiration"].as_str().unwrap().is_empty());
 
     // What cannot be is told before anything is asked.
