@@ -161,4 +161,12 @@ mod tests {
         assert!(error("[", None).contains("line"));
         assert!(error("{}", None).contains("no current context"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,200}", user in "[a-z:{}\\[\\], =-]{0,60}") {
+            drop(parse(&text, Path::new("/nonexistent"), None));
+            drop(parse(&config(&user), Path::new("/nonexistent"), None));
+        }
+    }
 }

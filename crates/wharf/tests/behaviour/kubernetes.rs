@@ -1,9 +1,10 @@
 //! A running Deployment follows promotions and rollbacks, seen from a small API server.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::server::WebPkiClientVerifier;
 use serde_json::{Value, json};
 
 use crate::releases::Scene;
@@ -107,8 +108,8 @@ impl Cluster {
     }
 }
 
-fn serve(stream: TcpStream, cluster: &Mutex<Cluster>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
+fn serve(stream: impl Read + Write, cluster: &Mutex<Cluster>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {
@@ -121,8 +122,9 @@ fn serve(stream: TcpStream, cluster: &Mutex<Cluster>) -> std::io::Result<()> {
     reader.read_exact(&mut body)?;
     let (status, answer) = cluster.lock().unwrap_or_else(PoisonError::into_inner).answer(&head, &body);
     let answer = answer.to_string();
+    let mut stream = reader.into_inner();
     write!(
-        &stream,
+        stream,
         "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{answer}",
         answer.len()
     )
@@ -224,4 +226,61 @@ fn a_cluster_that_says_no_stops_a_promotion_before_the_ledger() {
     scene.fails("promote 1.1.0 --env prod", 3, &["reading http://127.0.0.1:1/apis"]);
     let prod = scene.environment("prod");
     assert_eq!((&prod["version"], &prod["hold"]), (&json!("1.0.0"), &Value::Null), "nothing was written");
+}
+
+/// A door before the cluster that speaks TLS, and lets in who has a certificate by `authority`.
+fn door(
+    cluster: Arc<Mutex<Cluster>>,
+    own: &rcgen::CertifiedKey<rcgen::KeyPair>,
+    authority: &rcgen::Certificate,
+) -> String {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap();
+    let key = own.signing_key.serialize_der().try_into().unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            if serve(&mut stream, &cluster).is_ok() {
+                stream.conn.send_close_notify();
+                drop(stream.flush());
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn a_cluster_knows_wharf_by_its_certificate_and_wharf_the_cluster() {
+    let (scene, cluster, _) = project();
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+    let client = rcgen::generate_simple_self_signed(["ci".into()]).unwrap();
+    let url = door(cluster.clone(), &own, &client.cert);
+    scene.world.file("client.crt", &client.cert.pem());
+    scene.world.file("client.key", &client.signing_key.serialize_pem());
+    scene.world.file("ca.crt", &own.cert.pem());
+    kubeconfig(&scene, &url, "{client-certificate: client.crt, client-key: client.key}");
+    scene.fails("promote 1.0.0 --env prod", 3, &["reading https://127.0.0.1", "certificate"]);
+    let text = std::fs::read_to_string(scene.world.path("project/kubeconfig")).unwrap();
+    let trusting = text.replace("\"}\nusers", "\", certificate-authority: ca.crt}\nusers");
+    scene.world.file("kubeconfig", &trusting);
+    assert_eq!(scene.ok("promote 1.0.0 --env prod")["kubernetes"]["rolledOut"], true);
+    scene.world.file(
+        "kubeconfig",
+        &trusting.replace("{client-certificate: client.crt, client-key: client.key}", "{token: t}"),
+    );
+    scene.fails("promote 1.1.0 --env prod", 3, &["reading https://127.0.0.1"]);
+    assert_eq!(scene.environment("prod")["version"], "1.0.0");
 }
