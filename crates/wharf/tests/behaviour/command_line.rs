@@ -36,11 +36,13 @@ fn a_settings_file_with_an_unknown_key_is_shown_in_place() {
     std::fs::write(world.path("config.toml"), "[registries.\"docker.io\"]\nmirors = []\n").unwrap();
     let ran = world.wharf(&["images"]);
     assert_eq!(ran.code, 2);
-    assert_eq!(
-        world.scrub(&ran.stderr),
-        "error: [WORLD]/config.toml:2:1: unknown field `mirors`, expected one of `location`, `mirrors`, `plain-http`, `ca`, `client-cert`, `client-key`\n    \
-         2 | mirors = []\n  hint: did you mean `mirrors`?\n"
+    let said = world.scrub(&ran.stderr);
+    // The keys between are those of the day.
+    assert!(
+        said.starts_with("error: [WORLD]/config.toml:2:1: unknown field `mirors`, expected one of `"),
+        "{said}"
     );
+    assert!(said.ends_with("\n    2 | mirors = []\n  hint: did you mean `mirrors`?\n"), "{said}");
 }
 
 #[test]
