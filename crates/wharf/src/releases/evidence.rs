@@ -124,7 +124,8 @@ fn gate(kind: &str, release: &Described, attached: &[Attached]) -> Evidence {
         (Verdict::Skipped, verdict) => verdict,
     };
     let when = release.shipped.as_deref().unwrap_or_default();
-    let detail = format!("{:?} at the ship of {when}: {}", gate.verdict, gate.detail).to_lowercase();
+    let said = format!("{:?}", gate.verdict).to_lowercase();
+    let detail = format!("{said} at the ship of {when}: {}", gate.detail);
     Evidence { kind: kind.into(), verdict, digest: on_file.digest, detail }
 }
 

@@ -151,5 +151,6 @@ fn summary(report: &Report) -> String {
     let counts: Vec<String> =
         report.counts().iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
     let found = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
-    format!("{packages} packages, {found}")
+    let noun = if packages == 1 { "package" } else { "packages" };
+    format!("{packages} {noun}, {found}")
 }
