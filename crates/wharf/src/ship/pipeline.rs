@@ -71,7 +71,8 @@ impl Ship<'_> {
         let since = Instant::now();
         let layers = |digest: &Digest, size| early.send(digest, size);
         let built = building::of_plan(self.world, self.plan, self.project, &layers)?;
-        let steps = format!("{} steps run, {} cached", built.executed, built.cached);
+        let noun = if built.executed == 1 { "step" } else { "steps" };
+        let steps = format!("{} {noun} run, {} cached", built.executed, built.cached);
         self.phase("build", since, steps);
         Ok(built)
     }
