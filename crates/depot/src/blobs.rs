@@ -7,8 +7,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION,
-    RANGE,
+    ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, RANGE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -19,7 +18,7 @@ use wharf_registry::{Layout, Store};
 
 use crate::depot::{Depot, blocking};
 use crate::problem::{Code, Problem};
-use crate::range::{Asked, asked};
+use crate::range;
 use crate::uploads::{Received, UPLOAD_ID, Uploads};
 
 pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -49,21 +48,9 @@ pub(crate) async fn get(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let range = request.headers.get(RANGE).and_then(|value| value.to_str().ok());
-    let (start, end) = match asked(range, size) {
-        Asked::All => (0, size),
-        Asked::Part { start, end } => {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            set(&mut response, CONTENT_RANGE, &format!("bytes {start}-{}/{size}", end - 1))?;
-            (start, end)
-        }
-        Asked::Beyond => {
-            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"))?;
-            return Ok(response);
-        }
+    let Some((start, end)) = range::describe(&mut response, &request.headers, size)? else {
+        return Ok(response);
     };
-    response.headers_mut().insert(CONTENT_LENGTH, (end - start).into());
     if request.method == Method::GET {
         *response.body_mut() = part(&layout, &digest, start, end).await?;
     }

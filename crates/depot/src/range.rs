@@ -1,8 +1,15 @@
 //! The `Range` header of a read (RFC 9110, section 14.2), one range only.
 
+use axum::response::Response;
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
+use http::{HeaderMap, StatusCode};
+
+use crate::blobs::set;
+use crate::problem::Problem;
+
 /// What a read asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+enum Asked {
     /// Everything: there is no range, or none that is understood, which is to be ignored.
     All,
     /// The bytes from `start` up to, not including, `end`.
@@ -12,7 +19,7 @@ pub(crate) enum Asked {
 }
 
 /// The range that `header` asks of content with `size` bytes.
-pub(crate) fn asked(header: Option<&str>, size: u64) -> Asked {
+fn asked(header: Option<&str>, size: u64) -> Asked {
     let Some((first, last)) = header.and_then(|text| text.strip_prefix("bytes=")?.split_once('-')) else {
         return Asked::All;
     };
@@ -33,6 +40,30 @@ pub(crate) fn asked(header: Option<&str>, size: u64) -> Asked {
             _ => Asked::All,
         },
     }
+}
+
+/// Says in `response` which bytes of a blob of `size` follow, and gives them as `(start, end)`; `None` where none
+/// do, as the request's headers ask for what does not exist.
+pub(crate) fn describe(
+    response: &mut Response,
+    headers: &HeaderMap,
+    size: u64,
+) -> Result<Option<(u64, u64)>, Problem> {
+    let (start, end) = match asked(headers.get(RANGE).and_then(|value| value.to_str().ok()), size) {
+        Asked::All => (0, size),
+        Asked::Part { start, end } => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            set(response, CONTENT_RANGE, &format!("bytes {start}-{}/{size}", end - 1))?;
+            (start, end)
+        }
+        Asked::Beyond => {
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            set(response, CONTENT_RANGE, &format!("bytes */{size}"))?;
+            return Ok(None);
+        }
+    };
+    response.headers_mut().insert(CONTENT_LENGTH, (end - start).into());
+    Ok(Some((start, end)))
 }
 
 #[cfg(test)]

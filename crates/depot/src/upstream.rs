@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use http::header::{ACCEPT_RANGES, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use wharf_registry::{
 use crate::blobs::{CONTENT_DIGEST, set};
 use crate::depot::blocking;
 use crate::problem::{Code, Problem};
-use crate::range::{Asked, asked};
+use crate::range;
 use crate::repositories::Repositories;
 
 /// The registry that is cached, and how it is spoken to.
@@ -118,21 +118,9 @@ impl Upstream {
         set(&mut response, CONTENT_DIGEST, digest.as_ref())?;
         set(&mut response, ACCEPT_RANGES, "bytes")?;
         set(&mut response, CONTENT_TYPE, "application/octet-stream")?;
-        let range = request.headers.get(RANGE).and_then(|value| value.to_str().ok());
-        let (start, end) = match asked(range, size) {
-            Asked::All => (0, size),
-            Asked::Part { start, end } => {
-                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-                set(&mut response, CONTENT_RANGE, &format!("bytes {start}-{}/{size}", end - 1))?;
-                (start, end)
-            }
-            Asked::Beyond => {
-                *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-                set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"))?;
-                return Ok(response);
-            }
+        let Some((start, end)) = range::describe(&mut response, &request.headers, size)? else {
+            return Ok(response);
         };
-        response.headers_mut().insert(CONTENT_LENGTH, (end - start).into());
         if request.method == Method::GET {
             let stream = repository.blob(&descriptor).open(start).await.map_err(problem)?;
             let whole = (start, end) == (0, size);
