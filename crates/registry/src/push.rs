@@ -132,7 +132,7 @@ async fn missing<'a>(
     wanted: impl Iterator<Item = (Name<'a>, &'a Document)>,
 ) -> Result<Vec<Name<'a>>> {
     let look = |(name, document): (Name<'a>, &'a Document)| async move {
-        let found = repository.head(name).await?;
+        let found = repository.look_up_manifest(name, &["pull", "push"]).await?;
         let is_there = found.is_some_and(|found| found.digest == document.descriptor.digest);
         Ok((!is_there).then_some(name))
     };

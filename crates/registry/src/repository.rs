@@ -196,7 +196,7 @@ impl Store for Repository {
     }
 
     fn head<'a>(&'a self, name: Name<'a>) -> Pending<'a, Option<Descriptor>> {
-        self.look_up_manifest(name).boxed()
+        async move { self.look_up_manifest(name, &["pull"]).await }.boxed()
     }
 
     fn put_manifest<'a>(

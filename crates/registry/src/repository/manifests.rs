@@ -20,10 +20,16 @@ impl Repository {
         self.anywhere(task, &["pull"], |place| async move { read(&place, name).await }.boxed()).await
     }
 
-    pub(super) async fn look_up_manifest(&self, name: Name<'_>) -> Result<Option<Descriptor>> {
+    /// Whether the manifest is here, asked with a token for `actions`: who is about to write asks with the token that
+    /// writing takes, so that one serves for all.
+    pub(crate) async fn look_up_manifest(
+        &self,
+        name: Name<'_>,
+        actions: &[&str],
+    ) -> Result<Option<Descriptor>> {
         let task =
             || Task::new("looking up", format!("manifest {name}"), format!("in {}", self.reference.name()));
-        self.anywhere(task, &["pull"], |place| async move { look_up(&place, name).await }.boxed()).await
+        self.anywhere(task, actions, |place| async move { look_up(&place, name).await }.boxed()).await
     }
 
     pub(super) async fn store_manifest(
@@ -35,7 +41,7 @@ impl Repository {
         let task = self.to("pushing", format!("manifest {name}"));
         if let (Name::Tag(_), Condition::Absent | Condition::Unchanged) = (name, condition) {
             // Most registries know nothing of conditions, so what can be known beforehand is asked.
-            match (condition, self.look_up_manifest(name).await?) {
+            match (condition, self.look_up_manifest(name, &["pull", "push"]).await?) {
                 (_, None) => {}
                 (Condition::Unchanged, Some(found)) if found.digest == document.descriptor.digest => {
                     return Ok(());
