@@ -67,6 +67,14 @@ pub struct StateError {
     source: rusqlite::Error,
 }
 
+impl StateError {
+    /// Whether the disk had no room for it.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self.source.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull))
+    }
+}
+
 impl State {
     /// Opens the database at `path`, which is made when it is missing, and made anew when it cannot be read.
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {

@@ -81,10 +81,18 @@ fn registry_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'
 
 /// Whether this is about a disk without room, by whichever way it came to light.
 fn is_full_disk(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let told = cause.downcast_ref::<std::io::Error>();
-    let found = cause.downcast_ref::<StepError>().map(StepError::cause);
-    told.is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
-        || matches!(found, Some(Cause::Process { disk_full: true, .. }))
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    if let Some(BuildError::State(error)) = cause.downcast_ref::<BuildError>() {
+        return error.is_disk_full();
+    }
+    match cause.downcast_ref::<StepError>().map(StepError::cause) {
+        Some(Cause::Process { disk_full, .. }) => *disk_full,
+        Some(Cause::State(error)) => error.is_disk_full(),
+        _ => {
+            let told = cause.downcast_ref::<std::io::Error>();
+            told.is_some_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded))
+        }
+    }
 }
 
 fn step_error(error: &BuildError) -> Option<&StepError> {

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Another repository that must have them too
     #[arg(long, value_name = "REPO")]
     also: Vec<String>,
-    /// Releases must be signed by one of these keys
+    /// Releases must be signed by one of these keys, and so must the entries that are signed at all
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
     /// A line that an entry left elsewhere, such as the trailer of a config commit: `prod@42 sha256:…`
@@ -151,6 +151,7 @@ impl Check<'_> {
             self.say(log, level, format!("entry {}: {}", flaw.seq, flaw.what));
         }
         self.ends(log, &entries);
+        self.seals(log, &entries).await?;
         self.anchors(log, &entries)?;
         if log.is_ship() {
             return Ok(());
@@ -180,6 +181,31 @@ impl Check<'_> {
                 ),
             );
         }
+    }
+
+    /// Entries need no signature; one that has some must have one by a key that was given.
+    async fn seals(&mut self, log: &LogName, entries: &[Latest]) -> Result<(), Failure> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        let mut unsigned = 0;
+        for entry in entries {
+            let signatures = signing::signatures(self.place.store.as_ref(), &entry.digest).await?;
+            if signatures.is_empty() {
+                unsigned += 1;
+            } else if !self.holds(&signatures, &entry.digest) {
+                let what = format!("entry {} has signatures, and none by one of the keys", entry.record.seq);
+                self.say(log, "error", what);
+            }
+        }
+        if unsigned > 0 {
+            self.say(log, "note", format!("{unsigned} of {} entries are not signed", entries.len()));
+        }
+        Ok(())
+    }
+
+    fn holds(&self, signatures: &[signing::Signature], digest: &Digest) -> bool {
+        signatures.iter().any(|signature| self.keys.iter().any(|key| signature.holds(digest, key)))
     }
 
     fn anchors(&mut self, log: &LogName, entries: &[Latest]) -> Result<(), Failure> {
@@ -274,7 +300,7 @@ impl Check<'_> {
         }
         let digest = &placed.release.digest;
         let signatures = signing::signatures(self.place.store.as_ref(), digest).await?;
-        if !signatures.iter().any(|signature| self.keys.iter().any(|key| signature.holds(digest, key))) {
+        if !self.holds(&signatures, digest) {
             self.say(log, "error", format!("{} has no signature by one of the keys", placed.release.version));
         }
         Ok(())

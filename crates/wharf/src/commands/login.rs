@@ -1,6 +1,6 @@
 //! `wharf login` and `wharf logout`: credentials in docker's own file, so that one login serves both.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -181,32 +181,19 @@ fn update(path: &Path, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(
 }
 
 fn ask(question: &str) -> Result<String, Failure> {
-    if !std::io::stdin().is_terminal() {
+    if !output::ask::is_possible() {
         return Err(Failure::usage("the account is not known, and there is no terminal to ask on")
             .hint("say --username NAME"));
     }
-    let _ = std::io::stderr().write_all(question.as_bytes());
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).context("reading from the terminal")?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    output::ask::line(question)
 }
 
-/// Asks with the terminal's echo off, and puts it back on.
 fn ask_password() -> Result<SecretString, Failure> {
-    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
+    if !output::ask::is_possible() {
         return Err(Failure::usage("there is no terminal to ask for the password on")
             .hint("pipe the password in and say --password-stdin"));
     }
-    let before = tcgetattr(&stdin).context("asking the terminal")?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &silent).context("asking the terminal")?;
-    let answer = ask("Password: ");
-    tcsetattr(&stdin, OptionalActions::Flush, &before).context("asking the terminal")?;
-    let _ = std::io::stderr().write_all(b"\n");
-    Ok(answer?.into())
+    output::ask::secret("Password: ")
 }
 
 fn from_stdin() -> Result<SecretString, Failure> {

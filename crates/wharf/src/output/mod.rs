@@ -1,5 +1,6 @@
 //! What people and scripts see.
 
+pub(crate) mod ask;
 pub(crate) mod error;
 pub(crate) mod progress;
 pub(crate) mod size;

@@ -1,5 +1,6 @@
 //! Appending for the release verbs: the log begins where it must, races are tried again, and what happened is said.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +15,11 @@ use super::git_ref::GitRef;
 use super::place::Place;
 use crate::commands::registry_failure;
 use crate::exit::Failure;
+use crate::signing::{self, PrivateKey};
 use crate::world::World;
+
+/// Names the key that `wharf sign` signs with. Where it is set, every entry is signed too.
+const SIGN_KEY: &str = "WHARF_SIGN_KEY";
 
 /// How an entry is to be written.
 #[derive(Default)]
@@ -47,9 +52,14 @@ pub(crate) fn append(
         document: how.document,
         look_for_forks: how.look_for_forks,
     };
+    // A key that cannot be read is found out before anything is written.
+    let key = std::env::var(SIGN_KEY).ok().map(|path| PrivateKey::read(&path)).transpose()?;
     let work = append_decided(place.store.as_ref(), log, op_id, &options, decide);
     let appended = world.runtime.block_on(work).map_err(unwritten)?;
     if let Ok(appended) = &appended {
+        if let Some(key) = &key {
+            sign(world, place, log, appended, key)?;
+        }
         for tag in &appended.stuck {
             world.progress.note(&format!(
                 "warning: {} does not let the tag `{tag}` move; readers find the entry without it",
@@ -58,6 +68,28 @@ pub(crate) fn append(
         }
     }
     Ok(appended)
+}
+
+/// Signs an entry, as a release is signed. Whoever dies before it leaves an entry that `wharf fsck` calls unsigned.
+fn sign(
+    world: &World,
+    place: &Place,
+    log: &LogName,
+    appended: &Appended,
+    key: &PrivateKey,
+) -> Result<(), Failure> {
+    let (store, repository) = (place.store.as_ref(), place.reference.name());
+    let says = BTreeMap::from([("dev.wharf.entry".to_owned(), format!("{log}@{}", appended.record.seq))]);
+    let work = async {
+        let there = signing::signatures(store, &appended.digest).await?;
+        if there.iter().any(|signature| signature.holds(&appended.digest, &key.public())) {
+            return Ok(());
+        }
+        signing::sign(store, &repository, &appended.digest, key, &says).await.map(drop)
+    };
+    world.runtime.block_on(work).map_err(|failure: Failure| {
+        failure.context(format!("entry {} of {log} is written, and signing it failed", appended.record.seq))
+    })
 }
 
 /// Whether a refusal only says that there is nothing to do.

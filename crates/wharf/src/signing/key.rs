@@ -10,8 +10,11 @@ use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
     UnparsedPublicKey, VerificationAlgorithm,
 };
+use secrecy::{ExposeSecret, SecretString};
 
+use super::encrypted;
 use crate::exit::{Failure, OrFail};
+use crate::output;
 
 /// What a `SubjectPublicKeyInfo` begins with (RFC 5480 for P-256, RFC 8410 for Ed25519); the point follows.
 const P256_PREFIX: [u8; 26] = [
@@ -96,7 +99,13 @@ impl PrivateKey {
         };
         let hint =
             "a PKCS#8 key in PEM: `wharf sign --generate-key release` makes one, and so does openssl genpkey";
-        Self::parse(&text.or_usage()?)
+        let text = text.or_usage()?;
+        let opened = match sealed(&text) {
+            Some(content) => encrypted::open(&content, password(path)?.expose_secret().as_bytes())
+                .and_then(|der| Self::from_pkcs8(&der)),
+            None => Self::parse(&text),
+        };
+        opened
             .with_context(|| format!("{path} is no private key that wharf can use"))
             .or_usage()
             .map_err(|failure| failure.hint(hint))
@@ -104,17 +113,23 @@ impl PrivateKey {
 
     fn parse(text: &str) -> anyhow::Result<Self> {
         let (label, der) = pem(text)?;
-        if label.starts_with("ENCRYPTED") {
-            return Err(anyhow!("it is encrypted with a password, which wharf does not open"));
+        if label == "ENCRYPTED PRIVATE KEY" {
+            return Err(anyhow!(
+                "it is encrypted as PKCS#8, which wharf does not open (`openssl pkey` does)"
+            ));
         }
         if label != "PRIVATE KEY" {
             return Err(anyhow!("it holds a `{label}`, not a PKCS#8 `PRIVATE KEY`"));
         }
+        Self::from_pkcs8(&der)
+    }
+
+    fn from_pkcs8(der: &[u8]) -> anyhow::Result<Self> {
         let random = SystemRandom::new();
-        if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der, &random) {
+        if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &random) {
             return Ok(Self::P256(Box::new(pair)));
         }
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der)
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
             .map(|pair| Self::Ed25519(Box::new(pair)))
             .map_err(|_| anyhow!("it is neither ECDSA P-256 nor Ed25519"))
     }
@@ -141,6 +156,26 @@ impl PrivateKey {
             Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
         }
     }
+}
+
+/// The content of a key that is under a password.
+fn sealed(text: &str) -> Option<Vec<u8>> {
+    let (label, content) = pem(text).ok()?;
+    encrypted::is_sealed(&label).then_some(content)
+}
+
+/// The password of the key at `path`: from the variable that cosign reads, else from whoever is at the terminal.
+fn password(path: &str) -> Result<SecretString, Failure> {
+    if let Ok(password) = std::env::var("COSIGN_PASSWORD") {
+        return Ok(password.into());
+    }
+    if !output::ask::is_possible() {
+        return Err(Failure::usage(format!(
+            "{path} is under a password, and there is no terminal to ask on"
+        ))
+        .hint("set COSIGN_PASSWORD"));
+    }
+    output::ask::secret(&format!("Password of {path}: "))
 }
 
 /// A new key pair in PEM: private, public.
@@ -194,8 +229,8 @@ mod tests {
 
     #[test]
     fn an_encrypted_key_and_nonsense_say_what_they_are() {
-        let encrypted = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n";
-        for (text, word) in [(encrypted, "password"), ("nothing", "no PEM")] {
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        for (text, word) in [(encrypted, "openssl"), ("nothing", "no PEM")] {
             let Err(error) = PrivateKey::parse(text) else { unreachable!("{text} is no key") };
             assert!(error.to_string().contains(word), "{error}");
         }

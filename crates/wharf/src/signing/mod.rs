@@ -3,11 +3,13 @@
 //!
 //! A signature is over a small JSON document that names the digest (the "simple signing" payload); both hang on
 //! the tag `sha256-<hex>.sig` beside the image. An attestation is an in-toto statement in a DSSE envelope under
-//! `sha256-<hex>.att`. Keys are ECDSA P-256 or Ed25519 in PEM.
+//! `sha256-<hex>.att`. Keys are ECDSA P-256 or Ed25519 in PEM, open or under a
+//! password as cosign makes them.
 
 mod attach;
 mod cosign;
 mod dsse;
+mod encrypted;
 mod key;
 mod provenance;
 

@@ -24,6 +24,7 @@ mod registries;
 mod releases;
 mod scan;
 mod ship;
+mod signing;
 mod storage;
 mod web;
 mod workflow;

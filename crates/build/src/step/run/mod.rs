@@ -52,10 +52,9 @@ pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> R
     let status = output.read_while(&mut process, |process| wait(session, process))?;
     drop(mounts);
     if let Some(end) = failure(status, &process) {
-        let disk_full = disk_full(&workspace.root);
-        return Err(
-            Cause::Process { args: op.args.clone(), end, output: output.into_tail(), disk_full }.into()
-        );
+        let output = output.into_tail();
+        let disk_full = disk_full(&workspace.root) || says_disk_full(&output);
+        return Err(Cause::Process { args: op.args.clone(), end, output, disk_full }.into());
     }
     drop(process);
     let written = workspace.close();
@@ -70,6 +69,12 @@ fn disk_full(path: &Path) -> bool {
     const NOTHING: u64 = 256 << 10;
     let left = rustix::fs::statvfs(path).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     left.is_ok_and(|left| left < NOTHING)
+}
+
+/// Whether the process itself says so. By the time it has ended, another step that failed for the same reason may
+/// have made room again.
+fn says_disk_full(output: &[String]) -> bool {
+    output.iter().any(|line| line.contains("No space left on device"))
 }
 
 /// Makes the directories that a process needs and that stay in the image: mount points of the kernel's file
