@@ -51,12 +51,15 @@ fn of_scores(scores: &[Score]) -> Option<Rating> {
         let value = score(vector)?;
         Some(Rating { severity: Severity::of_score(value), score: Some(value), source: name.into() })
     };
-    of("CVSS_V3", "CVSS:3", cvss::v3).or_else(|| of("CVSS_V2", "CVSS:2", cvss::v2)).or_else(|| {
-        scores.iter().find_map(|s| {
-            let severity = Severity::of_word(&s.score)?;
-            Some(Rating { severity, score: None, source: s.kind.clone() })
+    of("CVSS_V3", "CVSS:3", cvss::three)
+        .or_else(|| of("CVSS_V4", "CVSS:4", cvss::four))
+        .or_else(|| of("CVSS_V2", "CVSS:2", cvss::two))
+        .or_else(|| {
+            scores.iter().find_map(|s| {
+                let severity = Severity::of_word(&s.score)?;
+                Some(Rating { severity, score: None, source: s.kind.clone() })
+            })
         })
-    })
 }
 
 /// A word under one of the keys that databases use.
