@@ -65,11 +65,11 @@ impl Suppressions {
         Ok(())
     }
 
-    /// Adds what a VEX document says, OpenVEX or CycloneDX. `image` is the digest of the image that is judged, as documents
+    /// Adds what a VEX document says, OpenVEX, CSAF or CycloneDX. `image` is the digest of the image that is judged, as documents
     /// may be about one image only.
     ///
     /// # Errors
-    /// If it is neither.
+    /// If it is none of them.
     pub fn add_vex(&mut self, path: &Path, text: &str, image: Option<&str>) -> Result<(), SuppressError> {
         self.statements.extend(vex::read(&path.display().to_string(), text, image)?);
         Ok(())
@@ -124,7 +124,9 @@ fn day(text: &str) -> Option<String> {
         _ => byte.is_ascii_digit(),
     });
     let rest = &text[10..];
-    (shape && (rest.is_empty() || rest.starts_with(['T', ' ']))).then(|| day.to_owned())
+    let number = |range: std::ops::Range<usize>| day[range].parse::<u8>().unwrap_or(0);
+    let exists = shape && (1..=12).contains(&number(5..7)) && (1..=31).contains(&number(8..10));
+    (exists && (rest.is_empty() || rest.starts_with(['T', ' ']))).then(|| day.to_owned())
 }
 
 #[cfg(test)]
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn days_are_days() {
         assert_eq!(day("2026-01-31T00:00:00Z").as_deref(), Some("2026-01-31"));
-        for bad in ["2026-1-31", "tomorrow", "2026-01-31x", ""] {
+        for bad in ["2026-1-31", "tomorrow", "2026-01-31x", "2026-13-01", "2026-01-00", ""] {
             assert_eq!(day(bad), None);
         }
     }

@@ -1,7 +1,8 @@
 //! `.wharfignore`, and Trivy's two ignore files.
 //!
 //! One answer a line: `ID [exp:DATE] [pkg:PURL|NAME] [path:GLOB] # reason`. The ID is an advisory's or a rule's, `*` for any. The
-//! reason may also stand in the comment above. Trivy's own lines are a part of that.
+//! reason may also stand in the comment above, and in wharf's own file it must stand somewhere: who reads the line a year later has
+//! nothing else to go by. Trivy's own lines are a part of that, and need none.
 
 use serde::Deserialize;
 
@@ -19,10 +20,20 @@ pub(super) fn lines(name: &str, text: &str) -> Result<Vec<Statement>, SuppressEr
         } else if line.is_empty() {
             remark.clear();
         } else {
-            statements.push(statement(line, &remark, place)?);
+            let statement = statement(line, &remark, place)?;
+            if wants_reasons(name) && statement.reason.is_empty() {
+                let why = format!("it has no reason; say why: `{line} # why this may stay`");
+                return Err(SuppressError::new(statement.place, why));
+            }
+            statements.push(statement);
         }
     }
     Ok(statements)
+}
+
+/// Whether a file is wharf's own, by its name.
+fn wants_reasons(name: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|name| name.ends_with("wharfignore"))
 }
 
 fn statement(line: &str, remark: &str, place: String) -> Result<Statement, SuppressError> {
@@ -142,6 +153,17 @@ mod tests {
             let error = lines("i", text).unwrap_err().to_string();
             assert!(error.starts_with("i:2: ") && error.contains(what), "{error}");
         }
+    }
+
+    #[test]
+    fn wharfs_own_lines_have_a_reason() {
+        let error =
+            lines("a/.wharfignore", "# ours\nCVE-1\n\nCVE-2 exp:2026-12-31\n").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "a/.wharfignore:4: it has no reason; say why: `CVE-2 exp:2026-12-31 # why this may stay`"
+        );
+        assert_eq!(lines(".trivyignore", "CVE-1\n").unwrap().len(), 1);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! VEX: OpenVEX 0.2.0, and the analysis part of CycloneDX. Only what says "not affected" or "fixed" counts.
+//! VEX: OpenVEX 0.2.0, CSAF 2.0, and the analysis part of CycloneDX. Only what says "not affected" or "fixed" counts.
+
+mod csaf;
 
 use std::collections::HashMap;
 
@@ -15,7 +17,10 @@ pub(super) fn read(name: &str, text: &str, image: Option<&str>) -> Result<Vec<St
     if document["@context"].as_str().is_some_and(|context| context.contains("openvex")) {
         return Ok(openvex(name, &document, image));
     }
-    Err(SuppressError::new(name, "it is neither an OpenVEX nor a CycloneDX document"))
+    if csaf::is(&document) {
+        return Ok(csaf::read(name, &document, image));
+    }
+    Err(SuppressError::new(name, "it is no OpenVEX, CSAF or CycloneDX document"))
 }
 
 fn openvex(name: &str, document: &Value, image: Option<&str>) -> Vec<Statement> {
