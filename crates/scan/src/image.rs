@@ -6,6 +6,7 @@ mod provenance;
 
 use std::io::{self, Read};
 
+use crate::practice::BuildContext;
 use wharf_oci::{Descriptor, Digest, ImageConfig, Manifest};
 
 pub use layer::{DirectoryRecord, FileRecord, LayerReport};
@@ -37,6 +38,6 @@ pub struct DockerfileSource<'a> {
     pub path: &'a str,
     /// Its text.
     pub text: &'a [u8],
-    /// Whether there is a .dockerignore for it, where that is known.
-    pub has_ignore_file: Option<bool>,
+    /// What its build is sent, where that is known.
+    pub context: Option<&'a BuildContext>,
 }

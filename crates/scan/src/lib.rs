@@ -45,6 +45,7 @@ pub use image::{DirectoryRecord, DockerfileSource, Image, LayerReport, OpenBlob}
 pub use inventory::{Distribution, Found, Inventory, Package, PackageFile, SourcePackage, System};
 pub use licences::LicenceRules;
 pub use osv::{Database, DatabaseError, Ecosystem};
+pub use practice::{BuildContext, practice};
 pub use saved::SavedImage;
 pub use scan::{Checks, Options, assemble, bytes, directory, file, image, read_layer, rematch};
 pub use shelf::Shelf;

@@ -5,13 +5,18 @@
 //! instruction answers for it.
 
 mod commands;
+mod context;
+mod health;
 pub(crate) mod image;
 mod instructions;
+mod last;
 mod rules;
 mod stages;
 mod text;
 
+pub use context::BuildContext;
 pub(crate) use text::dockerfile;
+pub use text::practice;
 
 use rules::Rule;
 use wharf_dockerfile::Span;

@@ -157,7 +157,8 @@ pub fn assemble(image: &Image<'_>, layers: &[LayerReport], options: &Options, da
     }
     let provenance = Provenance::new(image.config, image.dockerfile);
     if options.checks.config {
-        report.findings.extend(image.dockerfile.into_iter().flat_map(practice::dockerfile));
+        let text = image.dockerfile.map(|source| practice::dockerfile(source, true));
+        report.findings.extend(text.into_iter().flatten());
         report.findings.extend(practice::image::check(&practice::image::Subject {
             config: &image.config.config,
             layers,
@@ -240,11 +241,10 @@ pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<
 /// What is remarkable about a Dockerfile on disk.
 fn dockerfile(file: &Path, name: &str) -> Result<Vec<Finding>, Error> {
     let text = fs::read(file).map_err(|source| Error::Path { path: file.to_owned(), source })?;
-    let beside = |name: &str| file.with_file_name(name).is_file();
-    let own =
-        file.file_name().map(|own| format!("{}.dockerignore", own.to_string_lossy())).unwrap_or_default();
-    let has_ignore_file = Some(beside(".dockerignore") || beside(&own));
-    Ok(practice::dockerfile(crate::image::DockerfileSource { path: name, text: &text, has_ignore_file }))
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let context = practice::BuildContext::read(directory, file);
+    let source = crate::image::DockerfileSource { path: name, text: &text, context: Some(&context) };
+    Ok(practice::dockerfile(source, false))
 }
 
 /// Whether a file is a Dockerfile by its name; those of installed packages are nobody's here.

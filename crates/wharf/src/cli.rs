@@ -76,7 +76,7 @@ pub(crate) enum Command {
     Smoke(commands::smoke::Args),
     /// Look for vulnerable packages, unsafe model files and secrets
     Scan(Box<commands::scan::Args>),
-    /// Run BuildKit's checks over Dockerfiles, without a build
+    /// Check Dockerfiles by BuildKit's rules and by practice, without a build
     Lint(commands::lint::Args),
     /// List what an image consists of, as CycloneDX or SPDX
     Sbom(commands::sbom::Args),

@@ -147,8 +147,7 @@ mod tests {
     ];
 
     fn places(history: &[(&str, bool)]) -> Vec<Option<(u32, bool)>> {
-        let source =
-            DockerfileSource { path: "Dockerfile", text: DOCKERFILE.as_bytes(), has_ignore_file: None };
+        let source = DockerfileSource { path: "Dockerfile", text: DOCKERFILE.as_bytes(), context: None };
         let provenance = Provenance::new(&config(history), Some(source));
         provenance.layers.iter().map(|o| o.location.as_ref().map(|l| (l.line, o.base))).collect()
     }

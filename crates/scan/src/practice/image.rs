@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use wharf_oci::{ContainerConfig, Digest};
 
+use super::health;
 use super::rules::{self, Rule};
 use crate::findings::{Finding, Kind, LayerRef};
 use crate::image::{DirectoryRecord, LayerReport, Provenance, Stack};
@@ -25,7 +26,7 @@ pub(crate) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(user(subject));
     findings.extend(user_site(subject));
-    findings.extend(health(subject));
+    findings.extend(health_check(subject));
     findings.extend(cuda(subject));
     findings.extend(git(subject));
     findings.extend(repeated(subject));
@@ -38,7 +39,7 @@ fn finding(rule: &'static Rule, path: &str, what: String) -> Finding {
     finding.sealed()
 }
 
-fn is_root(user: &str) -> bool {
+pub(super) fn is_root(user: &str) -> bool {
     matches!(user.split(':').next(), None | Some("" | "root" | "0"))
 }
 
@@ -65,16 +66,8 @@ fn user_site(subject: &Subject<'_>) -> Option<Finding> {
 }
 
 /// Whether the program and the module that the health check wants are there, and whether it asks the right port.
-fn health(subject: &Subject<'_>) -> Vec<Finding> {
-    let test = subject.config.healthcheck.as_ref().and_then(|check| check.test.as_ref());
-    let words: Vec<String> = match test.map(Vec::as_slice) {
-        Some([form, line]) if form == "CMD-SHELL" => super::commands::parse(line)
-            .first()
-            .map(|command| std::iter::once(command.program.clone()).chain(command.words.clone()).collect())
-            .unwrap_or_default(),
-        Some([form, words @ ..]) if form == "CMD" => words.to_vec(),
-        _ => return Vec::new(),
-    };
+fn health_check(subject: &Subject<'_>) -> Vec<Finding> {
+    let Some(words) = subject.config.healthcheck.as_ref().and_then(health::words) else { return Vec::new() };
     let Some(program) = words.first() else { return Vec::new() };
     let mut findings = Vec::new();
     let name = program.rsplit('/').next().unwrap_or(program);
@@ -92,41 +85,14 @@ fn health(subject: &Subject<'_>) -> Vec<Finding> {
             format!("the health check wants `{program}`, which the image does not have"),
         ));
     }
-    if name.starts_with("python") {
-        let code = words
-            .iter()
-            .skip_while(|word| *word != "-c")
-            .nth(1)
-            .or_else(|| words.get(2))
-            .map_or("", String::as_str);
-        for module in imports(code) {
-            if !has_module(subject, module) {
-                let what = format!("the health check imports `{module}`, which the image does not have");
-                findings.push(finding(&rules::HEALTHCHECK_TOOL, "image-config", what));
-            }
+    for module in health::modules(&words) {
+        if !has_module(subject, module) {
+            let what = format!("the health check imports `{module}`, which the image does not have");
+            findings.push(finding(&rules::HEALTHCHECK_TOOL, "image-config", what));
         }
     }
     findings.extend(port(subject.config, &words.join(" ")));
     findings
-}
-
-/// The top-level modules that a line of Python imports.
-fn imports(code: &str) -> Vec<&str> {
-    let mut modules = Vec::new();
-    for statement in code.split([';', '\n']) {
-        let statement = statement.trim();
-        let names = match (statement.strip_prefix("import "), statement.strip_prefix("from ")) {
-            (Some(names), _) => names.split(',').collect(),
-            (_, Some(rest)) => rest.split(' ').take(1).collect(),
-            _ => Vec::new(),
-        };
-        let plain = |name: &'_ str| name.trim().split([' ', '.']).next().unwrap_or_default().to_owned();
-        modules.extend(names.into_iter().filter(|name| !plain(name).is_empty()).map(|name| {
-            let name = name.trim();
-            &name[..name.find([' ', '.']).unwrap_or(name.len())]
-        }));
-    }
-    modules
 }
 
 /// A package or a file of that name where Python looks, or something that is built in.
@@ -203,7 +169,7 @@ fn git(subject: &Subject<'_>) -> Option<Finding> {
     let root = path.split(".git/objects/").next().unwrap_or_default();
     let bytes: u64 = files.iter().map(|(.., size)| size).sum();
     let what =
-        format!("the history of a repository is in the image ({} in {} files)", size(bytes), files.len());
+        format!("the history of a repository is in the image ({} in {})", size(bytes), number(files.len()));
     let mut finding = finding(&rules::GIT_IN_IMAGE, &format!("{root}.git"), what);
     finding.layer = subject.layer(layer);
     Some(finding)
@@ -221,9 +187,9 @@ fn repeated(subject: &Subject<'_>) -> Vec<Finding> {
         let bytes: u64 = again.clone().map(|file| file.size).sum();
         if bytes >= MIN_REPEATED {
             let what = format!(
-                "layer {index} writes {} in {} files again that are below in the same size",
+                "layer {index} writes {} in {} again that are below in the same size",
                 size(bytes),
-                again.count()
+                number(again.count())
             );
             let mut finding = finding(&rules::LAYER_REPEATED, &format!("layer {index}"), what);
             finding.layer = subject.layer(index);
@@ -231,6 +197,10 @@ fn repeated(subject: &Subject<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn number(files: usize) -> String {
+    if files == 1 { "1 file".into() } else { format!("{files} files") }
 }
 
 /// Bytes for people, in powers of ten as registries have them.
@@ -272,13 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn imports_are_found() {
-        assert_eq!(imports("import requests; requests.get('x')"), ["requests"]);
-        assert_eq!(
-            imports("import urllib.request as r, os\nfrom http.client import X"),
-            ["urllib", "os", "http"]
-        );
-        assert_eq!(imports("exit(0)"), [""; 0]);
+    fn bytes_are_said_in_powers_of_ten() {
         assert_eq!((size(12_345_678), size(999)), ("12.3 MB".into(), "999 B".into()));
     }
 }

@@ -69,6 +69,7 @@ rules! {
     BUILD_TOOLS = "build-tools", Low, "", "Build in a stage of its own and copy the result: compilers in the last stage are bytes to move and tools for an intruder.";
     HEALTHCHECK_MISSING = "healthcheck-missing", Info, "", "Add a `HEALTHCHECK`, so that a service that hangs is seen.";
     HEALTHCHECK_TOOL = "healthcheck-tool-missing", High, "", "Install the tool, or ask with what the image has (`python -c \"import urllib.request …\"`): the check always fails, and the container is restarted for ever.";
+    HEALTHCHECK_MODULE = "healthcheck-module-unnamed", Low, "", "Name it as a dependency, or ask with what Python brings (`urllib.request`): it is there only as long as something else happens to want it.";
     HEALTHCHECK_PORT = "healthcheck-port", Low, "", "Ask the port that the service listens on and that `EXPOSE` names.";
     USER_SITE = "user-site-unreadable", High, "", "Install into a virtual environment or with `--prefix` outside of /root: the image's user may not enter that directory, and finds no module there.";
     CUDA_IN_CPU = "cuda-in-cpu-image", Medium, "", "Take the CPU wheels (`--index-url https://download.pytorch.org/whl/cpu`), or say that the image wants a GPU (`ENV NVIDIA_VISIBLE_DEVICES=all`).";

@@ -1,11 +1,12 @@
 //! What the order of a stage's instructions shows.
 
-use wharf_dockerfile::{Dockerfile, Instruction, InstructionKind, Span, Stage};
+use wharf_dockerfile::{Dockerfile, Instruction, InstructionKind, Stage};
 
-use super::Remark;
 use super::commands;
+use super::image::size;
 use super::instructions::{self, Surroundings, command_line};
 use super::rules::{self, Rule};
+use super::{BuildContext, Remark};
 
 /// Endings of model files, and names of directories with them.
 const MODELS: [&str; 16] = [
@@ -45,19 +46,19 @@ const BUILD_TOOLS: [&str; 14] = [
     "pkg-config",
 ];
 
-/// The remarks about every stage; `has_ignore` says whether a .dockerignore is there, where that is known.
-pub(super) fn check(dockerfile: &Dockerfile, has_ignore: Option<bool>) -> Vec<Remark> {
+/// The remarks about every stage.
+pub(super) fn check(dockerfile: &Dockerfile, context: Option<&BuildContext>) -> Vec<Remark> {
     let last = dockerfile.stages.len().saturating_sub(1);
     let mut remarks = Vec::new();
     for (number, stage) in dockerfile.stages.iter().enumerate() {
         remarks.extend(base(dockerfile, number, stage));
-        let mut walk = Walk { stage, is_last: number == last, has_ignore, remarks: &mut remarks };
+        let mut walk = Walk { stage, is_last: number == last, context, remarks: &mut remarks };
         walk.run(gpu_base(dockerfile, number));
     }
     remarks
 }
 
-fn remark(rule: &'static Rule, instruction: &Instruction, what: String) -> Remark {
+pub(super) fn remark(rule: &'static Rule, instruction: &Instruction, what: String) -> Remark {
     Remark {
         rule,
         span: instruction.span,
@@ -99,7 +100,7 @@ fn base(dockerfile: &Dockerfile, number: usize, stage: &Stage) -> Vec<Remark> {
 }
 
 /// A base with the defaults of the arguments before the first FROM filled in.
-fn default_of(dockerfile: &Dockerfile, base: &str) -> String {
+pub(super) fn default_of(dockerfile: &Dockerfile, base: &str) -> String {
     let mut text = base.to_owned();
     for argument in dockerfile.global_args.iter().flat_map(|args| &args.args) {
         let Some(default) = &argument.default else { continue };
@@ -124,7 +125,7 @@ fn gpu_base(dockerfile: &Dockerfile, number: usize) -> bool {
 struct Walk<'a> {
     stage: &'a Stage,
     is_last: bool,
-    has_ignore: Option<bool>,
+    context: Option<&'a BuildContext>,
     remarks: &'a mut Vec<Remark>,
 }
 
@@ -135,7 +136,7 @@ impl Walk<'_> {
         let installs: Vec<usize> =
             (0..self.stage.instructions.len()).filter(|&at| self.installs(at)).collect();
         let last_install = installs.last().copied();
-        let mut copied: Vec<String> = Vec::new();
+        let mut copied: Vec<Copied> = Vec::new();
         for (at, instruction) in self.stage.instructions.iter().enumerate() {
             match &instruction.kind {
                 InstructionKind::Shell(words) => {
@@ -149,9 +150,12 @@ impl Walk<'_> {
                 InstructionKind::Copy(copy) if copy.from.is_none() => {
                     let before = last_install.is_some_and(|install| at < install);
                     self.copy(instruction, &copy.sources.paths, before);
-                    copied.push(copy.sources.destination.clone());
+                    let bytes = self.bytes(&copy.sources.paths);
+                    copied.push(Copied { to: copy.sources.destination.clone(), bytes });
                 }
-                InstructionKind::Copy(copy) => copied.push(copy.sources.destination.clone()),
+                InstructionKind::Copy(copy) => {
+                    copied.push(Copied { to: copy.sources.destination.clone(), bytes: None });
+                }
                 InstructionKind::Run(_) => self.chown(instruction, &copied),
                 _ => {}
             }
@@ -160,9 +164,6 @@ impl Walk<'_> {
             if self.is_last {
                 self.build_tools(instruction);
             }
-        }
-        if self.is_last {
-            self.end();
         }
     }
 
@@ -183,15 +184,19 @@ impl Walk<'_> {
 
     fn copy(&mut self, instruction: &Instruction, paths: &[String], before_install: bool) {
         let all = paths.iter().any(|path| matches!(path.as_str(), "." | "./" | "*"));
-        if all && self.has_ignore == Some(false) {
-            let what = "it copies everything, and there is no .dockerignore".to_owned();
+        if let Some(context) = self.context.filter(|context| all && !context.has_ignore_file()) {
+            let what = format!("it copies everything{}, and there is no .dockerignore", weights(context));
             self.remarks.push(remark(&rules::COPY_ALL, instruction, what));
         }
         if !before_install {
             return;
         }
         if let Some(model) = paths.iter().find(|path| is_model(path)) {
-            let what = format!("it copies `{model}` before the dependencies are installed");
+            let bytes = self.bytes(std::slice::from_ref(model)).map(|bytes| format!(" ({})", size(bytes)));
+            let what = format!(
+                "it copies `{model}`{} before the dependencies are installed",
+                bytes.unwrap_or_default()
+            );
             self.remarks.push(remark(&rules::MODEL_FIRST, instruction, what));
         } else if all || paths.iter().any(|path| matches!(path.trim_matches(['.', '/']), "src" | "app")) {
             let what = "it copies the source before the dependencies are installed".to_owned();
@@ -199,29 +204,33 @@ impl Walk<'_> {
         }
     }
 
-    fn chown(&mut self, instruction: &Instruction, copied: &[String]) {
+    fn chown(&mut self, instruction: &Instruction, copied: &[Copied]) {
         let Some(line) = command_line(instruction) else { return };
         for command in commands::parse(&line) {
             let changes = ["chown", "chmod", "chgrp"].contains(&command.program.as_str())
                 && command.has_flag(&["-R", "--recursive"]);
-            let plain = |path: &str| path.trim_end_matches(['/', '.']).to_owned();
-            let mut hit = command.operands().skip(1).map(plain).filter(|target| {
-                copied.iter().map(|path| plain(path)).any(|path| {
-                    path.is_empty()
-                        || target.is_empty()
-                        || path == *target
-                        || path.starts_with(&format!("{target}/"))
-                        || target.starts_with(&format!("{path}/"))
-                })
+            let mut targets = command.operands().skip(1).map(plain).filter(|_| changes);
+            let hit = targets.find_map(|target| {
+                let under: Vec<&Copied> = copied.iter().filter(|copied| copied.meets(&target)).collect();
+                (!under.is_empty()).then_some((target, under))
             });
-            if changes && let Some(target) = hit.next() {
-                let target = if target.is_empty() { "." } else { &target };
-                let what =
-                    format!("`{} -R` writes everything below `{target}` a second time", command.program);
-                self.remarks.push(remark(&rules::CHOWN, instruction, what));
-                return;
-            }
+            let Some((target, under)) = hit else { continue };
+            let target = if target.is_empty() { "." } else { &target };
+            let bytes: u64 = under.iter().filter_map(|copied| copied.bytes).sum();
+            let how_much =
+                if bytes > 0 { format!(", {} of what is copied", size(bytes)) } else { String::new() };
+            let what = format!(
+                "`{} -R` writes everything below `{target}` a second time{how_much}",
+                command.program
+            );
+            self.remarks.push(remark(&rules::CHOWN, instruction, what));
+            return;
         }
+    }
+
+    /// The bytes of what these paths take from the context, where it is known.
+    fn bytes(&self, paths: &[String]) -> Option<u64> {
+        self.context?.bytes(paths)
     }
 
     fn build_tools(&mut self, instruction: &Instruction) {
@@ -243,40 +252,38 @@ impl Walk<'_> {
             self.remarks.push(remark(&rules::BUILD_TOOLS, instruction, what));
         }
     }
+}
 
-    /// What the end of the last stage lacks.
-    fn end(&mut self) {
-        let stage = self.stage;
-        let user = stage.instructions.iter().rev().find_map(|instruction| match &instruction.kind {
-            InstructionKind::User(user) => Some((user.as_str(), instruction)),
-            _ => None,
-        });
-        let at_from = |rule, what: &str| Remark {
-            rule,
-            span: Span { ..stage.span },
-            instruction: stage.text.clone(),
-            what: what.to_owned(),
-            comments: stage.comments.clone(),
-        };
-        match user {
-            Some((user, instruction)) if matches!(user.split(':').next(), Some("root" | "0")) => {
-                self.remarks.push(remark(&rules::USER_ROOT, instruction, "the image runs as root".into()));
-            }
-            None if stage.base != "scratch" => {
-                self.remarks.push(at_from(
-                    &rules::USER_ROOT,
-                    "the image runs as whoever its base says, mostly root: there is no USER",
-                ));
-            }
-            _ => {}
-        }
-        let has = |wanted: fn(&InstructionKind) -> bool| stage.instructions.iter().any(|i| wanted(&i.kind));
-        let serves = has(|kind| matches!(kind, InstructionKind::Expose(_)));
-        if serves && !has(|kind| matches!(kind, InstructionKind::Healthcheck(_))) {
-            self.remarks
-                .push(at_from(&rules::HEALTHCHECK_MISSING, "nobody can ask the service whether it is well"));
-        }
+/// Where a `COPY` has put something.
+struct Copied {
+    to: String,
+    /// How much it was, where it came from a context that is known.
+    bytes: Option<u64>,
+}
+
+impl Copied {
+    /// Whether it lies below `target`, or `target` below it.
+    fn meets(&self, target: &str) -> bool {
+        let to = plain(&self.to);
+        to.is_empty()
+            || target.is_empty()
+            || to == target
+            || to.starts_with(&format!("{target}/"))
+            || target.starts_with(&format!("{to}/"))
     }
+}
+
+fn plain(path: &str) -> String {
+    path.trim_end_matches(['/', '.']).to_owned()
+}
+
+/// What a context weighs, and what most of it is.
+fn weights(context: &BuildContext) -> String {
+    let largest = context.largest();
+    let total: u64 = largest.iter().map(|(_, bytes)| bytes).sum();
+    let parts: Vec<String> =
+        largest.iter().take(3).map(|(name, bytes)| format!("`{name}` {}", size(*bytes))).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({}: {})", size(total), parts.join(", ")) }
 }
 
 fn is_model(path: &str) -> bool {

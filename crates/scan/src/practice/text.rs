@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use wharf_dockerfile::lint;
+use wharf_dockerfile::{Dockerfile, lint};
 
-use super::stages;
+use super::{last, stages};
 use crate::findings::{Finding, Kind, Location, Severity};
 use crate::image::DockerfileSource;
 
-/// What is remarkable about a Dockerfile: BuildKit's checks, then practice. One that does not parse is a finding.
-pub(crate) fn dockerfile(source: DockerfileSource<'_>) -> Vec<Finding> {
+/// What is remarkable about a Dockerfile: BuildKit's checks, then practice. One that does not parse is a finding. With an
+/// `image`, it is left to say what only it shows for certain.
+pub(crate) fn dockerfile(source: DockerfileSource<'_>, image: bool) -> Vec<Finding> {
     let parsed = match wharf_dockerfile::parse(source.text) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -34,9 +35,23 @@ pub(crate) fn dockerfile(source: DockerfileSource<'_>) -> Vec<Finding> {
             of_buildkit(&check, instruction, source.path)
         })
         .collect();
-    let remarks = stages::check(&parsed, source.has_ignore_file);
-    findings.extend(remarks.into_iter().filter(|r| !r.is_answered()).map(|r| r.into_finding(source.path)));
+    findings.extend(of_practice(&parsed, source, !image));
     findings
+}
+
+/// What practice says of a Dockerfile, without BuildKit's checks, in the order of its lines; nothing where it does not
+/// parse.
+pub fn practice(source: DockerfileSource<'_>) -> Vec<Finding> {
+    let Ok(parsed) = wharf_dockerfile::parse(source.text) else { return Vec::new() };
+    let mut findings = of_practice(&parsed, source, true);
+    findings.sort_by_key(|finding| finding.location.as_ref().map(|place| place.line));
+    findings
+}
+
+fn of_practice(parsed: &Dockerfile, source: DockerfileSource<'_>, guesses: bool) -> Vec<Finding> {
+    let mut remarks = stages::check(parsed, source.context);
+    remarks.extend(last::check(parsed, source.context, guesses));
+    remarks.into_iter().filter(|r| !r.is_answered()).map(|r| r.into_finding(source.path)).collect()
 }
 
 fn of_buildkit(check: &lint::Finding, instruction: &str, path: &str) -> Finding {
@@ -56,14 +71,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::practice::BuildContext;
 
     fn rules(text: &str, has_ignore_file: bool) -> Vec<String> {
-        let source = DockerfileSource {
-            path: "Dockerfile",
-            text: text.as_bytes(),
-            has_ignore_file: Some(has_ignore_file),
-        };
-        let mut rules: Vec<String> = dockerfile(source)
+        let directory = tempfile::tempdir().unwrap();
+        if has_ignore_file {
+            std::fs::write(directory.path().join(".dockerignore"), ".git\n").unwrap();
+        }
+        let context = BuildContext::read(directory.path(), &directory.path().join("Dockerfile"));
+        let source = DockerfileSource { path: "Dockerfile", text: text.as_bytes(), context: Some(&context) };
+        let mut rules: Vec<String> = dockerfile(source, false)
             .into_iter()
             .map(|f| format!("{}:{}", f.rule, f.location.map_or(0, |l| l.line)))
             .collect();
@@ -139,6 +156,64 @@ mod tests {
                 "yum-yes:3"
             ]
         );
+    }
+
+    #[test]
+    fn what_would_not_work_is_seen_before_it_is_built() {
+        let found = |text: &str| {
+            let mut found = rules(text, true);
+            found.retain(|rule| rule.starts_with("health") || rule.starts_with("user-site"));
+            found
+        };
+        let two = "FROM python:3.12 AS b\nRUN pip install --user flask==3\nFROM python:3.12-slim\nCOPY --from=b /root/.local /root/.local\n";
+        assert_eq!(found(&format!("{two}USER app\n")), ["user-site-unreadable:4"]);
+        assert_eq!(found(&format!("{two}RUN chmod 755 /root\nUSER app\n")), [""; 0]);
+        assert_eq!(found(two), [""; 0]);
+        let own = "FROM python:3.12\nUSER app\nRUN pip install --user flask==3\n";
+        assert_eq!(found(own), [""; 0], "its own home");
+        let curl = "HEALTHCHECK CMD curl -f http://localhost:8000/ || exit 1\n";
+        assert_eq!(found(&format!("FROM python:3.12-slim\n{curl}")), ["healthcheck-tool-missing:2"]);
+        assert_eq!(found(&format!("FROM python:3.12\n{curl}")), [""; 0]);
+        assert_eq!(
+            found(&format!("FROM python:3.12-slim AS b\nRUN apt-get install -y curl\nFROM b\n{curl}")),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_module_that_nobody_names_is_a_risk() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "FROM python:3.12\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\nHEALTHCHECK CMD python -c \"import requests\"\n";
+        let found = |requirements: Option<&str>| {
+            if let Some(text) = requirements {
+                std::fs::write(directory.path().join("requirements.txt"), text).unwrap();
+            }
+            let context = BuildContext::read(directory.path(), &directory.path().join("Dockerfile"));
+            let source =
+                DockerfileSource { path: "Dockerfile", text: text.as_bytes(), context: Some(&context) };
+            practice(source).iter().any(|finding| finding.rule == "healthcheck-module-unnamed")
+        };
+        assert!(!found(None), "nothing is known");
+        assert!(found(Some("flask==3\n")) && !found(Some("flask==3\nRequests\n")));
+    }
+
+    #[test]
+    fn bytes_are_said_where_the_context_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("data")).unwrap();
+        std::fs::write(directory.path().join("data/train.csv"), vec![b'x'; 2_000_000]).unwrap();
+        std::fs::write(directory.path().join("model.pkl"), vec![b'x'; 1_000_000]).unwrap();
+        let context = BuildContext::read(directory.path(), &directory.path().join("Dockerfile"));
+        let text = "FROM python:3.12\nCOPY model.pkl /app/\nCOPY . /app\nRUN pip install -r requirements.txt\nRUN chown -R app /app\n";
+        let source = DockerfileSource { path: "Dockerfile", text: text.as_bytes(), context: Some(&context) };
+        let titles: Vec<String> = practice(source).into_iter().map(|finding| finding.title).collect();
+        for title in [
+            "it copies `model.pkl` (1.0 MB) before the dependencies are installed",
+            "it copies everything (3.0 MB: `data` 2.0 MB, `model.pkl` 1.0 MB), and there is no .dockerignore",
+            "`chown -R` writes everything below `/app` a second time, 4.0 MB of what is copied",
+        ] {
+            assert!(titles.iter().any(|found| found == title), "{title}: {titles:#?}");
+        }
     }
 
     #[test]

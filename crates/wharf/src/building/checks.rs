@@ -1,4 +1,5 @@
-//! What the checks found, in the form that `docker build --check` gives it.
+//! What the checks found, in the form that `docker build --check` gives it; and what practice says, in a form of our own
+//! after it, so that who reads docker's still can.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,8 +46,25 @@ fn excerpt(name: &str, lines: &[&str], span: Span) -> String {
     text + RULE + "\n"
 }
 
-/// The document of docker's `--call=check,format=json`.
-pub(crate) fn document(all: &[Checked]) -> Value {
+/// What practice says: place, severity and rule, what is there, what to do.
+pub(crate) fn advise(practice: &[wharf_scan::Finding]) -> String {
+    let mut text = match practice.len() {
+        0 => return String::new(),
+        1 => "\nPractice: 1 remark.\n".to_owned(),
+        count => format!("\nPractice: {count} remarks.\n"),
+    };
+    for finding in practice {
+        let line = finding.location.as_ref().map_or(0, |place| place.line);
+        text.push_str(&format!(
+            "\n{}:{line}  {}  {}\n    {}\n    {}\n",
+            finding.path, finding.severity, finding.rule, finding.title, finding.help
+        ));
+    }
+    text
+}
+
+/// The document of docker's `--call=check,format=json`; what practice says stands beside it.
+pub(crate) fn document(all: &[Checked], practice: &[wharf_scan::Finding]) -> Value {
     let warnings = all
         .iter()
         .enumerate()
@@ -59,7 +77,19 @@ pub(crate) fn document(all: &[Checked]) -> Value {
             "data": STANDARD.encode(&checked.text),
         })
     };
-    json!({ "warnings": warnings, "sources": all.iter().map(source).collect::<Vec<_>>() })
+    let mut document = json!({ "warnings": warnings, "sources": all.iter().map(source).collect::<Vec<_>>() });
+    if !practice.is_empty() {
+        document["practice"] = practice.iter().map(remark).collect();
+    }
+    document
+}
+
+fn remark(finding: &wharf_scan::Finding) -> Value {
+    json!({
+        "rule": finding.rule, "severity": finding.severity, "path": finding.path,
+        "line": finding.location.as_ref().map(|place| place.line),
+        "title": finding.title, "fix": finding.help, "fingerprint": finding.fingerprint,
+    })
 }
 
 fn warning(source: usize, finding: &Finding) -> Value {

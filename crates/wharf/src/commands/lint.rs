@@ -1,13 +1,15 @@
-//! `wharf lint`: BuildKit's checks over Dockerfiles, without a build.
+//! `wharf lint`: BuildKit's checks over Dockerfiles, and what practice adds to them, without a build.
 
 use std::path::{Path, PathBuf};
 
 use wharf_build::{BuildRequest, Checked, ContextSource, DockerfileSource, check_alone};
+use wharf_scan::{BuildContext, Finding, Severity};
 
 use crate::building::{self, checks};
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::scanning::Answers;
 use crate::world::World;
 
 /// What `wharf lint` takes.
@@ -22,29 +24,70 @@ pub(crate) struct Args {
     /// Ask no registry and no store for base images
     #[arg(long)]
     offline: bool,
+    /// Judge by these only
+    #[arg(long, value_name = "WHOSE", value_delimiter = ',', default_value = "buildkit,practice")]
+    rules: Vec<Rules>,
+    /// The build context, of which practice counts the bytes [default: where the Dockerfile lies]
+    #[arg(long, value_name = "DIR")]
+    context: Option<PathBuf>,
     /// Dockerfiles, or directories that hold one
     #[arg(default_value = ".", value_name = "DOCKERFILE")]
     files: Vec<PathBuf>,
 }
 
-/// Checks them all. Exit code 1 where something was found.
+/// Whose rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Rules {
+    /// The checks of `docker build --check`, by their names
+    Buildkit,
+    /// What experience with images and models adds
+    Practice,
+}
+
+/// Checks them all. Exit code 1 where something was found that is more than advice.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     // Base images are asked for where that is possible; the checks of the text need nothing at all.
     let world = if args.offline { None } else { World::sandboxed(globals).ok() };
-    let mut all = Vec::new();
+    let answers = Answers::beside(Path::new("."))?;
+    let (mut all, mut practice) = (Vec::new(), Vec::new());
     for file in &args.files {
-        all.push(check(&args, file, world.as_ref())?);
+        let mut checked = check(&args, file, world.as_ref())?;
+        if args.rules.contains(&Rules::Practice) {
+            practice.extend(answers.open(by_practice(&args, &checked)));
+        }
+        if !args.rules.contains(&Rules::Buildkit) {
+            checked.findings.clear();
+        }
+        all.push(checked);
     }
-    report(&all, globals)
+    match globals.json {
+        true => output::print_json(&checks::document(&all, &practice))?,
+        false => {
+            let buildkit =
+                if args.rules.contains(&Rules::Buildkit) { checks::render(&all) } else { String::new() };
+            let practice =
+                if args.rules.contains(&Rules::Practice) { checks::advise(&practice) } else { String::new() };
+            output::print(&[buildkit, practice].join(""))?;
+        }
+    }
+    let is_advice = |finding: &Finding| finding.severity == Severity::Info;
+    Ok(match conclude(&all)? {
+        Exit::Done if !practice.iter().all(is_advice) => Exit::Gate,
+        exit => exit,
+    })
 }
 
-/// Prints what was found; exit code 1 where that is something.
+/// Prints what BuildKit's checks found; exit code 1 where that is something.
 pub(crate) fn report(all: &[Checked], globals: &Globals) -> Outcome {
     if globals.json {
-        output::print_json(&checks::document(all))?;
+        output::print_json(&checks::document(all, &[]))?;
     } else {
         output::print(&checks::render(all))?;
     }
+    conclude(all)
+}
+
+fn conclude(all: &[Checked]) -> Outcome {
     if let Some(checked) = all.iter().find(|checked| checked.error.is_some()) {
         let error = checked.error.as_ref().map(|error| output::error::chain(error)).unwrap_or_default();
         return Err(Failure::usage(format!("{} cannot be built: {error}", checked.name)));
@@ -53,10 +96,21 @@ pub(crate) fn report(all: &[Checked], globals: &Globals) -> Outcome {
     Ok(if clean { Exit::Done } else { Exit::Gate })
 }
 
+fn by_practice(args: &Args, checked: &Checked) -> Vec<Finding> {
+    let file = Path::new(&checked.name);
+    let context = BuildContext::read(args.context.as_deref().unwrap_or(directory_of(file)), file);
+    let (path, text) = (checked.name.as_str(), checked.text.as_slice());
+    wharf_scan::practice(wharf_scan::DockerfileSource { path, text, context: Some(&context) })
+}
+
+fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn check(args: &Args, file: &Path, world: Option<&World>) -> Result<Checked, Failure> {
     let file = if file.is_dir() { file.join("Dockerfile") } else { file.to_owned() };
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut request = BuildRequest::new(ContextSource::Directory(directory.to_owned()));
+    let context = args.context.as_deref().unwrap_or(directory_of(&file));
+    let mut request = BuildRequest::new(ContextSource::Directory(context.to_owned()));
     request.dockerfile = DockerfileSource::File(file.clone());
     request.options.target = args.target.clone();
     request.options.build_args = args

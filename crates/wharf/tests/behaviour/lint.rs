@@ -1,4 +1,4 @@
-//! BuildKit's checks, by themselves and in a build.
+//! BuildKit's checks, by themselves and in a build, and what practice adds.
 
 use crate::world::World;
 
@@ -109,4 +109,58 @@ fn what_is_no_dockerfile_is_a_usage_error() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("did you mean COPY?"), "{}", ran.stderr);
     assert_eq!(world.wharf(&["lint", "missing"]).code, 2);
+}
+
+/// A service as it is often written.
+const SERVICE: &str = "FROM python:3.12 AS builder\nCOPY requirements.txt .\nRUN pip install --user -r requirements.txt\n\
+    FROM python:3.12-slim\nCOPY --from=builder /root/.local /root/.local\nCOPY . /app\nRUN chown -R app /app\nUSER app\n\
+    HEALTHCHECK CMD curl -f http://localhost:8000/health\nCMD [\"python\", \"/app/serve.py\"]\n";
+
+fn service() -> World {
+    let world = World::new();
+    world.file("Dockerfile", SERVICE);
+    world.file("requirements.txt", "flask==3.0\n");
+    world.file("data/train.csv", &"x".repeat(1_500_000));
+    world
+}
+
+#[test]
+fn practice_says_what_it_costs_and_what_to_do() {
+    let world = service();
+    let ran = world.wharf(&["lint", "--offline"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for text in [
+        "Check complete, no warnings found.\n\nPractice: ",
+        "Dockerfile:6  medium  copy-all\n    it copies everything (1.5 MB: `data` 1.5 MB,",
+        "Dockerfile:7  medium  chown-doubles-layer\n    `chown -R` writes everything below `/app` a second time, 1.5 MB of what is copied\n    Use `COPY --chown=…`",
+        "Dockerfile:5  high  user-site-unreadable\n",
+        "Dockerfile:9  high  healthcheck-tool-missing\n    the health check wants `curl`, which `python:3.12-slim` does not have",
+    ] {
+        assert!(ran.stdout.contains(text), "{text}\n{}", ran.stdout);
+    }
+    let document: serde_json::Value =
+        serde_json::from_str(&world.wharf(&["lint", "--offline", "--json"]).stdout).unwrap();
+    assert_eq!(document["warnings"], serde_json::json!([]));
+    let rules: Vec<&str> =
+        document["practice"].as_array().unwrap().iter().map(|r| r["rule"].as_str().unwrap()).collect();
+    assert!(rules.contains(&"copy-all") && rules.contains(&"base-not-pinned"), "{rules:?}");
+}
+
+#[test]
+fn practice_can_be_left_out_and_answered_for() {
+    let world = service();
+    let alone = world.wharf_ok(&["lint", "--offline", "--rules", "buildkit"]);
+    assert_eq!(alone.stdout, "Check complete, no warnings found.\n");
+    world.file(
+        ".wharfignore",
+        "copy-all # small\nchown-doubles-layer # small\npip-cache # a builder\n\
+         user-site-unreadable # /root is opened elsewhere\nhealthcheck-tool-missing # curl comes with the base\n",
+    );
+    let answered = world.wharf_ok(&["lint", "--offline"]);
+    assert!(answered.stdout.contains("base-not-pinned"), "advice is shown: {}", answered.stdout);
+    assert!(!answered.stdout.contains("copy-all"), "{}", answered.stdout);
+    let practice = world.wharf_ok(&["lint", "--offline", "--rules", "practice"]);
+    assert!(!practice.stdout.contains("Check complete"), "{}", practice.stdout);
+    let check = world.wharf(&["build", "--check", "--file", "Dockerfile", "."]);
+    assert!(!check.stdout.contains("Practice"), "{}", check.stdout);
 }
