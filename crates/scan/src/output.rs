@@ -2,8 +2,10 @@
 //! systems read. SBOMs are the same reports without the findings.
 
 mod cyclonedx;
+mod github;
 mod gitlab;
 mod groups;
+mod html;
 mod identity;
 mod json;
 mod junit;
@@ -13,7 +15,9 @@ mod spdx;
 mod table;
 
 pub use cyclonedx::cyclonedx;
+pub use github::{Job, github};
 pub use gitlab::gitlab;
+pub use html::html;
 pub use json::json;
 pub use junit::junit;
 pub use markdown::markdown;

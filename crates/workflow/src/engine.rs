@@ -23,12 +23,14 @@ pub struct Scan {
     pub target: String,
     /// `vuln`, `secret`, `licence`, `config`; none is all that wharf knows.
     pub only: Vec<String>,
-    /// `table`, `json`, `sarif`, `markdown`.
+    /// `table`, `json`, `sarif` and the like.
     pub format: String,
     /// Where the report goes; standard output where none is said.
     pub output: Option<PathBuf>,
-    /// The least severity that counts.
-    pub severity: Option<String>,
+    /// The severities that count; none is all.
+    pub severities: Vec<String>,
+    /// Files of findings that are answered for.
+    pub ignore_files: Vec<PathBuf>,
     /// Whether findings without a fix count.
     pub ignore_unfixed: bool,
     /// Whether findings make the scan fail.

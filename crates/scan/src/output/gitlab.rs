@@ -34,6 +34,7 @@ fn vulnerability(finding: &Finding, report: &Report) -> Value {
     };
     let solution = finding.advisory.as_ref().and_then(|advisory| advisory.fixed.as_ref());
     let url = finding.advisory.as_ref().and_then(|advisory| advisory.url.clone());
+    let url = url.filter(|url| ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)));
     let names = finding.advisory.as_ref().map(|advisory| advisory.ids.clone()).unwrap_or_default();
     let mut ids = vec![finding.rule.clone()];
     ids.extend(names.into_iter().filter(|id| *id != finding.rule));
@@ -61,7 +62,7 @@ fn vulnerability(finding: &Finding, report: &Report) -> Value {
         "location": {
             "dependency": { "package": { "name": name }, "version": version },
             "operating_system": system,
-            "image": report.subject.name,
+            "image": image(&report.subject.name),
         },
         "identifiers": identifiers,
         "links": url.iter().map(|url| json!({ "url": url })).collect::<Vec<_>>(),
@@ -70,6 +71,12 @@ fn vulnerability(finding: &Finding, report: &Report) -> Value {
         value["solution"] = json!(format!("Upgrade {name} to {fixed}"));
     }
     value
+}
+
+/// The image's name as the schema wants it, which is with a tag; what was scanned may have been a directory.
+fn image(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    if last.contains(':') { name.to_owned() } else { format!("{name}:latest") }
 }
 
 fn severity(severity: Severity) -> &'static str {

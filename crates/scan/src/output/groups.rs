@@ -9,6 +9,8 @@ pub(super) struct Group<'a> {
     /// The action.
     pub(super) title: String,
     pub(super) findings: Vec<&'a Finding>,
+    /// One thing to do, however many the findings.
+    pub(super) is_one: bool,
 }
 
 /// The order in which groups are shown.
@@ -18,8 +20,8 @@ enum Action<'a> {
     Secret,
     /// One package of one instruction to upgrade; `None` for an image without a known Dockerfile.
     Upgrade(Option<(u32, &'a str)>, &'a str),
-    /// One instruction whose whole image is to be replaced.
-    Base(u32, &'a str),
+    /// One instruction whose whole image is to be replaced; `None` for an image without a known Dockerfile.
+    Base(Option<(u32, &'a str)>),
     Config,
     Licence,
     Wait,
@@ -33,7 +35,11 @@ pub(super) fn by_action<'a>(report: &'a Report, policy: &Policy) -> Vec<Group<'a
     }
     groups
         .into_iter()
-        .map(|(action, findings)| Group { title: title(&action, &findings), findings })
+        .map(|(action, findings)| Group {
+            title: title(&action, &findings),
+            is_one: matches!(action, Action::Base(_)),
+            findings,
+        })
         .collect()
 }
 
@@ -48,13 +54,22 @@ fn action(finding: &Finding) -> Action<'_> {
             let name = finding.package.as_ref().map_or("", |package| package.advised().0);
             match &finding.location {
                 Some(place) if place.instruction.to_ascii_uppercase().starts_with("FROM") => {
-                    Action::Base(place.line, &place.instruction)
+                    Action::Base(Some((place.line, &place.instruction)))
                 }
+                None if is_of_the_lowest_layer(finding) => Action::Base(None),
                 Some(place) => Action::Upgrade(Some((place.line, &place.instruction)), name),
                 None => Action::Upgrade(None, name),
             }
         }
     }
+}
+
+/// A package of the distribution that nobody added to it, as far as layers show.
+fn is_of_the_lowest_layer(finding: &Finding) -> bool {
+    let Some(package) = &finding.package else { return false };
+    let of_distribution =
+        ["pkg:deb/", "pkg:apk/", "pkg:rpm/"].iter().any(|kind| package.purl.starts_with(kind));
+    of_distribution && package.layer == Some(0)
 }
 
 fn title(action: &Action<'_>, findings: &[&Finding]) -> String {
@@ -64,8 +79,12 @@ fn title(action: &Action<'_>, findings: &[&Finding]) -> String {
         Action::Config => "Build the image differently".into(),
         Action::Licence => "Look at these licences".into(),
         Action::Wait => "No fix yet".into(),
-        Action::Base(line, instruction) => {
-            format!("Build on a newer base image (line {line}: {})", brief(instruction))
+        Action::Base(place) => {
+            let which = match place {
+                Some((line, instruction)) => format!("line {line}: {}", brief(instruction)),
+                None => "the distribution's packages of the lowest layer".into(),
+            };
+            format!("Build on a newer base image ({which}): it fixes {}", count(findings.len(), "finding"))
         }
         Action::Upgrade(place, name) => {
             let to = newest(findings).map(|version| format!(" to {version}")).unwrap_or_default();

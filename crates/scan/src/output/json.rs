@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::groups::{Group, by_action};
 use crate::findings::{Finding, Policy, Report};
 
-/// The report as one document: `subject`, `verdict`, `findings`, those that somebody has answered for, `packages`.
+/// The report as one document: `subject`, `verdict`, `findings`, what to do about them, those that somebody has answered for,
+/// `packages`.
 pub fn json(report: &Report, policy: &Policy) -> String {
     let findings: Vec<Value> = report
         .findings
@@ -16,12 +18,20 @@ pub fn json(report: &Report, policy: &Policy) -> String {
         "subject": report.subject,
         "verdict": policy.judge(report),
         "findings": findings,
+        "actions": by_action(report, policy).iter().map(|group| action(group, policy)).collect::<Vec<_>>(),
         "suppressed": report.findings.iter().filter(|finding| finding.suppressed.is_some()).collect::<Vec<_>>(),
         "distribution": report.inventory.distribution,
         "packages": report.inventory.packages,
         "notes": report.notes,
     });
     format!("{document:#}\n")
+}
+
+/// One thing to do, and the findings that it deals with, by their fingerprints.
+fn action(group: &Group<'_>, policy: &Policy) -> Value {
+    let stopping = group.findings.iter().filter(|finding| policy.stops(finding)).count();
+    let findings: Vec<&str> = group.findings.iter().map(|finding| finding.fingerprint.as_str()).collect();
+    json!({ "title": group.title, "findings": findings, "stopping": stopping })
 }
 
 fn with_stop(finding: &Finding, policy: &Policy) -> Value {

@@ -92,10 +92,19 @@ fn rule(finding: &Finding) -> Value {
             "security-severity": format!("{:.1}", score(finding)),
         },
     });
-    if let Some(url) = finding.advisory.as_ref().and_then(|advisory| advisory.url.as_ref()) {
+    let url = finding.advisory.as_ref().and_then(|advisory| advisory.url.as_ref());
+    // One URI that is none makes GitHub refuse the whole file.
+    if let Some(url) = url.filter(|url| is_page(url)) {
         rule["helpUri"] = json!(url);
     }
     rule
+}
+
+fn is_page(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b))
+    })
 }
 
 /// A rule is one for all packages, so its title names none.

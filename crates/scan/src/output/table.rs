@@ -5,13 +5,20 @@ use std::fmt::Write as _;
 use super::groups::{by_action, count, place};
 use crate::findings::{Finding, Kind, Outcome, Policy, Report, Severity, Unfixed, Verdict};
 
+/// What one step deals with need not be read one by one: the worst are shown.
+const MAX_OF_ONE: usize = 10;
+
 /// The report for people: the verdict, then findings by what to do about them.
 pub fn table(report: &Report, policy: &Policy) -> String {
     let verdict = policy.judge(report);
     let mut text = headline(report);
     for group in by_action(report, policy) {
         let _ = writeln!(text, "\n{}", group.title);
-        text.push_str(&rows(&group.findings));
+        let shown = if group.is_one { group.findings.len().min(MAX_OF_ONE) } else { group.findings.len() };
+        text.push_str(&rows(&group.findings[..shown]));
+        if shown < group.findings.len() {
+            let _ = writeln!(text, "  … and {} more, gone with the same step", group.findings.len() - shown);
+        }
     }
     text.push('\n');
     text.push_str(&conclusion(report, policy, &verdict));
@@ -51,7 +58,11 @@ fn rows(findings: &[&Finding]) -> String {
             } else {
                 finding.title.as_str()
             };
-            [finding.severity.as_str().to_uppercase(), finding.rule.clone(), about, cut(title, 100)]
+            let mut title = cut(title, 100);
+            if !finding.engines.is_empty() {
+                title.push_str(&format!(" [{}]", finding.engines.join(", ")));
+            }
+            [finding.severity.as_str().to_uppercase(), finding.rule.clone(), about, title]
         })
         .collect();
     let width =

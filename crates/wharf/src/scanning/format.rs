@@ -2,6 +2,8 @@
 
 use wharf_scan::{Policy, Report, output};
 
+use crate::settings::host::variable;
+
 /// How to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -23,6 +25,10 @@ pub(crate) enum Format {
     /// For a job summary
     #[value(alias = "md")]
     Markdown,
+    /// A page that stands alone
+    Html,
+    /// A snapshot of the packages for GitHub's dependency graph
+    Github,
 }
 
 impl Format {
@@ -38,7 +44,20 @@ impl Format {
             Self::Junit => output::junit(report, policy),
             Self::Gitlab => output::gitlab(report, policy, &time),
             Self::Markdown => output::markdown(report, policy),
+            Self::Html => output::html(report, policy),
+            Self::Github => output::github(report, &job(), &time),
         }
+    }
+}
+
+/// The job that this is, as GitHub's variables say it.
+fn job() -> output::Job {
+    let of = |name: &str| variable(name).unwrap_or_default();
+    output::Job {
+        sha: of("GITHUB_SHA"),
+        git_ref: of("GITHUB_REF"),
+        correlator: [of("GITHUB_WORKFLOW"), of("GITHUB_JOB")].join("_"),
+        id: of("GITHUB_RUN_ID"),
     }
 }
 

@@ -76,8 +76,13 @@ impl Engine for Wharf {
         if let Some(output) = &scan.output {
             flags.extend(["--output".into(), output.display().to_string()]);
         }
-        let severity = scan.severity.as_deref().unwrap_or("info");
-        flags.extend(["--fail-on".into(), severity.to_owned()]);
+        if !scan.severities.is_empty() {
+            flags.extend(["--severity".into(), scan.severities.join(",")]);
+        }
+        flags.extend(["--fail-on".into(), "info".into()]);
+        for file in &scan.ignore_files {
+            flags.extend(["--ignore-file".into(), file.display().to_string()]);
+        }
         let unfixed = if scan.ignore_unfixed { "ignore" } else { "fail" };
         flags.extend(["--unfixed".into(), unfixed.into()]);
         if !scan.fail {

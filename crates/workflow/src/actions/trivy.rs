@@ -64,48 +64,29 @@ pub(crate) const SETUP: Native = Native {
 const SEVERITIES: [&str; 5] = ["UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL"];
 
 fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
-    for input in ["trivy-config", "ignore-policy", "template", "tf-vars"] {
+    for input in ["trivy-config", "ignore-policy", "tf-vars"] {
         if !call.text(input).is_empty() {
             return Err(Fail::Refused(format!(
                 "`{input}` is read by trivy itself, and wharf's scanner does not know it"
             )));
         }
     }
-    let format = match call.text("format") {
-        "table" => "table",
-        "json" => "json",
-        "sarif" => "sarif",
-        "cyclonedx" | "spdx" | "spdx-json" | "github" | "template" => {
-            return Err(Fail::Refused(format!(
-                "the format `{}` is an inventory; `wharf sbom` writes one",
-                call.text("format")
-            )));
-        }
-        other => return Err(Fail::Because(format!("unknown format: {other}"))),
-    };
+    let format = format(call.text("format"), call.text("template"))?;
     let exit_code = match call.text("exit-code") {
         "" => 0,
         text => text
             .parse::<i32>()
             .map_err(|_| Fail::Because(format!("`exit-code` is `{text}`: expected a number")))?,
     };
-    let mut severity = severity(call.text("severity"))?;
-    if format == "sarif" && call.text("limit-severities-for-sarif") != "true" {
+    let mut severities = severities(call.text("severity"))?;
+    if call.text("format") == "sarif" && call.text("limit-severities-for-sarif") != "true" {
         // As the action does: SARIF holds all of them, and all of them count.
-        severity = None;
+        severities.clear();
     }
     let target = target(call)?;
-    for path in call
-        .lines("trivyignores")
-        .iter()
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .filter(|path| !path.is_empty())
-    {
-        if !call.path(path).is_file() {
-            return Err(Fail::Because(format!("ERROR: cannot find ignorefile '{path}'.")));
-        }
-        call.warn(&format!("`{path}` is trivy's list of exceptions, which wharf's scanner does not read"));
+    let ignore_files = ignore_files(call)?;
+    if format == "github" && !call.text("github-pat").is_empty() {
+        call.warn("the snapshot is written, and not given to the dependency graph");
     }
     let output = match call.text("output") {
         "" => None,
@@ -116,7 +97,8 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
         only: scanners(call),
         format: format.into(),
         output: output.clone(),
-        severity,
+        severities,
+        ignore_files,
         ignore_unfixed: call.flag("ignore-unfixed")?,
         fail: exit_code != 0,
     };
@@ -136,15 +118,58 @@ fn run(call: &mut Call<'_, '_>) -> Result<(), Fail> {
     Ok(())
 }
 
-/// The least of the severities that are named; none where all are.
-fn severity(text: &str) -> Result<Option<String>, Fail> {
-    let mut least = None;
-    for word in text.split(',').map(|word| word.trim().to_ascii_uppercase()).filter(|word| !word.is_empty()) {
-        let at = SEVERITIES.iter().position(|known| *known == word);
-        let at = at.ok_or_else(|| Fail::Because(format!("unknown severity option: {word}")))?;
-        least = Some(least.map_or(at, |least: usize| least.min(at)));
+/// Trivy's format in wharf's word. The templates that come with trivy are known by their names.
+fn format(format: &str, template: &str) -> Result<&'static str, Fail> {
+    if format != "template" {
+        let known = ["table", "json", "sarif", "cyclonedx", "spdx-json", "github"];
+        return match known.into_iter().find(|known| *known == format) {
+            Some(known) => Ok(known),
+            None if format == "spdx" => Err(Fail::Refused(
+                "the format `spdx` is a text of tags and values; `spdx-json` is the same as JSON".into(),
+            )),
+            None => Err(Fail::Because(format!("unknown format: {format}"))),
+        };
     }
-    Ok(least.filter(|least| *least > 1).map(|least| SEVERITIES[least].to_ascii_lowercase()))
+    let name = template.trim_start_matches('@').rsplit('/').next().unwrap_or(template);
+    match name {
+        "gitlab.tpl" => Ok("gitlab"),
+        "junit.tpl" => Ok("junit"),
+        "html.tpl" => Ok("html"),
+        "sarif.tpl" => Ok("sarif"),
+        _ => Err(Fail::Refused(format!(
+            "the template `{template}` is none that wharf's scanner can stand in for: gitlab.tpl, junit.tpl, html.tpl"
+        ))),
+    }
+}
+
+/// The lists of exceptions, which the scanner reads as they are.
+fn ignore_files(call: &Call<'_, '_>) -> Result<Vec<PathBuf>, Fail> {
+    let lines = call.lines("trivyignores");
+    let names = lines.iter().flat_map(|line| line.split(',')).map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            let path = call.path(name);
+            match path.is_file() {
+                true => Ok(path),
+                false => Err(Fail::Because(format!("ERROR: cannot find ignorefile '{name}'."))),
+            }
+        })
+        .collect()
+}
+
+/// The severities that are named, in wharf's words; none where all are.
+fn severities(text: &str) -> Result<Vec<String>, Fail> {
+    let mut named = Vec::new();
+    for word in text.split(',').map(|word| word.trim().to_ascii_uppercase()).filter(|word| !word.is_empty()) {
+        if !SEVERITIES.contains(&word.as_str()) {
+            return Err(Fail::Because(format!("unknown severity option: {word}")));
+        }
+        let word = if word == "UNKNOWN" { "info".to_owned() } else { word.to_ascii_lowercase() };
+        if !named.contains(&word) {
+            named.push(word);
+        }
+    }
+    Ok(if named.len() == SEVERITIES.len() { Vec::new() } else { named })
 }
 
 fn scanners(call: &Call<'_, '_>) -> Vec<String> {
@@ -206,4 +231,32 @@ fn made_here(call: &Call<'_, '_>, image: &str) -> bool {
         StepKind::Run { script, .. } => words.iter().any(|word| script.raw.contains(word)),
         StepKind::Uses { .. } => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_those_that_the_scanner_has() {
+        for (name, template, expected) in [
+            ("table", "", Some("table")),
+            ("spdx-json", "", Some("spdx-json")),
+            ("template", "@/contrib/gitlab.tpl", Some("gitlab")),
+            ("template", "@$HOME/.local/bin/trivy-bin/contrib/html.tpl", Some("html")),
+            ("template", "@contrib/asff.tpl", None),
+            ("template", "{{ range . }}{{ end }}", None),
+            ("spdx", "", None),
+            ("yaml", "", None),
+        ] {
+            assert_eq!(format(name, template).ok(), expected, "{name} {template}");
+        }
+    }
+
+    #[test]
+    fn severities_are_a_list_and_not_a_threshold() {
+        assert_eq!(severities("CRITICAL,low").ok(), Some(vec!["critical".to_owned(), "low".to_owned()]));
+        assert_eq!(severities("UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL").ok(), Some(Vec::new()));
+        assert!(severities("GRAVE").is_err());
+    }
 }
