@@ -22,6 +22,7 @@ mod shell;
 mod suite;
 mod system;
 mod tidy;
+mod validators;
 
 use std::process::ExitCode;
 

@@ -1,11 +1,12 @@
 //! Everything CI runs, in the order in which it fails fastest, with one summary at the end.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
 use crate::shell::{cargo, target_dir};
-use crate::{bases, conformance, moto, shell, system, tidy};
+use crate::{bases, conformance, moto, shell, system, tidy, validators};
 
 /// More failures than this are no coincidence, and are not tried again.
 const CHANCE_MAX: usize = 5;
@@ -30,8 +31,9 @@ pub(crate) fn run() -> Result<ExitCode> {
     let wharf = shell::build_wharf("debug")?;
     let bases = bases::ensure(&wharf).context("making the base images")?;
     let moto = moto::ensure().context("installing moto")?;
-    let mut tally = tests(&bases, &moto, &[])?;
-    let unsteady = second_try(&mut tally, |names| tests(&bases, &moto, names))?;
+    let validators = validators::ensure().context("installing validators")?;
+    let mut tally = tests(&bases, &moto, &validators, &[])?;
+    let unsteady = second_try(&mut tally, |names| tests(&bases, &moto, &validators, names))?;
     let score = conformance::run(&wharf)?;
 
     println!();
@@ -67,7 +69,7 @@ fn second_try(tally: &mut Tally, run: impl FnOnce(&[String]) -> Result<Tally>) -
 
 /// All of cargo's tests, or those of these names. Their output is shown as it comes, and read for the counts and for
 /// the lines in which a test says why it could not run.
-fn tests(bases: &std::path::Path, moto: &std::path::Path, only: &[String]) -> Result<Tally> {
+fn tests(bases: &Path, moto: &Path, validators: &Path, only: &[String]) -> Result<Tally> {
     let mut run = cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"]);
     if !only.is_empty() {
         run = run.arg("--exact").args(only);
@@ -75,6 +77,7 @@ fn tests(bases: &std::path::Path, moto: &std::path::Path, only: &[String]) -> Re
     let mut command = run
         .env("WHARF_TEST_BASES", bases)
         .env("WHARF_TEST_MOTO", moto)
+        .env("WHARF_TEST_VALIDATORS", validators)
         .env("CARGO_TARGET_DIR", target_dir())
         .into_inner();
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().context("starting cargo test")?;

@@ -1,0 +1,37 @@
+//! Other people's readers of the documents that wharf writes, in a Python environment of their own; and SARIF's schema, which
+//! comes with a package of npm's.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::shell::{command, target_dir};
+
+/// What is installed; the versions are part of the stamp.
+const REQUIREMENTS: [&str; 3] =
+    ["cyclonedx-python-lib[json-validation]==11.12.0", "spdx-tools==0.8.5", "jsonschema[format]==4.26.0"];
+const SARIF: &str = "@microsoft/jest-sarif@1.0.0-beta.0";
+
+/// The directory of the environment, made where it is not there yet.
+pub(crate) fn ensure() -> Result<PathBuf> {
+    let directory = target_dir().join("wharf-validators");
+    let (stamp, wanted) = (directory.join("requirements"), format!("{} {SARIF}", REQUIREMENTS.join(" ")));
+    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
+        return Ok(directory);
+    }
+    println!("installing {wanted} into {}", directory.display());
+    let at = directory.display().to_string();
+    command("python3", &["-m", "venv", "--clear", &at]).run().context("making a Python environment")?;
+    let pip = ["install", "--quiet", "--disable-pip-version-check"];
+    command(directory.join("bin/pip"), &[&pip[..], &REQUIREMENTS[..]].concat()).run()?;
+    // Without npm, all but SARIF's schema is there, and the test says so.
+    let packed = command("npm", &["pack", "--silent", "--pack-destination", &at, SARIF]).run();
+    if packed.is_ok() {
+        let archive = directory.join("microsoft-jest-sarif-1.0.0-beta.0.tgz");
+        let member = "package/lib/schemas/sarif-2.1.0-rtm.5.json";
+        command("tar", &["xzf", &archive.display().to_string(), "-C", &at, "--strip-components=3", member])
+            .run()?;
+    }
+    std::fs::write(&stamp, wanted)?;
+    Ok(directory)
+}
