@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use wharf_oci::{Platform, Reference};
 use wharf_registry::{Name, Store};
-use wharf_scan::{DockerfileSource, Kind, Outcome as Judged, Report, Severity, Unfixed};
+use wharf_scan::{BuildContext, DockerfileSource, Kind, Outcome as Judged, Report, Severity, Unfixed};
 
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, OrFail, Outcome};
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// vulnerabilities, high for all else]
     #[arg(long, value_name = "SEVERITY")]
     fail_on: Option<Severity>,
+    /// Speak of findings of these severities only
+    #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
+    severity: Vec<Severity>,
     /// Vulnerabilities without a fix: `ignore`, `report` or `fail` [default: ignore]
     #[arg(long, value_name = "HOW")]
     unfixed: Option<Unfixed>,
@@ -49,7 +52,7 @@ pub(crate) struct Args {
     /// A file of answers beside .wharfignore and .trivyignore
     #[arg(long, value_name = "FILE", visible_alias = "ignorefile")]
     ignore_file: Vec<PathBuf>,
-    /// A VEX document, OpenVEX or CycloneDX
+    /// A VEX document: OpenVEX, CSAF or CycloneDX
     #[arg(long, value_name = "FILE")]
     vex: Vec<PathBuf>,
     /// A name that pickles may use, `package.module.Class`, or all of a module with `package.module.*`
@@ -126,6 +129,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         vex: args.vex.clone(),
         no_cache: args.no_cache,
         engines: args.engine.clone(),
+        severities: args.severity.clone(),
     };
     let setup = Setup::new(&asked, &settings, directory, &world)?;
     let text = match &args.dockerfile {
@@ -133,8 +137,9 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         None => None,
     };
     let path = args.dockerfile.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    let has_ignore_file = args.dockerfile.as_ref().map(|path| path.with_file_name(".dockerignore").is_file());
-    let dockerfile = text.as_deref().map(|text| DockerfileSource { path: &path, text, has_ignore_file });
+    let context = args.dockerfile.as_ref().map(|path| BuildContext::read(parent(path), path));
+    let source = |text| DockerfileSource { path: &path, text, context: context.as_ref() };
+    let dockerfile = text.as_deref().map(source);
     let target = Target::parse(&args.target, args.platform.as_ref());
     let report = scanning::scan(&target, dockerfile, &setup, &world)?;
     let format = if globals.json { Format::Json } else { args.format };
@@ -147,7 +152,10 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         scanning::upload(&report, &setup, &world)?;
     }
     if args.alert {
-        scanning::alert(&settings.alerts, &without_tag(&args.target), &report, &setup, &world)?;
+        // What is no image has no tag.
+        let is_image = report.subject.digest.is_some();
+        let name = if is_image { without_tag(&args.target) } else { args.target.clone() };
+        scanning::alert(&settings.alerts, &name, &report, &setup, &world)?;
     }
     if let Some(reference) = &args.attach {
         attach(reference, &report, &setup, &world)?;
@@ -158,6 +166,11 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         Judged::Fail => Exit::Gate,
         Judged::Unjudged => Exit::Environment,
     })
+}
+
+/// The directory that a file lies in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What an image is called whatever its version.

@@ -67,7 +67,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         let provenance = match args.provenance {
             true => {
                 let statement = signing::provenance(&release, &crate::actor::current());
-                Some(signing::attest(store, &digest, &statement, &key).await?)
+                Some(signing::attest(store, &digest, &statement, BTreeMap::new(), &key).await?)
             }
             false => None,
         };

@@ -106,19 +106,13 @@ fn watch(
         wharf_scan::rematch(&name, digest.as_ref(), attested.inventory, &setup.options, &setup.database);
     setup.finish(&mut report)?;
     let mut memory = alerts::Memory::of(&format!("{name}@{digest}"), world);
-    // What the scan before the release knew was decided upon then.
-    let known = report.findings.iter().filter(|finding| attested.ids.contains(&finding.rule));
-    memory.told.extend(known.map(|finding| finding.fingerprint.clone()));
-    let news: Vec<wharf_scan::Finding> =
-        alerts::news(&report, &setup.policy, &memory.told).into_iter().cloned().collect();
-    let told: Vec<&wharf_scan::Finding> = news.iter().collect();
+    // What stood against it when it was scanned was decided upon then.
+    memory.know(report.findings.iter().filter(|finding| attested.stopping.contains(&finding.rule)));
+    let news: Vec<wharf_scan::Finding> = memory.news(&report, &setup.policy).into_iter().cloned().collect();
     let sent = match args.no_alerts {
         true => 0,
-        false => alerts::send(&project.scan.alerts, &name, &told, world)?,
+        false => alerts::tell(&project.scan.alerts, &name, &report, &setup.policy, memory, world)?,
     };
-    if !args.no_alerts {
-        memory.keep(&report, &setup.policy)?;
-    }
     let stopping = setup.policy.judge(&report).stopping;
     let scanned = attested.time.to_string();
     Ok((Watched { image: name, digest: digest.to_string(), scanned, news, stopping, alerts: sent }, report))

@@ -11,6 +11,7 @@ use super::place::Place;
 use super::policy::{Policy, is_fresh};
 use super::{approvals, failure};
 use crate::exit::{Failure, OrFail};
+use crate::scanning::attest;
 use crate::settings::project::Environment;
 use crate::signing;
 
@@ -31,12 +32,14 @@ pub(crate) async fn gather(
 ) -> Result<Vec<Evidence>, Failure> {
     let store = place.store.as_ref();
     let attached = attached(store, &release.release.digest).await?;
+    let keys = keys(place, environment)?;
+    let signed = signed_scan(store, &release.release.digest, &keys).await?;
     let mut evidence = vec![
-        scan(release, &attached, policy),
+        signed.map_or_else(|| scan(release, &attached, policy), |signed| signed.evidence(policy)),
         gate("smoke", release, &attached),
         document("sbom", &attached),
         document("provenance", &attached),
-        signature(store, &release.release.digest, place, environment).await?,
+        signature(store, &release.release.digest, &keys).await?,
     ];
     if let Some(from) = &policy.from {
         evidence.push(staging(store, from, &release.release.digest).await?);
@@ -60,6 +63,8 @@ async fn attached(store: &dyn Store, digest: &Digest) -> Result<Vec<Attached>, F
     {
         found.extend(manifest.layers.into_iter().filter_map(understand));
     }
+    // The last word counts, and lists are in no order.
+    found.sort_by(|a, b| a.created.cmp(&b.created));
     Ok(found)
 }
 
@@ -147,20 +152,65 @@ fn hours(policy: &Policy) -> String {
     if hours % 24 == 0 { format!("{} days", hours / 24) } else { format!("{hours} hours") }
 }
 
+/// The keys that an environment trusts.
+fn keys(place: &Place, environment: Option<&Environment>) -> Result<Vec<signing::PublicKey>, Failure> {
+    let directory = place.project.as_ref().map_or(Path::new("."), |project| &project.directory);
+    let paths = environment.map(|environment| environment.keys.as_slice()).unwrap_or_default();
+    paths.iter().map(|path| signing::PublicKey::read(&directory.join(path))).collect()
+}
+
+/// The result of a scan in the words of somebody whom the environment trusts.
+struct SignedScan {
+    verdict: String,
+    time: String,
+}
+
+/// The newest of them; it goes before what anybody may have attached.
+async fn signed_scan(
+    store: &dyn Store,
+    digest: &Digest,
+    keys: &[signing::PublicKey],
+) -> Result<Option<SignedScan>, Failure> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let attested = signing::attestations(store, digest).await?.into_iter();
+    let held = attested.filter(|attestation| {
+        attestation.predicate_type() == attest::PREDICATE
+            && keys.iter().any(|key| attestation.holds(digest, key))
+    });
+    let said = held.filter_map(|attestation| {
+        let text = |pointer: &str| attestation.statement.pointer(pointer)?.as_str().map(str::to_owned);
+        let verdict = text("/predicate/wharf/verdict")?;
+        Some(SignedScan { verdict, time: text("/predicate/metadata/scanFinishedOn")? })
+    });
+    Ok(said.max_by(|a, b| a.time.cmp(&b.time)))
+}
+
+impl SignedScan {
+    fn evidence(self, policy: &Policy) -> Evidence {
+        let fresh = is_fresh(&self.time, crate::world::now(), policy.oldest_scan());
+        let verdict = match (self.verdict.as_str(), fresh) {
+            ("pass", true) => Standing::Passed,
+            ("pass", false) => Standing::Stale,
+            _ => Standing::Failed,
+        };
+        let detail = match verdict {
+            Standing::Stale => format!("it is of {}, and may be {} old", self.time, hours(policy)),
+            _ => format!("{} on {}, signed by a key of this environment", self.verdict, self.time),
+        };
+        Evidence { kind: "scan".into(), verdict, digest: None, detail }
+    }
+}
+
 async fn signature(
     store: &dyn Store,
     digest: &Digest,
-    place: &Place,
-    environment: Option<&Environment>,
+    keys: &[signing::PublicKey],
 ) -> Result<Evidence, Failure> {
     let signatures = signing::signatures(store, digest).await?;
     if signatures.is_empty() {
         return Ok(missing("signature", "it is not signed"));
-    }
-    let directory = place.project.as_ref().map_or(Path::new("."), |project| &project.directory);
-    let mut keys = Vec::new();
-    for path in environment.map(|environment| environment.keys.as_slice()).unwrap_or_default() {
-        keys.push(signing::PublicKey::read(&directory.join(path))?);
     }
     let (verdict, detail) = if keys.is_empty() {
         // A signature that nobody checked proves nothing.

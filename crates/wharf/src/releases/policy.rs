@@ -42,7 +42,7 @@ impl Policy {
         }
         require.dedup();
         let age = environment.scan_max_age.as_deref().map(|text| {
-            text.parse::<SignedDuration>().map_err(|error| {
+            days(text).map_or_else(|| text.parse::<SignedDuration>(), Ok).map_err(|error| {
                 Failure::usage(format!("`scan-max-age` in [env.{name}] is `{text}`: {error}"))
                     .hint("such as `7d` or `36h`")
             })
@@ -60,6 +60,16 @@ impl Policy {
         let required = |kind: &str| self.require.iter().any(|required| required == kind);
         evidence.iter().filter(|item| required(&item.kind) && item.verdict != Standing::Passed).collect()
     }
+}
+
+/// `7d`, `2w`: longer than hours a duration is not said by itself.
+fn days(text: &str) -> Option<SignedDuration> {
+    let (number, days) = match text.strip_suffix('w') {
+        Some(weeks) => (weeks, 7),
+        None => (text.strip_suffix('d')?, 1),
+    };
+    let number: u16 = number.trim().parse().ok()?;
+    Some(SignedDuration::from_hours(i64::from(number) * days * 24))
 }
 
 /// Whether `time` is at most `age` before `now`. A time that does not read, or lies more than a day ahead of a
@@ -86,6 +96,15 @@ mod tests {
         let kinds: Vec<&str> = policy.objections(&evidence).iter().map(|e| e.kind.as_str()).collect();
         assert_eq!(kinds, ["scan"]);
         assert!(Policy::default().objections(&evidence).is_empty());
+    }
+
+    #[test]
+    fn an_age_is_said_in_weeks_days_or_hours() {
+        let of = |text: &str| {
+            let environment = Environment { scan_max_age: Some(text.into()), ..Environment::default() };
+            Policy::of("prod", Some(&environment)).ok().map(|policy| policy.oldest_scan().as_hours())
+        };
+        assert_eq!((of("7d"), of("2w"), of("36h"), of("soon")), (Some(168), Some(336), Some(36), None));
     }
 
     #[test]

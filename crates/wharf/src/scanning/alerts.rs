@@ -1,10 +1,11 @@
 //! Alerts: what is new and stops a ship is told to whoever should know, once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wharf_oci::digest;
 use wharf_scan::{Finding, Policy, Report};
@@ -19,16 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Findings that one message names.
 const MOST: usize = 10;
 
-/// The findings that stop a ship and were not told before, by what they are and not by the build.
-pub(crate) fn news<'a>(report: &'a Report, policy: &Policy, told: &BTreeSet<String>) -> Vec<&'a Finding> {
-    let stops = |finding: &&Finding| policy.stops(finding) && !told.contains(&finding.fingerprint);
-    report.findings.iter().filter(stops).collect()
-}
-
-/// What was told of an image already.
+/// What was told of an image already, and what somebody has not heard yet.
 pub(crate) struct Memory {
     path: PathBuf,
-    pub(crate) told: BTreeSet<String>,
+    document: Document,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Document {
+    /// Findings by what they are and not by the build.
+    told: BTreeSet<String>,
+    /// By channel, what it did not take when it was news.
+    owed: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Memory {
@@ -37,52 +40,116 @@ impl Memory {
         let key = digest::sha256(name.as_bytes()).digest()[..32].to_owned();
         let path = world.data_dir.join("alerts").join(format!("{key}.json"));
         let known = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self { path, told: known.unwrap_or_default() }
+        Self { path, document: known.unwrap_or_default() }
+    }
+
+    /// Takes findings as told that others have decided upon.
+    pub(crate) fn know<'a>(&mut self, findings: impl IntoIterator<Item = &'a Finding>) {
+        self.document.told.extend(findings.into_iter().map(|finding| finding.fingerprint.clone()));
+    }
+
+    /// The findings that stop a ship and were not told before.
+    pub(crate) fn news<'a>(&self, report: &'a Report, policy: &Policy) -> Vec<&'a Finding> {
+        self.due(report, policy, None)
+    }
+
+    /// What a channel has to hear: the news, and what it is owed.
+    fn due<'a>(&self, report: &'a Report, policy: &Policy, channel: Option<&str>) -> Vec<&'a Finding> {
+        let owed = channel.and_then(|channel| self.document.owed.get(channel));
+        let is_due = |finding: &&Finding| {
+            let (told, owes) = (&self.document.told, owed.is_some_and(|o| o.contains(&finding.fingerprint)));
+            policy.stops(finding) && (owes || !told.contains(&finding.fingerprint))
+        };
+        report.findings.iter().filter(is_due).collect()
     }
 
     /// Keeps what stops now: what went away and comes back is news again.
-    pub(crate) fn keep(&self, report: &Report, policy: &Policy) -> Result<(), Failure> {
+    fn keep(&mut self, report: &Report, policy: &Policy) -> Result<(), Failure> {
         let stopping = report.findings.iter().filter(|finding| policy.stops(finding));
-        let told: BTreeSet<&str> = stopping.map(|finding| finding.fingerprint.as_str()).collect();
+        self.document.told = stopping.map(|finding| finding.fingerprint.clone()).collect();
         if let Some(directory) = self.path.parent() {
             std::fs::create_dir_all(directory)?;
         }
-        std::fs::write(&self.path, serde_json::to_vec(&told)?)
+        std::fs::write(&self.path, serde_json::to_vec(&self.document)?)
             .with_context(|| format!("writing {}", self.path.display()))?;
         Ok(())
     }
 }
 
-/// Tells everyone that the settings name. A channel that fails is a warning: the scan's own verdict stands.
-pub(crate) fn send(
+/// Tells everyone that the settings name what is news to them; gives how many were told. A channel that fails is a warning, as
+/// the scan's own verdict stands, and hears of it the next time.
+pub(crate) fn tell(
     settings: &project::Alerts,
     name: &str,
-    news: &[&Finding],
+    report: &Report,
+    policy: &Policy,
+    mut memory: Memory,
     world: &World,
 ) -> Result<usize, Failure> {
     let mut sent = 0;
-    if news.is_empty() {
-        return Ok(sent);
-    }
-    let targets = [(&settings.webhook, message(name, news)), (&settings.slack, slack(name, news))];
-    for (url, body) in targets {
-        let Some(url) = url else { continue };
-        let url = expand(url, "an address in [scan.alerts]", &host::variable)?;
-        match world.runtime.block_on(post(&url, &body)) {
-            Ok(()) => sent += 1,
-            Err(error) => world.progress.note(&format!("warning: an alert was not delivered: {error:#}")),
+    for channel in Channel::of(settings)? {
+        let due = memory.due(report, policy, Some(channel.name()));
+        if due.is_empty() {
+            continue;
+        }
+        match world.runtime.block_on(channel.deliver(name, &due)) {
+            Ok(()) => {
+                memory.document.owed.remove(channel.name());
+                sent += 1;
+            }
+            Err(error) => {
+                let owed = due.iter().map(|finding| finding.fingerprint.clone()).collect();
+                memory.document.owed.insert(channel.name().to_owned(), owed);
+                world.progress.note(&format!(
+                    "warning: an alert was not delivered, and will be tried again: {error:#}"
+                ));
+            }
         }
     }
-    if settings.github_issue {
-        let github = GitHub::from_environment()?;
-        let (title, text) = (title(name, news), markdown(name, news));
-        let opened = github.issue(&title, &text);
-        match world.runtime.block_on(opened) {
-            Ok(_) => sent += 1,
-            Err(error) => world.progress.note(&format!("warning: an alert was not delivered: {error:#}")),
-        }
-    }
+    memory.keep(report, policy)?;
     Ok(sent)
+}
+
+/// A way to tell somebody.
+enum Channel {
+    /// An address that takes JSON.
+    Webhook(String),
+    /// A webhook of Slack's.
+    Slack(String),
+    /// Issues of a repository.
+    Issue(Box<GitHub>),
+}
+
+impl Channel {
+    fn of(settings: &project::Alerts) -> Result<Vec<Self>, Failure> {
+        let address = |url: &Option<String>| {
+            let url = url.as_deref().map(|url| expand(url, "an address in [scan.alerts]", &host::variable));
+            url.transpose()
+        };
+        let webhook = address(&settings.webhook)?.map(Self::Webhook);
+        let slack = address(&settings.slack)?.map(Self::Slack);
+        let issue = match settings.github_issue {
+            true => Some(Self::Issue(Box::new(GitHub::from_environment()?))),
+            false => None,
+        };
+        Ok([webhook, slack, issue].into_iter().flatten().collect())
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Slack(_) => "slack",
+            Self::Issue(_) => "github-issue",
+        }
+    }
+
+    async fn deliver(&self, name: &str, news: &[&Finding]) -> Result<()> {
+        match self {
+            Self::Webhook(url) => post(url, &message(name, news)).await,
+            Self::Slack(url) => post(url, &slack(name, news)).await,
+            Self::Issue(github) => github.issue(&title(name, news), &markdown(name, news)).await.map(drop),
+        }
+    }
 }
 
 async fn post(url: &str, body: &Value) -> Result<()> {

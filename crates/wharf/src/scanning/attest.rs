@@ -3,6 +3,8 @@
 //! What others build on: `promote` asks [`newest`] for a fresh, passing result, and `watch` takes the inventory to match it against
 //! new advisories. The forms are documented in `docs/scan.md`; any client that lists referrers can read them.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,7 +12,9 @@ use wharf_oci::{Descriptor, Digest, Manifest, MediaType};
 use wharf_registry::{Condition, Document, Name, Store};
 use wharf_scan::{Inventory, Kind, Policy, Report};
 
+use crate::commands::registry_failure;
 use crate::exit::Failure;
+use crate::signing;
 
 /// The type of the artifact, to filter referrers by.
 pub(crate) const ARTIFACT: &str = "application/vnd.wharf.scan.v1";
@@ -19,7 +23,7 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 /// The inventory, as `wharf scan --json` writes packages.
 const INVENTORY: &str = "application/vnd.wharf.inventory.v1+json";
 /// in-toto's vetted predicate for the results of vulnerability scanners; what it has no place for stands under `wharf`.
-const PREDICATE: &str = "https://in-toto.io/attestation/vulns/v0.2";
+pub(crate) const PREDICATE: &str = "https://in-toto.io/attestation/vulns/v0.2";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// The annotation by which cosign and others tell predicates apart.
 const PREDICATE_ANNOTATION: &str = "in-toto.io/predicate-type";
@@ -35,6 +39,8 @@ pub(crate) struct Attested {
     pub(crate) time: Timestamp,
     /// The advisories that were known.
     pub(crate) ids: Vec<String>,
+    /// Those of them that stood against it.
+    pub(crate) stopping: Vec<String>,
     /// What the image consists of.
     pub(crate) inventory: Inventory,
 }
@@ -84,7 +90,7 @@ pub(crate) fn statement(
 }
 
 /// Puts a statement and the inventory beside the image; gives the digest of the artifact.
-pub(crate) async fn attach(
+async fn attach(
     store: &dyn Store,
     image: &Descriptor,
     statement: &Value,
@@ -105,11 +111,7 @@ pub(crate) async fn attach(
     let mut manifest = Manifest::new(descriptors.remove(0), layers);
     manifest.artifact_type = Some(MediaType::from(ARTIFACT));
     manifest.subject = Some(Descriptor::new(image.media_type.clone(), image.digest.clone(), image.size));
-    let said =
-        |pointer: &str| statement.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    manifest.annotations.insert(PREDICATE_ANNOTATION.into(), PREDICATE.into());
-    manifest.annotations.insert(VERDICT_ANNOTATION.into(), said("/predicate/wharf/verdict"));
-    manifest.annotations.insert(CREATED.into(), said("/predicate/metadata/scanFinishedOn"));
+    manifest.annotations.extend(annotations(statement));
     let document = Document::of_manifest(&manifest);
     store.put_manifest(Name::Digest(&document.descriptor.digest), &document, Condition::Always).await?;
     Ok(document.descriptor.digest)
@@ -141,7 +143,7 @@ pub(crate) async fn refresh(
     store: &dyn Store,
     image: &Descriptor,
     attestation: &Attestation,
-) -> Result<(), wharf_registry::Error> {
+) -> Result<(), Failure> {
     let said = |pointer: &str| attestation.statement.pointer(pointer).cloned().unwrap_or_default();
     let results = said("/predicate/scanner/result");
     let ids: Vec<&str> =
@@ -150,10 +152,37 @@ pub(crate) async fn refresh(
         let age = crate::world::now().duration_since(old.time);
         old.ids == ids && said("/predicate/wharf/verdict") == old.verdict.as_str() && age.as_hours() < 12
     };
-    if newest(store, &image.digest).await?.is_some_and(|old| is_fresh(&old)) {
+    let newest = newest(store, &image.digest).await.map_err(registry_failure)?;
+    if newest.is_some_and(|old| is_fresh(&old)) && signing::key_of_environment()?.is_none() {
         return Ok(());
     }
-    attach(store, image, &attestation.statement, &attestation.inventory).await.map(drop)
+    deposit(store, image, attestation).await.map(drop)
+}
+
+/// Attaches a result, and a signed one beside it where the environment names a key. Gives the digest of the artifact.
+async fn deposit(
+    store: &dyn Store,
+    image: &Descriptor,
+    attestation: &Attestation,
+) -> Result<Digest, Failure> {
+    let attached = attach(store, image, &attestation.statement, &attestation.inventory);
+    let attached = attached.await.map_err(registry_failure)?;
+    if let Some(key) = signing::key_of_environment()? {
+        let annotations = annotations(&attestation.statement);
+        signing::attest(store, &image.digest, &attestation.statement, annotations, &key).await?;
+    }
+    Ok(attached)
+}
+
+/// What a reader of lists sees: the verdict, and of when it is.
+fn annotations(statement: &Value) -> BTreeMap<String, String> {
+    let said =
+        |pointer: &str| statement.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    BTreeMap::from([
+        (PREDICATE_ANNOTATION.to_owned(), PREDICATE.to_owned()),
+        (VERDICT_ANNOTATION.to_owned(), said("/predicate/wharf/verdict")),
+        (CREATED.to_owned(), said("/predicate/metadata/scanFinishedOn")),
+    ])
 }
 
 /// The longest document of an artifact.
@@ -189,8 +218,17 @@ fn understand(statement: &[u8], inventory: &[u8], image: &Digest) -> Option<Atte
         verdict: statement.pointer("/predicate/wharf/verdict")?.as_str()?.to_owned(),
         time: statement.pointer("/predicate/metadata/scanFinishedOn")?.as_str()?.parse().ok()?,
         ids: results.iter().filter_map(|result| Some(result["id"].as_str()?.to_owned())).collect(),
+        stopping: stopping(results),
         inventory: serde_json::from_slice(inventory).ok()?,
     })
+}
+
+fn stopping(results: &[Value]) -> Vec<String> {
+    let stops = |result: &&Value| {
+        let said = result["annotations"].as_array().into_iter().flatten();
+        said.into_iter().any(|annotation| annotation["stops"] == true)
+    };
+    results.iter().filter(stops).filter_map(|result| Some(result["id"].as_str()?.to_owned())).collect()
 }
 
 /// Attaches the result of a scan to an image in a registry.
@@ -201,8 +239,7 @@ pub(crate) fn publish(
     attestation: &Attestation,
 ) -> Result<Digest, Failure> {
     let store = world.client.repository(to)?;
-    let attached = attach(&store, image, &attestation.statement, &attestation.inventory);
-    world.runtime.block_on(attached).map_err(crate::commands::registry_failure)
+    world.runtime.block_on(deposit(&store, image, attestation))
 }
 
 /// What is attached.

@@ -1,7 +1,8 @@
-//! Other scanners beside the built-in one: they are given the image as an OCI layout and no credentials, and what they say is merged
-//! into the same findings, so that where they disagree is seen.
+//! Other scanners beside the built-in one: they are given the image as an OCI layout and no credentials, neither in variables nor in
+//! the files of a home, and what they say is merged into the same findings, so that where they disagree is seen.
 
 mod answers;
+mod exported;
 mod merge;
 
 use std::path::{Path, PathBuf};
@@ -9,13 +10,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use wharf_registry::{Condition, Document, Layout, Name};
 use wharf_scan::{Finding, Report};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::local;
 use crate::settings::host::variable;
 use crate::world::World;
+use exported::Exported;
 
 /// How long one may take.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -43,28 +44,20 @@ impl Engine {
         }
     }
 
-    fn arguments(self, layout: &str) -> Vec<String> {
+    /// What it is started with to judge the image at `place`.
+    fn arguments(self, place: &str) -> Vec<String> {
         let words: &[&str] = match self {
             Self::Builtin => &[],
-            Self::Trivy => &["image", "--input", layout, "--scanners", "vuln", "--format", "json", "--quiet"],
-            Self::Grype => &[&format!("oci-dir:{layout}"), "--output", "json", "--quiet"],
-            Self::Snyk => &["container", "test", &format!("oci-archive:{layout}"), "--json"],
+            Self::Trivy => &["image", "--input", place, "--scanners", "vuln", "--format", "json", "--quiet"],
+            Self::Grype => &[&format!("oci-dir:{place}"), "--output", "json", "--quiet"],
+            Self::Snyk => &["container", "test", &format!("oci-archive:{place}"), "--json"],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
     /// Variables that it may see: where its data lies and how it reaches it, and the one token that is its own.
     fn may_see(self, name: &str) -> bool {
-        let general = [
-            "PATH",
-            "HOME",
-            "TMPDIR",
-            "LANG",
-            "SSL_CERT_FILE",
-            "SSL_CERT_DIR",
-            "XDG_CACHE_HOME",
-            "XDG_CONFIG_HOME",
-        ];
+        let general = ["PATH", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR"];
         let own: &[&str] = match self {
             Self::Builtin => &[],
             Self::Trivy => &[
@@ -101,18 +94,26 @@ pub(crate) fn consult(
         merge::forget(report);
     }
     let mut judged = builtin;
-    let mut layout = None;
+    let mut exported: Option<Exported> = None;
     for engine in engines.iter().filter(|engine| **engine != Engine::Builtin) {
         let Some(program) = find(engine.name()) else {
             report.notes.push(format!("{} is not installed, and was not asked", engine.name()));
             continue;
         };
-        if layout.is_none() {
-            layout = Some(Exported::new(image, world)?);
+        if exported.is_none() {
+            exported = Some(Exported::new(image, world)?);
         }
-        let Some(exported) = &layout else { continue };
+        let Some(exported) = &exported else { continue };
         let task = world.progress.task(engine.name());
-        match world.runtime.block_on(ask(*engine, &program, &exported.path)) {
+        let asked = async {
+            // Its reader of layouts wants an archive.
+            let place = match engine {
+                Engine::Snyk => exported.archive(world).await?,
+                _ => exported.layout(),
+            };
+            ask(*engine, &program, &place, &exported.home()).await
+        };
+        match world.runtime.block_on(asked) {
             Ok(found) => {
                 task.done(&format!("{} findings", found.len()));
                 let note = merge::merge(report, engine.name(), found);
@@ -134,10 +135,15 @@ fn find(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|candidate| candidate.is_file())
 }
 
-async fn ask(engine: Engine, program: &Path, layout: &Path) -> Result<Vec<Finding>> {
+async fn ask(engine: Engine, program: &Path, place: &Path, home: &Path) -> Result<Vec<Finding>> {
     let mut command = tokio::process::Command::new(program);
-    command.args(engine.arguments(&layout.display().to_string())).env_clear();
+    command.args(engine.arguments(&place.display().to_string())).env_clear();
     command.envs(std::env::vars().filter(|(name, _)| engine.may_see(name)));
+    // A home of its own: the user's has logins in it. Its data may stay where it is.
+    command.env("HOME", home).env("DOCKER_CONFIG", home).current_dir(home);
+    let own = variable("HOME").map(|home| Path::new(&home).join(".cache"));
+    command
+        .envs(variable("XDG_CACHE_HOME").map(PathBuf::from).or(own).map(|cache| ("XDG_CACHE_HOME", cache)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = output.map_err(|_| anyhow!("it took more than {} s", PATIENCE.as_secs()))?;
@@ -153,32 +159,5 @@ async fn ask(engine: Engine, program: &Path, layout: &Path) -> Result<Vec<Findin
         Engine::Trivy => Ok(answers::trivy(&answer)),
         Engine::Grype => Ok(answers::grype(&answer)),
         Engine::Snyk => Ok(answers::snyk(&answer)),
-    }
-}
-
-/// An image of the store as a layout of its own, by links where the file system has them.
-struct Exported {
-    path: PathBuf,
-    /// Goes away with its content.
-    _directory: tempfile::TempDir,
-}
-
-impl Exported {
-    fn new(image: &local::Image, world: &World) -> Result<Self, Failure> {
-        let parent = world.data_dir.join("tmp");
-        std::fs::create_dir_all(&parent)?;
-        let directory = tempfile::tempdir_in(parent)?;
-        let path = directory.path().join("image");
-        let layout = Layout::open(&path)?;
-        for blob in std::iter::once(&image.manifest.config).chain(&image.manifest.layers) {
-            if !layout.take_from(&world.store, &blob.digest)? {
-                let missing = anyhow!("{} is not in the store", blob.digest);
-                return Err(Failure::new(Exit::Environment, missing));
-            }
-        }
-        let bytes = world.store.read(&image.descriptor.digest)?;
-        let document = Document { descriptor: image.descriptor.clone(), bytes: bytes.into() };
-        layout.put_manifest(Name::Tag("scan"), &document, Condition::Always)?;
-        Ok(Self { path, _directory: directory })
     }
 }

@@ -15,10 +15,10 @@ use std::path::Path;
 use anyhow::Context;
 use wharf_oci::{Descriptor, Digest};
 use wharf_registry::Layout;
-use wharf_scan::{DockerfileSource, Outcome, Report, output};
+use wharf_scan::{BuildContext, DockerfileSource, Outcome, Report, output};
 
 use attest::Attestation;
-pub(crate) use setup::{Asked, Setup};
+pub(crate) use setup::{Answers, Asked, Setup};
 pub(crate) use target::{Target, scan};
 
 use crate::exit::{Exit, Failure};
@@ -46,11 +46,10 @@ pub(crate) fn gate(
     let setup = Setup::new(&Asked::default(), &project.scan, &plan.directory, world)?;
     let text = std::fs::read(plan.directory.join(&plan.dockerfile)).ok();
     let path = plan.dockerfile.display().to_string();
-    let has_ignore_file = Some(
-        plan.directory.join(&plan.context).join(".dockerignore").is_file()
-            || plan.directory.join(format!("{path}.dockerignore")).is_file(),
-    );
-    let dockerfile = text.as_deref().map(|text| DockerfileSource { path: &path, text, has_ignore_file });
+    let context =
+        BuildContext::read(&plan.directory.join(&plan.context), &plan.directory.join(&plan.dockerfile));
+    let source = |text| DockerfileSource { path: &path, text, context: Some(&context) };
+    let dockerfile = text.as_deref().map(source);
     let name = plan.image.0.to_string();
     let mut report = scan_stored(&world.store, &name, image, dockerfile, &setup)?;
     if !setup.engines.is_empty() {
@@ -113,9 +112,7 @@ pub(crate) fn alert(
         return Ok(());
     }
     let memory = alerts::Memory::of(name, world);
-    let news = alerts::news(report, &setup.policy, &memory.told);
-    alerts::send(settings, name, &news, world)?;
-    memory.keep(report, &setup.policy)
+    alerts::tell(settings, name, report, &setup.policy, memory, world).map(drop)
 }
 
 /// Scans an image of the store.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use wharf_scan::{
-    Checks, Database, Kind, Options, Policy, Report, Severity, Shelf, Suppressions, Thresholds, Unfixed, eol,
+    Checks, Database, Finding, Kind, Options, Policy, Report, Severity, Shelf, Suppressions, Thresholds,
+    Unfixed, eol,
 };
 
 use super::advisories;
@@ -31,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) no_cache: bool,
     /// Scanners to ask.
     pub(crate) engines: Vec<Engine>,
+    /// Findings of these only; none is all.
+    pub(crate) severities: Vec<Severity>,
 }
 
 /// How a scan is done.
@@ -41,10 +44,12 @@ pub(crate) struct Setup {
     pub(crate) shelf: Shelf,
     /// Scanners to ask; none is the built-in one alone.
     pub(crate) engines: Vec<Engine>,
-    ignores: Suppressions,
+    answers: Answers,
     /// Paths and texts; what they say may depend on the image.
     vex: Vec<(PathBuf, String)>,
     staleness: advisories::Staleness,
+    /// Findings of these only; none is all.
+    severities: Vec<Severity>,
     today: String,
 }
 
@@ -63,12 +68,7 @@ impl Setup {
             true => advisories::open(asked.db.as_deref(), settings.db.as_deref(), directory, world)?,
             false => Database::default(),
         };
-        let mut ignores = Suppressions::default();
-        let conventional = IGNORE_FILES.iter().map(|name| directory.join(name)).filter(|path| path.is_file());
-        for path in conventional.chain(asked.ignore_files.iter().cloned()) {
-            let shown = path.strip_prefix(directory).unwrap_or(&path);
-            ignores.add_ignore_file(shown, &read(&path)?).or_usage()?;
-        }
+        let answers = Answers::read(directory, &asked.ignore_files)?;
         let in_settings = settings.vex.iter().map(|path| directory.join(path));
         let vex = in_settings.chain(asked.vex.iter().cloned());
         let vex = vex.map(|path| read(&path).map(|text| (path, text))).collect::<Result<Vec<_>, _>>()?;
@@ -80,9 +80,10 @@ impl Setup {
             database,
             shelf,
             engines: engines(asked, settings)?,
-            ignores,
+            answers,
             vex,
             staleness: advisories::Staleness::of(settings)?,
+            severities: asked.severities.clone(),
             today,
         })
     }
@@ -95,9 +96,10 @@ impl Setup {
             database: Database::default(),
             shelf,
             engines: Vec::new(),
-            ignores: Suppressions::default(),
+            answers: Answers::default(),
             vex: Vec::new(),
             staleness: advisories::Staleness::default(),
+            severities: Vec::new(),
             today: world::now().strftime("%Y-%m-%d").to_string(),
         }
     }
@@ -107,7 +109,7 @@ impl Setup {
         if report.checks.config {
             eol::check(report, &self.today);
         }
-        let mut answers = self.ignores.clone();
+        let mut answers = self.answers.0.clone();
         for (path, text) in &self.vex {
             answers.add_vex(path, text, report.subject.digest.as_deref()).or_usage()?;
         }
@@ -115,7 +117,43 @@ impl Setup {
         if report.checks.vulnerabilities && !self.database.is_empty() {
             self.staleness.check(&self.database, &self.today, report);
         }
+        if !self.severities.is_empty() {
+            // What has a policy of its own stays.
+            let speaks = |finding: &Finding| {
+                self.severities.contains(&finding.severity) || finding.rule == eol::EOL_RULE
+            };
+            report.findings.retain(speaks);
+        }
         Ok(())
+    }
+}
+
+/// What ignore files say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answers(Suppressions);
+
+impl Answers {
+    /// Those of the files that lie beside `wharf.toml`.
+    pub(crate) fn beside(directory: &Path) -> Result<Self, Failure> {
+        Self::read(directory, &[])
+    }
+
+    fn read(directory: &Path, more: &[PathBuf]) -> Result<Self, Failure> {
+        let mut answers = Suppressions::default();
+        let conventional = IGNORE_FILES.iter().map(|name| directory.join(name)).filter(|path| path.is_file());
+        for path in conventional.chain(more.iter().cloned()) {
+            let shown = path.strip_prefix(directory).unwrap_or(&path);
+            answers.add_ignore_file(shown, &read(&path)?).or_usage()?;
+        }
+        Ok(Self(answers))
+    }
+
+    /// The findings that nobody has answered for.
+    pub(crate) fn open(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        let mut report = Report { findings, ..Report::default() };
+        self.0.apply(&mut report, &world::now().strftime("%Y-%m-%d").to_string());
+        report.findings.retain(|finding| finding.suppressed.is_none());
+        report.findings
     }
 }
 

@@ -211,7 +211,9 @@ impl Ship<'_> {
         let Some(attestation) = &self.attestation else { return };
         if let Err(error) = scanning::attest::refresh(store, image, attestation).await {
             let place = &target.repository;
-            self.world.progress.note(&format!("warning: {place} has no result of the scan: {error}"));
+            self.world
+                .progress
+                .note(&format!("warning: {place} has no result of the scan: {:#}", error.error));
         }
     }
 

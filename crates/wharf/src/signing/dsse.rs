@@ -46,11 +46,13 @@ fn encoding(payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), payload].concat()
 }
 
-/// Attests `statement` about a digest; returns the manifest with the attestation.
+/// Attests `statement` about a digest, with annotations for those who look before they read; returns the manifest with the
+/// attestation.
 pub(crate) async fn attest(
     store: &dyn Store,
     digest: &Digest,
     statement: &Value,
+    annotations: BTreeMap<String, String>,
     key: &PrivateKey,
 ) -> Result<Digest, Failure> {
     let payload = statement.to_string().into_bytes();
@@ -61,10 +63,9 @@ pub(crate) async fn attest(
         "signatures": [{"keyid": "", "sig": BASE64.encode(signature)}]
     });
     let predicate = statement["predicateType"].as_str().unwrap_or_default().to_owned();
-    let notes = BTreeMap::from([
-        ("dev.cosignproject.cosign/signature".to_owned(), String::new()),
-        ("predicateType".to_owned(), predicate),
-    ]);
+    let mut notes = annotations;
+    notes.insert("dev.cosignproject.cosign/signature".to_owned(), String::new());
+    notes.insert("predicateType".to_owned(), predicate);
     hang(store, &attestation_tag(digest), ENVELOPE_TYPE, envelope.to_string().as_bytes(), notes).await
 }
 

@@ -20,6 +20,11 @@ pub(crate) use provenance::{PREDICATE as PROVENANCE, statement as provenance};
 
 use wharf_oci::Digest;
 
+/// The key that the environment names, where it names one: `wharf sign` takes the same.
+pub(crate) fn key_of_environment() -> Result<Option<PrivateKey>, crate::exit::Failure> {
+    crate::settings::host::variable("WHARF_SIGN_KEY").map(|place| PrivateKey::read(&place)).transpose()
+}
+
 /// The tag of an image's signatures.
 pub(crate) fn signature_tag(digest: &Digest) -> String {
     format!("{}-{}.sig", digest.algorithm(), digest.digest())
