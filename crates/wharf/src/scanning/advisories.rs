@@ -3,6 +3,7 @@
 mod artifact;
 mod osv_export;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -22,6 +23,8 @@ pub(crate) use osv_export::{DEFAULT_ECOSYSTEMS, OSV, update};
 const OLD_DAYS: i32 = 3;
 /// The age from which on `on-stale` counts.
 const DEFAULT_MAX_AGE_DAYS: i32 = 7;
+/// In one ecosystem a month may go by without a change.
+const LAG_DAYS: i32 = 30;
 
 /// This machine's database.
 pub(crate) fn place(world: &World) -> PathBuf {
@@ -156,9 +159,25 @@ pub(crate) fn describe(path: &Path, database: &Database, today: &str) -> (Value,
 
 /// How many days ago the data was current.
 fn age(database: &Database, today: &str) -> Option<i32> {
+    days_between(database.as_of()?, today)
+}
+
+fn days_between(then: &str, today: &str) -> Option<i32> {
     let day = |text: &str| text.get(..10)?.parse::<Date>().ok();
-    let (as_of, today) = (day(database.as_of()?)?, day(today)?);
-    Some(today.since(as_of).ok()?.get_days().max(0))
+    Some(day(today)?.since(day(then)?).ok()?.get_days().max(0))
+}
+
+/// The ecosystems of the report of which the database has had nothing new for longer than `most` days, whatever else in it is newer.
+fn behind(database: &Database, today: &str, report: &Report, most: i32) -> Vec<(String, i32)> {
+    let used: BTreeSet<&str> =
+        report.inventory.packages.iter().map(|package| package.ecosystem.as_str()).collect();
+    let known = database.ecosystems().iter().filter(|(name, _)| used.contains(name.as_str()));
+    // Some databases put no day on their records, but the beginning of time.
+    let dated = known.filter(|(_, known)| known.newest.as_str() >= "2000");
+    dated
+        .filter_map(|(name, known)| Some((name.clone(), days_between(&known.newest, today)?)))
+        .filter(|(_, age)| *age > most)
+        .collect()
 }
 
 /// What old advisories mean.
@@ -194,6 +213,10 @@ impl Staleness {
 
     /// Says how old the advisories are; too old is a part that could not be judged, where the policy says so.
     pub(crate) fn check(self, database: &Database, today: &str, report: &mut Report) {
+        for (ecosystem, age) in behind(database, today, report, self.max_age + LAG_DAYS) {
+            let said = format!("the newest advisory of {ecosystem} is {age} days old");
+            if self.fails { report.unjudged.push(said) } else { report.notes.push(said) }
+        }
         let Some(age) = age(database, today) else { return };
         if age > self.max_age && self.fails {
             report

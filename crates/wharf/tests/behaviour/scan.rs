@@ -238,6 +238,22 @@ fn a_bill_of_materials_lists_packages_and_is_the_same_again() {
 #[test]
 fn advisories_are_brought_moved_and_pinned() {
     let world = tree();
+    let web = Web::new();
+    let archive = world.path("osv.tar.gz");
+    let tar =
+        ["-czf", &archive.display().to_string(), "-C", &world.path("project").display().to_string(), "osv"];
+    assert!(std::process::Command::new("tar").args(tar).status().unwrap().success());
+    web.serve("/osv.tar.gz", fs::read(&archive).unwrap());
+    let url = format!("{}/osv.tar.gz", web.url());
+    let zeros = "0".repeat(64);
+    let ran = world.wharf(&["db", "import", &url, "--sha256", &zeros]);
+    assert!(ran.code != 0 && ran.stderr.contains(&zeros[..12]), "{}", ran.stderr);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 3, "what is not what was meant is not taken");
+    world.wharf_ok(&["db", "import", &url]);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1);
+    world.wharf_ok(&["db", "build", "osv", "-o", "carried.wvdb"]);
+    assert_eq!(world.wharf(&["scan", "site", "--db", "carried.wvdb"]).code, 1);
+
     let status = world.wharf_ok(&["db", "import", "osv", "--json"]);
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!((&status["records"], &status["ageDays"]), (&json!(2), &json!(1)));
@@ -273,6 +289,50 @@ fn old_advisories_are_said_and_may_fail() {
     let ran = later("[scan]\non-stale = \"fail\"\ndb-max-age = \"10d\"\n");
     assert!(ran.code == 3 && ran.stdout.contains("14 days old, and 10 is the most"), "{}", ran.stdout);
     assert_eq!(later("[scan]\non-stale = \"fail\"\ndb-max-age = \"2w\"\n").code, 0);
+
+    // Something newer about something else does not make it fresh.
+    let mut other = record("DSA-1", "nobody", "LOW");
+    other["modified"] = json!("2026-05-31T00:00:00Z");
+    other["affected"][0]["package"]["ecosystem"] = json!("Debian:12");
+    world.file("osv/DSA-1.json", &other.to_string());
+    let in_june = |settings: &str| -> Ran {
+        world.file("wharf.toml", settings);
+        let mut command = world.command(&["scan", "site", "--db", "osv", "--only", "vuln"]);
+        command.env("WHARF_NOW", "2026-06-01T00:00:00Z").output().unwrap().into()
+    };
+    let ran = in_june("");
+    let said = "the newest advisory of PyPI is 151 days old";
+    assert!(
+        ran.code == 0 && ran.stdout.contains("advisories 1 day old") && ran.stdout.contains(said),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(in_june("[scan]\non-stale = \"fail\"\n").code, 3);
+}
+
+#[test]
+fn where_nothing_is_recognised_there_is_no_pass() {
+    let world = tree();
+    if !packaged(&world, "it:1") {
+        skip!("it needs root");
+    }
+    let judge = |files: &[(&str, &str)], why: &str| {
+        let _ = fs::remove_dir_all(world.path("project/root"));
+        files.iter().for_each(|(name, text)| drop(world.file(&format!("root/{name}"), text)));
+        world.file("other.Dockerfile", "FROM scratch\nCOPY root /\nUSER app\n");
+        world.wharf_ok(&["build", "-f", "other.Dockerfile", "-t", "other:1", "."]);
+        let ran = world.wharf(&["scan", "other:1", "--db", "osv", "--only", "vuln"]);
+        assert!(ran.code == 3 && ran.stdout.contains(why), "{why}: {}{}", ran.stdout, ran.stderr);
+    };
+    judge(&[("note.txt", "x")], "no package database and no package metadata was recognised");
+    let status = ("var/lib/dpkg/status", "Package: bash\nStatus: install ok installed\nVersion: 5.2\n\n");
+    let system = |text: &'static str| [("etc/os-release", text), status];
+    judge(&system("ID=slackware\nPRETTY_NAME=\"Slackware 15\"\n"), "no advisory database for Slackware 15");
+    judge(
+        &system("ID=debian\nPRETTY_NAME=\"Debian trixie/sid\"\n"),
+        "no advisory database for Debian trixie/sid",
+    );
+    judge(&system("ID=debian\nVERSION_ID=\"12\"\n"), "the advisories say nothing of Debian:12");
 }
 
 #[test]
