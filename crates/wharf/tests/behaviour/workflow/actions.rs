@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{commit, of_steps, project, report, run};
 use crate::registries::Moto;
+use crate::scan::record;
 use crate::skip;
 use crate::web::Web;
 use crate::world::{Ran, Registry, World, is_root};
@@ -346,6 +347,35 @@ fn a_report_is_kept_and_goes_to_code_scanning_where_there_is_one() {
     commit(&world);
     let (ran, _) = run(&world, &[]);
     assert!(ran.code == 1 && ran.stderr.contains("Invalid SARIF"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_scan_has_trivys_formats_severities_and_exceptions() {
+    let steps = |template: &str| {
+        of_steps(&format!(
+            "      - uses: actions/checkout@v4\n      - uses: aquasecurity/trivy-action@0.36.0\n        \
+             with: {{scan-type: fs, scan-ref: site, scanners: vuln, format: template, template: '{template}', severity: 'CRITICAL,LOW', \
+             trivyignores: exceptions, output: found.json}}\n      - id: found\n        \
+             run: echo \"names=$(jq -c '[.vulnerabilities[].name]' found.json)\" >> \"$GITHUB_OUTPUT\"\n"
+        ))
+    };
+    let world = project(&steps("@/contrib/gitlab.tpl"));
+    world.file("site/own-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: own\nVersion: 1.0\n\n");
+    world.file("exceptions", "CVE-2026-3\n");
+    commit(&world);
+    for (id, severity) in [("CVE-2026-1", "CRITICAL"), ("CVE-2026-2", "HIGH"), ("CVE-2026-3", "LOW")] {
+        world.file(&format!("osv/{id}.json"), &record(id, "own", severity).to_string());
+    }
+    world.wharf_ok(&["db", "import", "osv"]);
+    let (ran, report) = run(&world, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(outputs(&report, "found")["names"], r#"["CVE-2026-1"]"#, "{}", ran.stderr);
+
+    world.file(".github/workflows/w.yml", &steps("@/contrib/asff.tpl"));
+    commit(&world);
+    let (ran, _) = run(&world, &[]);
+    let why = "the template `@/contrib/asff.tpl` is none that wharf's scanner can stand in for";
+    assert!(ran.code != 0 && ran.stderr.contains(why), "{}", ran.stderr);
 }
 
 #[test]
