@@ -22,6 +22,15 @@ pub enum Doorman<'a> {
     Password(&'a str, &'a str),
     /// Those with a token of this server.
     Tokens(&'a TokenServer),
+    /// Those with a certificate of this authority; the registry has one of its own and its key. All are PEM files.
+    Certificates {
+        /// Whose certificates are let in.
+        authority: &'a Path,
+        /// The registry's certificate.
+        certificate: &'a Path,
+        /// Its private key.
+        key: &'a Path,
+    },
 }
 
 /// A running registry; it ends, and its data go, when dropped.
@@ -95,6 +104,13 @@ fn free_address() -> SocketAddr {
 fn configuration(data: &Path, address: SocketAddr, doorman: &Doorman<'_>) -> String {
     let auth = match doorman {
         Doorman::Nobody => String::new(),
+        // These lines belong to `http`, which stands right before.
+        Doorman::Certificates { authority, certificate, key } => format!(
+            "  tls:\n    certificate: {}\n    key: {}\n    clientcas: [{}]\n",
+            certificate.display(),
+            key.display(),
+            authority.display()
+        ),
         Doorman::Password(username, password) => {
             let file = data.join("htpasswd");
             let line = wharf_depot::Users::line(username, &(*password).into(), 4).expect("a password's hash");

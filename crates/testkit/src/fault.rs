@@ -9,12 +9,17 @@ pub enum Fault {
     Status(u16, Option<u64>),
     /// After so many bytes of the request's body the connection is reset. What came is kept.
     ResetUpload(u64),
+    /// After so many bytes of the request's body the rest comes ever so slowly and is not kept, until the sender is
+    /// gone.
+    DrownUpload(u64),
     /// After so many bytes of the answer's body the connection is reset.
     ResetAnswer(u64),
     /// After so many bytes the answer's body ends as if it were whole.
     CutAnswer(u64),
     /// After so many bytes of the answer's body nothing more comes.
     StallAnswer(u64),
+    /// One byte of the request's body is another.
+    SpoilUpload,
     /// Nothing of the request's body is read, and no answer comes.
     StallRequest,
     /// One byte of the answer's body is another.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -206,7 +207,10 @@ impl State {
     ) -> Result<Response<Body>, Reset> {
         match fault {
             None => Ok(self.serve(request, entry).await),
-            Some(Fault::Status(status, retry_after)) => Ok(refuse(status, retry_after)),
+            Some(Fault::Status(status, retry_after)) => {
+                drain(request.into_body());
+                Ok(refuse(status, retry_after))
+            }
             Some(Fault::Answer(status, text)) => {
                 let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
                 *lock(&entry.body) = String::from_utf8_lossy(&body).into_owned();
@@ -226,6 +230,11 @@ impl State {
                 self.serve(request.map(|body| broken_after(body, bytes)), entry).await;
                 Err(Reset)
             }
+            Some(Fault::DrownUpload(bytes)) => {
+                self.serve(request.map(|body| drowned_after(body, bytes)), entry).await;
+                Err(Reset)
+            }
+            Some(Fault::SpoilUpload) => Ok(self.serve(request.map(spoilt), entry).await),
             Some(Fault::LoseAnswer) => {
                 self.serve(request, entry).await;
                 Err(Reset)
@@ -256,6 +265,7 @@ impl State {
         if let Some(tokens) = &self.tokens
             && let Err(challenge) = tokens.admit(&request)
         {
+            drain(request.into_body());
             let mut response = refuse(401, None);
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             return response;
@@ -270,6 +280,13 @@ impl State {
         *cancel.uri_mut() = path.parse().expect("the path of a request");
         self.depot.handle(cancel).await;
     }
+}
+
+/// Reads what still comes of a body that nobody wants. Closing on it instead would reset the connection, and the
+/// other side might lose the answer before it has read it; servers that close in such a hurry are
+/// [`Fault::ResetUpload`].
+fn drain(body: Body) {
+    tokio::spawn(body.into_data_stream().for_each(|_| future::ready(())));
 }
 
 fn refuse(status: u16, retry_after: Option<u64>) -> Response<Body> {
@@ -293,14 +310,18 @@ fn spoil(fault: Fault, response: Response<Body>) -> Response<Body> {
             Body::from_stream(first(body, bytes))
         }
         Fault::StallAnswer(bytes) => Body::from_stream(first(body, bytes).chain(stream::pending())),
-        Fault::SpoilAnswer => {
-            Body::from_stream(body.into_data_stream().enumerate().map(|(number, piece)| {
-                piece.map(|piece| if number == 0 { other_first_byte(&piece) } else { piece })
-            }))
-        }
+        Fault::SpoilAnswer => spoilt(body),
         _ => body,
     };
     Response::from_parts(head, body)
+}
+
+fn spoilt(body: Body) -> Body {
+    Body::from_stream(
+        body.into_data_stream().enumerate().map(|(number, piece)| {
+            piece.map(|piece| if number == 0 { other_first_byte(&piece) } else { piece })
+        }),
+    )
 }
 
 fn other_first_byte(piece: &Bytes) -> Bytes {
@@ -315,6 +336,24 @@ fn other_first_byte(piece: &Bytes) -> Bytes {
 fn broken_after(body: Body, bytes: u64) -> Body {
     let breaks = stream::once(async { Err::<Bytes, _>(axum::Error::new(Reset)) });
     Body::from_stream(first(body, bytes).chain(breaks))
+}
+
+/// The first `bytes` bytes; then, for as long as the sender lives, nothing.
+fn drowned_after(body: Body, bytes: u64) -> Body {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let pieces = body.into_data_stream();
+    let drowned = stream::unfold((pieces, bytes), |(mut pieces, left)| async move {
+        while left == 0 && matches!(pieces.next().await, Some(Ok(_))) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let Some(Ok(mut piece)) = pieces.next().await.filter(|_| left > 0) else {
+            return Some((Err(axum::Error::new(Reset)), (pieces, 0)));
+        };
+        piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - piece.len() as u64;
+        Some((Ok(piece), (pieces, left)))
+    });
+    Body::from_stream(drowned)
 }
 
 fn first(body: Body, bytes: u64) -> impl futures_util::Stream<Item = Result<Bytes, axum::Error>> {

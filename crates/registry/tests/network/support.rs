@@ -37,6 +37,7 @@ impl Both {
                 FaultyRegistry::with(Options { access, ..Options::default() }, None)
             }
             Doorman::Tokens(server) => FaultyRegistry::with_tokens((*server).clone()),
+            Doorman::Certificates { .. } => unreachable!("the faulty registry speaks no TLS"),
         };
         let debian = DebianRegistry::start(doorman).map(Registry::Debian);
         std::iter::once(Registry::Ours(ours)).chain(debian).collect()
