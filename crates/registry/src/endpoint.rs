@@ -160,6 +160,11 @@ impl Endpoint {
             .map_err(|error| Cause::Protocol(format!("`{path}` makes no URL: {error}")))
     }
 
+    /// Whether `url` is at this very registry, which is the only one that sees credentials.
+    pub(crate) async fn is_own(&self, url: &Url) -> bool {
+        self.base().await.is_ok_and(|base| base.origin() == url.origin())
+    }
+
     async fn line(&self) -> Result<Line<'_>, Cause> {
         Ok(Line { http: &self.http, base: self.base().await? })
     }

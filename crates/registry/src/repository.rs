@@ -3,6 +3,7 @@
 mod manifests;
 mod paging;
 mod remote_blob;
+mod unfinished;
 mod upload;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! How a client behaves; the binary fills this in from flags, files and the environment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretSlice;
@@ -41,6 +42,9 @@ pub struct Settings {
     pub stall: Duration,
     /// The time allowed for one push or pull in all.
     pub deadline: Option<Duration>,
+    /// A directory for notes on uploads under way, so that a process after this one goes on with what was left
+    /// unfinished. Without it, an upload ends with its process.
+    pub uploads: Option<PathBuf>,
     /// The `User-Agent`.
     pub user_agent: String,
 }
@@ -61,6 +65,7 @@ impl Default for Settings {
             limits: BTreeMap::new(),
             stall: Duration::from_secs(60),
             deadline: None,
+            uploads: None,
             user_agent: concat!("wharf/", env!("CARGO_PKG_VERSION")).into(),
         }
     }

@@ -55,7 +55,8 @@ impl World {
 
     fn with(globals: &Globals, uid: u32, sandbox: Option<Sandbox>) -> Result<Self, Failure> {
         let data_dir = host::data_dir(globals, uid);
-        let settings = client_settings(&host::read(globals)?)?;
+        let mut settings = client_settings(&host::read(globals)?)?;
+        settings.uploads = Some(data_dir.join("uploads"));
         let store = Layout::open(data_dir.join("store"))
             .with_context(|| format!("opening the image store in {}", data_dir.display()))?;
         let share = wharf_build::Engine::share(&data_dir)

@@ -1,5 +1,7 @@
 //! Sending a blob (distribution-spec 1.1, "Pushing Blobs"): mounted if possible, else in one streamed `PUT`;
-//! after a break the registry is asked how much it has, and gets the rest.
+//! after a break the registry is asked how much it has, and gets the rest, be it by the next process.
+
+use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -10,6 +12,7 @@ use tokio::sync::mpsc;
 use url::Url;
 use wharf_oci::Descriptor;
 
+use super::unfinished::{Note, Session};
 use super::{Place, Repository};
 use crate::auth::Access;
 use crate::dialect::Patch;
@@ -20,7 +23,7 @@ use crate::{Cause, Error, Event, Outcome, Progress, Result, Task, answer};
 
 /// The size of the first pieces when a registry, or a proxy before it, turned out to refuse a blob whole.
 const PIECE: u64 = 32 << 20;
-/// Smaller pieces than this are not worth trying.
+/// Smaller pieces than this are not worth trying, and smaller blobs not worth remembering.
 const PIECE_MIN: u64 = 1 << 20;
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const CHUNK_MIN: HeaderName = HeaderName::from_static("oci-chunk-min-length");
@@ -46,19 +49,26 @@ pub(super) async fn upload(
         source,
         progress,
         session: None,
+        note: None,
         arrived: 0,
         doubtful: false,
+        cut_off: false,
         piece: None,
         digest_refused: false,
     };
+    if let Some(notes) = &repository.client.settings().uploads {
+        upload.remember(notes).await;
+    }
     let mut tries = repository.client.patience().start();
+    let mut furthest = 0;
     loop {
-        let before = upload.arrived;
         let setback = match upload.advance().await {
             Ok(outcome) => return Ok(outcome),
             Err(setback) => setback,
         };
-        if upload.arrived > before {
+        // To come as far again, after all was lost, is no progress.
+        if upload.arrived > furthest {
+            furthest = upload.arrived;
             tries.progressed();
         }
         let wait = match &setback {
@@ -66,9 +76,14 @@ pub(super) async fn upload(
             Setback::Final(cause) => tries.after(cause),
         };
         let cause = setback.into_cause();
+        upload.cut_off = upload.doubtful && cause.is_transient();
+        // Whoever runs the command again goes on, unless there is no point in it.
+        let for_good = upload.note.is_none() || !cause.is_transient();
         let error = Error::new(task(), cause).at(upload.arrived);
         let Some(wait) = wait else {
-            upload.abandon().await;
+            if for_good {
+                upload.abandon().await;
+            }
             return Err(error);
         };
         progress(Event::Retrying { what: error.to_string(), cause: error.cause().to_string(), wait });
@@ -98,13 +113,6 @@ impl From<Cause> for Setback {
     }
 }
 
-/// An upload that the registry has opened.
-struct Session {
-    location: Url,
-    /// The smallest piece that the registry wants, but for the last.
-    smallest: u64,
-}
-
 struct Upload<'a> {
     place: Place<'a>,
     blob: &'a Descriptor,
@@ -113,21 +121,49 @@ struct Upload<'a> {
     /// A repository to mount from, until that has been tried.
     mount: Option<String>,
     session: Option<Session>,
+    /// Where the session is written down for the next process.
+    note: Option<Note>,
     /// How many bytes the registry is known to have.
     arrived: u64,
     /// Something broke, so that what is known has to be asked again.
     doubtful: bool,
-    /// Once the whole blob at once was refused: how large a piece may be.
+    /// The last request ended in the middle.
+    cut_off: bool,
+    /// Once the whole blob at once was refused, or lost on the way: how large a piece may be.
     piece: Option<u64>,
     /// The registry has said before that the digest is wrong.
     digest_refused: bool,
 }
 
 impl Upload<'_> {
+    /// Takes up what a process before this one left unfinished, and leaves its own work to the next.
+    async fn remember(&mut self, notes: &Path) {
+        if self.blob.size < PIECE_MIN
+            || self.mount.is_some()
+            || self.place.endpoint.dialect.patch == Patch::Never
+        {
+            return;
+        }
+        let name = format!("{}/{}@{}", self.place.endpoint.host, self.place.path, self.blob.digest);
+        let Some((note, session)) = Note::take(notes, &name) else { return };
+        if let Some(session) = session
+            && self.place.endpoint.is_own(&session.location).await
+        {
+            self.session = Some(session);
+            self.doubtful = true;
+        }
+        self.note = Some(note);
+    }
+
     /// Goes on from what the registry has.
     async fn advance(&mut self) -> Result<Outcome, Setback> {
+        let before = self.arrived;
         if self.doubtful && self.take_stock().await? {
+            self.session_is(None);
             return Ok(Outcome::Transferred);
+        }
+        if std::mem::take(&mut self.cut_off) && self.arrived <= before {
+            self.shrink();
         }
         self.doubtful = false;
         if self.session.is_none() && self.open().await? {
@@ -143,7 +179,25 @@ impl Upload<'_> {
             }
             self.close().await?;
         }
+        self.session_is(None);
         Ok(Outcome::Transferred)
+    }
+
+    /// Sets where the upload stands, here and in the note.
+    fn session_is(&mut self, session: Option<Session>) {
+        match (&self.note, &session) {
+            (None, _) => {}
+            (Some(note), Some(session)) => note.keep(session),
+            (Some(note), None) => note.clear(),
+        }
+        self.session = session;
+    }
+
+    /// After a break that left nothing behind, so that the next one costs less.
+    fn shrink(&mut self) {
+        if self.place.endpoint.dialect.patch != Patch::Never {
+            self.piece = Some(self.piece.map_or(PIECE, |piece| (piece / 2).max(PIECE_MIN)));
+        }
     }
 
     /// Asks how far the broken upload came. Returns whether the blob is complete: the answer to the last
@@ -153,8 +207,8 @@ impl Upload<'_> {
         if self.place.endpoint.send_if_found(ask, self.place.access()).await?.is_some() {
             return Ok(true);
         }
-        let Some(session) = &mut self.session else { return Ok(false) };
-        let from = session.location.clone();
+        let Some(session) = &self.session else { return Ok(false) };
+        let (from, smallest) = (session.location.clone(), session.smallest);
         if self.place.endpoint.dialect.patch == Patch::Never {
             self.forget();
             return Ok(false);
@@ -163,7 +217,7 @@ impl Upload<'_> {
         match self.place.endpoint.send_ok(ask, self.place.access()).await {
             Ok(response) => {
                 if let Ok(location) = self.place.endpoint.location(&from, response.headers()).await {
-                    session.location = location;
+                    self.session_is(Some(Session { location, smallest }));
                 }
                 self.arrived = arrived(response.headers()).unwrap_or(0).min(self.blob.size);
             }
@@ -176,7 +230,7 @@ impl Upload<'_> {
     }
 
     fn forget(&mut self) {
-        self.session = None;
+        self.session_is(None);
         self.arrived = 0;
     }
 
@@ -209,7 +263,7 @@ impl Upload<'_> {
         }
         let location = self.place.endpoint.location(response.url(), response.headers()).await?;
         let smallest = response.headers().get(CHUNK_MIN).and_then(|value| value.to_str().ok()?.parse().ok());
-        self.session = Some(Session { location, smallest: smallest.unwrap_or(0) });
+        self.session_is(Some(Session { location, smallest: smallest.unwrap_or(0) }));
         Ok(false)
     }
 
@@ -241,11 +295,12 @@ impl Upload<'_> {
 
     async fn send_piece(&mut self) -> Result<(), Setback> {
         let (start, session) = (self.arrived, self.session()?);
+        let smallest = session.smallest;
         let largest = match self.place.endpoint.dialect.patch {
             Patch::AtMost(largest) => largest.min(self.piece.unwrap_or(u64::MAX)),
             Patch::Any | Patch::Never => self.piece.unwrap_or(u64::MAX),
         };
-        let length = (self.blob.size - start).min(largest.max(session.smallest));
+        let length = (self.blob.size - start).min(largest.max(smallest));
         let range = HeaderValue::try_from(format!("{start}-{}", start + length - 1));
         let range = range.map_err(|_| Cause::Protocol("no range".into()))?;
         let ask = Ask::new(Method::PATCH, session.location.clone()).header(CONTENT_RANGE, range);
@@ -255,9 +310,7 @@ impl Upload<'_> {
                 let location = self.place.endpoint.location(response.url(), response.headers()).await?;
                 let arrived =
                     arrived(response.headers()).filter(|arrived| *arrived > 0).unwrap_or(start + length);
-                if let Some(session) = &mut self.session {
-                    session.location = location;
-                }
+                self.session_is(Some(Session { location, smallest }));
                 if arrived <= start || arrived > self.blob.size {
                     let message =
                         format!("after a piece from {start} to {} it has {arrived} bytes", start + length);
@@ -270,7 +323,8 @@ impl Upload<'_> {
                 self.piece = Some(length / 2);
                 Err(self.passing(response).await)
             }
-            404 | 416 => Err(self.passing(response).await),
+            // 409: the request that broke off is still being wound up.
+            404 | 409 | 416 => Err(self.passing(response).await),
             _ => Err(self.refused(response).await),
         }
     }
@@ -382,9 +436,10 @@ impl Upload<'_> {
     }
 
     /// Tells the registry that nothing more will come. It is a courtesy, so its failure is of no interest.
-    async fn abandon(&self) {
-        if let Some(session) = &self.session {
-            let ask = Ask::new(Method::DELETE, session.location.clone()).header(CONTENT_LENGTH, 0.into());
+    async fn abandon(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.session_is(None);
+            let ask = Ask::new(Method::DELETE, session.location).header(CONTENT_LENGTH, 0.into());
             let _ = self.place.endpoint.send(ask, self.place.access()).await;
         }
     }

@@ -68,6 +68,19 @@ fn amazon() -> SmallServer {
             ("POST", "/") if call.header("x-amz-target").starts_with("Spencer") => {
                 json!({"authorizationData": {"authorizationToken": token, "expiresAt": 4e9}})
             }
+            ("GET", path)
+                if path.starts_with("/federation/credentials?role_name=ci&account_id=123456789012") =>
+            {
+                let id = match call.header("x-amz-sso_bearer_token") {
+                    "signed-in" => "ASIASSO",
+                    "renewed" => "ASIARENEWED",
+                    _ => return (401, json!({"message": "Session token not found or invalid"}).to_string()),
+                };
+                json!({"roleCredentials": {"accessKeyId": id, "secretAccessKey": "s", "sessionToken": "t"}})
+            }
+            ("POST", "/token") if call.body.contains("r3fresh") => {
+                json!({"accessToken": "renewed", "expiresIn": 3600, "refreshToken": "next"})
+            }
             _ => return (403, r#"{"__type":"Denied","message":"not like that","secret":"s3cret"}"#.into()),
         };
         (200, answer.to_string())
@@ -207,6 +220,61 @@ fn is_signed(call: &Call) -> bool {
     public.verify(text.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()).is_ok()
         && claims["iss"] == "ci@project.iam.gserviceaccount.com"
         && claims["exp"].as_u64() > claims["iat"].as_u64()
+}
+
+/// The file in which the AWS command keeps the sign-in of this session or address.
+fn sign_in(home: &Path, key: &str) -> std::path::PathBuf {
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
+    let name: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    home.join(format!(".aws/sso/cache/{name}.json"))
+}
+
+#[tokio::test]
+async fn a_single_sign_on_gives_keys_and_is_renewed() {
+    let server = amazon();
+    let url = server.url();
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(home.path().join(".aws/sso/cache")).unwrap();
+    let role = "sso_account_id = 123456789012\nsso_role_name = ci\n";
+    let config = format!(
+        "[sso-session corp]\nsso_region = eu-central-1\nsso_start_url = https://corp\n\
+         [profile new]\nsso_session = corp\n{role}\
+         [profile old]\nsso_start_url = https://old\nsso_region = eu-central-1\n{role}\
+         [profile half]\nsso_session = corp\n"
+    );
+    std::fs::write(home.path().join(".aws/config"), config).unwrap();
+    let login = async |profile: &'static str| {
+        let registry = registry_of("AWS", "registry-token");
+        let variables = [("AWS_PROFILE", profile), ("AWS_ENDPOINT_URL", url.as_str())];
+        let pushed = pushed(&client_at(PRIVATE, &registry, &variables, home.path()), PRIVATE).await;
+        pushed.map_err(|error| error.cause().to_string()).map(|()| signer(&server).unwrap())
+    };
+    let nobody = login("new").await.unwrap_err();
+    assert!(nobody.contains("nobody has signed in; sign in with `aws sso login --profile new`"), "{nobody}");
+    let half = login("half").await.unwrap_err();
+    assert!(half.contains("missing") || half.contains("nobody"), "{half}");
+
+    let fresh = json!({"accessToken": "signed-in", "expiresAt": "2999-01-01T00:00:00Z"});
+    for (profile, key) in [("new", "corp"), ("old", "https://old")] {
+        std::fs::write(sign_in(home.path(), key), fresh.to_string()).unwrap();
+        assert_eq!(login(profile).await.as_deref(), Ok("ASIASSO"));
+    }
+
+    let ended = json!({"accessToken": "signed-in", "expiresAt": "2020-01-01T00:00:00Z"});
+    std::fs::write(sign_in(home.path(), "corp"), ended.to_string()).unwrap();
+    let error = login("new").await.unwrap_err();
+    assert!(error.contains("the last sign-in has ended") && !error.contains("signed-in"), "{error}");
+    let mut renewable = ended;
+    renewable["clientId"] = "c".into();
+    renewable["clientSecret"] = "s3cret".into();
+    renewable["refreshToken"] = "r3fresh".into();
+    std::fs::write(sign_in(home.path(), "corp"), renewable.to_string()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(login("new").await.as_deref(), Ok("ASIARENEWED"));
+    }
+    assert_eq!(server.calls().iter().filter(|call| call.path == "/token").count(), 1, "it is kept");
+    let kept: Value = serde_json::from_slice(&std::fs::read(sign_in(home.path(), "corp")).unwrap()).unwrap();
+    assert_eq!((&kept["refreshToken"], &kept["clientId"]), (&json!("next"), &json!("c")));
 }
 
 #[tokio::test]

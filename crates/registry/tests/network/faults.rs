@@ -14,21 +14,21 @@ use wharf_testkit::{Cutter, DebianRegistry, Doorman, Fault, FaultyRegistry, Toke
 const MIB: u64 = 1 << 20;
 
 /// An image with a large layer, a registry, and two layouts.
-struct Scene {
-    registry: FaultyRegistry,
-    image: Descriptor,
+pub(crate) struct Scene {
+    pub(crate) registry: FaultyRegistry,
+    pub(crate) image: Descriptor,
     here: Layout,
-    there: Layout,
-    to: Reference,
+    pub(crate) there: Layout,
+    pub(crate) to: Reference,
     _directories: [tempfile::TempDir; 2],
 }
 
 impl Scene {
-    fn new(size: u64) -> Self {
+    pub(crate) fn new(size: u64) -> Self {
         Self::at(FaultyRegistry::start(), size)
     }
 
-    fn at(registry: FaultyRegistry, size: u64) -> Self {
+    pub(crate) fn at(registry: FaultyRegistry, size: u64) -> Self {
         let (a, here) = layout();
         let (b, there) = layout();
         let image = fixture::bulky_image(&here, size);
@@ -36,18 +36,18 @@ impl Scene {
         Self { registry, image, here, there, to, _directories: [a, b] }
     }
 
-    async fn push(&self, client: &Client) -> Result<u64, Error> {
+    pub(crate) async fn push(&self, client: &Client) -> Result<u64, Error> {
         let pushed = push(&self.here, &self.image, client, &self.to, &tags(&["v1"]), &|_| {}).await?;
         Ok(pushed.bytes(Outcome::Transferred))
     }
 
-    async fn pull(&self, client: &Client) -> Result<Pulled, Error> {
+    pub(crate) async fn pull(&self, client: &Client) -> Result<Pulled, Error> {
         let platform = Platform::new("linux", "amd64", None);
         pull(client, &self.to.with_tag("v1").unwrap(), &platform, &self.there, &|_| {}).await
     }
 
     /// The hexadecimal digest of the layer, as it stands in paths and, encoded, in queries.
-    fn layer(&self) -> String {
+    pub(crate) fn layer(&self) -> String {
         let blobs = self.here.blobs().unwrap();
         let (largest, _) = blobs.iter().max_by_key(|(_, size)| **size).unwrap();
         largest.digest().to_owned()
@@ -72,7 +72,7 @@ impl Scene {
     }
 
     /// Checks that the registry has the image, whole.
-    fn assert_arrived(&self) {
+    pub(crate) fn assert_arrived(&self) {
         let layout = self.registry.depot().layout("org/model").unwrap();
         let descriptor = layout.manifest_descriptor(Name::Tag("v1")).unwrap().unwrap();
         assert_eq!(descriptor.digest, self.image.digest);
@@ -91,6 +91,64 @@ async fn an_upload_that_is_reset_goes_on_where_it_stopped() {
     scene.assert_arrived();
     assert_eq!(scene.uploaded(), scene.blobs_size(), "no byte twice");
     assert_eq!(scene.registry.seen_of(Method::PATCH, "").len(), 2);
+}
+
+/// A client that leaves notes on its uploads, and gives up at the first failure.
+fn forgetful(notes: &std::path::Path) -> Client {
+    client_with(Settings { uploads: Some(notes.into()), retries: 0, ..settings() })
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_in_the_next_process() {
+    let scene = Scene::new(8 * MIB);
+    let notes = tempfile::tempdir().unwrap();
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(3 * MIB));
+    scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/"), Fault::ResetUpload(2 * MIB));
+    for _ in 0..2 {
+        scene.push(&forgetful(notes.path())).await.unwrap_err();
+        assert_eq!(std::fs::read_dir(notes.path()).unwrap().count(), 1);
+    }
+    scene.push(&forgetful(notes.path())).await.unwrap();
+    scene.assert_arrived();
+    assert_eq!(scene.uploaded(), scene.blobs_size(), "no byte twice");
+    assert_eq!(std::fs::read_dir(notes.path()).unwrap().count(), 0, "what is done is forgotten");
+}
+
+#[tokio::test]
+async fn an_upload_whose_end_was_not_heard_of_is_not_sent_again() {
+    let scene = Scene::new(4 * MIB);
+    let notes = tempfile::tempdir().unwrap();
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::LoseAnswer);
+    scene.push(&forgetful(notes.path())).await.unwrap_err();
+    scene.push(&forgetful(notes.path())).await.unwrap();
+    scene.assert_arrived();
+    assert_eq!(scene.uploaded(), scene.blobs_size(), "no byte twice");
+}
+
+#[tokio::test]
+async fn an_upload_that_only_this_side_remembers_begins_again() {
+    let scene = Scene::new(4 * MIB);
+    let notes = tempfile::tempdir().unwrap();
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(MIB));
+    scene.push(&forgetful(notes.path())).await.unwrap_err();
+    // The registry has lost it meanwhile, or is another one under the same name.
+    let uploads = scene.registry.depot().layout("org/model").unwrap().root().join("uploads");
+    std::fs::remove_dir_all(uploads).unwrap();
+    scene.push(&forgetful(notes.path())).await.unwrap();
+    scene.assert_arrived();
+    assert_eq!(std::fs::read_dir(notes.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn two_pushes_of_one_layer_do_not_take_each_others_upload() {
+    let scene = Scene::new(16 * MIB);
+    let notes = tempfile::tempdir().unwrap();
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(MIB));
+    scene.push(&forgetful(notes.path())).await.unwrap_err();
+    let (one, two) = (forgetful(notes.path()), forgetful(notes.path()));
+    let (one, two) = tokio::join!(scene.push(&one), scene.push(&two));
+    assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    scene.assert_arrived();
 }
 
 #[tokio::test]
@@ -278,6 +336,23 @@ async fn the_deadline_ends_everything() {
 }
 
 #[tokio::test]
+async fn a_layer_that_goes_bad_on_the_way_is_sent_once_more() {
+    let scene = Scene::new(MIB);
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::SpoilUpload);
+    scene.push(&client()).await.unwrap();
+    scene.assert_arrived();
+
+    let scene = Scene::new(MIB);
+    scene.registry.fail(When::any(&scene.layer()).times(100), Fault::SpoilUpload);
+    scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/").times(100), Fault::SpoilUpload);
+    let error = scene.push(&client()).await.unwrap_err();
+    assert!(error.to_string().starts_with("pushing blob sha256:"), "{error}");
+    assert!(error.cause().to_string().contains("the content of sha256:"), "{}", error.cause());
+    let repository = client().repository(&scene.to).unwrap();
+    assert_eq!(repository.tags().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_layer_that_went_bad_on_this_side_is_named_before_it_is_published() {
     let scene = Scene::new(MIB);
     let layer = scene.here.blobs().unwrap().into_iter().find(|(_, size)| *size == MIB).unwrap().0;
@@ -326,6 +401,30 @@ async fn a_push_to_debians_registry_gets_over_a_wire_that_is_cut() {
     let direct = client().repository(&reference(&registry.host(), "org/model")).unwrap();
     assert_eq!(direct.head(Name::Tag("v1")).await.unwrap().unwrap().digest, image.digest);
     assert!(wire.carried() < 37 * MIB, "{}", wire.carried());
+}
+
+/// A proxy that passes on only what has come whole, and hangs up on what is too large for it: ever smaller pieces get
+/// through.
+#[tokio::test]
+async fn a_proxy_that_hangs_up_on_large_requests_gets_smaller_ones() {
+    let scene = Scene::new(12 * MIB);
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(0));
+    scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/").times(2), Fault::ResetUpload(0));
+    scene.push(&client()).await.unwrap();
+    scene.assert_arrived();
+    let pieces = scene.registry.seen_of(Method::PATCH, "").into_iter().map(|seen| seen.received);
+    assert_eq!(pieces.collect::<Vec<_>>(), [0, 0, 8 * MIB, 4 * MIB]);
+    assert_eq!(scene.uploaded(), scene.blobs_size());
+}
+
+/// One that breaks off every request and keeps nothing, ever, is given up.
+#[tokio::test]
+async fn an_upload_that_is_lost_again_and_again_is_given_up() {
+    let scene = Scene::new(6 * MIB);
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()).times(1000), Fault::LoseUpload);
+    scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/").times(1000), Fault::LoseUpload);
+    let error = scene.push(&client()).await.unwrap_err();
+    assert!(error.to_string().starts_with("pushing blob sha256:"), "{error}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod clouds;
 mod faults;
+mod pulls;
 mod support;
 mod tls;
 mod transfer;
