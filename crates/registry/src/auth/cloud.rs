@@ -10,6 +10,8 @@ mod exchange;
 mod github;
 mod google;
 
+pub use aws::AwsProfiles;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};

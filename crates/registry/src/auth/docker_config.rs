@@ -1,6 +1,7 @@
 //! Docker's `config.json` (and podman's `auth.json`): which login belongs to which registry.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,7 @@ use super::Login;
 /// The parts of the file that have to do with logins.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct DockerConfig {
+pub struct DockerConfig {
     auths: BTreeMap<String, Entry>,
     cred_helpers: BTreeMap<String, String>,
     creds_store: Option<String>,
@@ -28,14 +29,22 @@ struct Entry {
     registrytoken: Option<SecretString>,
 }
 
+/// Whose logins are in it, and not the logins.
+impl fmt::Debug for DockerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DockerConfig").field("auths", &self.auths.keys()).finish_non_exhaustive()
+    }
+}
+
 impl DockerConfig {
-    pub(super) fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+    /// Reads the text of a file.
+    pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(text)
     }
 
     /// The helper that keeps the login for `registry`, and the key it keeps it under. A helper named for the
     /// registry goes before the general store.
-    pub(super) fn helper(&self, registry: &str) -> Option<(&str, String)> {
+    pub fn helper(&self, registry: &str) -> Option<(&str, String)> {
         let key = if registry == "docker.io" { HUB_KEY } else { registry };
         let named = self.cred_helpers.get(registry).or_else(|| self.cred_helpers.get(key));
         let helper = named.or(self.creds_store.as_ref()).filter(|helper| !helper.is_empty())?;
@@ -44,7 +53,7 @@ impl DockerConfig {
 
     /// The login for `repository` of `registry` in the file itself. A namespace (`quay.io/org`, podman's way)
     /// goes before the host.
-    pub(super) fn login(&self, registry: &str, repository: &str) -> Option<Login> {
+    pub fn login(&self, registry: &str, repository: &str) -> Option<Login> {
         let mut wanted = format!("{registry}/{repository}");
         loop {
             let entry = self.auths.iter().find(|(key, _)| normalised(key) == wanted);

@@ -5,6 +5,9 @@ mod ecr;
 mod profile;
 mod remote;
 mod sign;
+mod sso;
+
+pub use profile::Profiles as AwsProfiles;
 
 use super::{Asking, Lent};
 use crate::auth::CredentialsError;

@@ -6,8 +6,8 @@ use std::process::Stdio;
 
 use super::super::Asking;
 use super::profile::Profiles;
-use super::remote;
 use super::sign::Keys;
+use super::{remote, sso};
 use crate::auth::CredentialsError;
 
 /// A profile that leads to a profile that leads to a profile is a circle beyond this.
@@ -69,7 +69,7 @@ fn read(asking: Asking<'_>) -> Result<Profiles, CredentialsError> {
     Ok(profiles)
 }
 
-/// The keys of a profile: a role it takes, keys it holds, a program it asks.
+/// The keys of a profile: a role it takes, keys it holds, a program it asks, a single sign-on.
 async fn resolve(
     asking: Asking<'_>,
     profiles: &Profiles,
@@ -112,13 +112,9 @@ async fn resolve(
     if let Some(program) = get("credential_process") {
         return of_program(asking, program).await.map(Some);
     }
-    match get("sso_session").or(get("sso_start_url")) {
-        Some(_) => Err(asking.failed(
-            step(),
-            "wharf does not take part in AWS single sign-on; \
-             `eval \"$(aws configure export-credentials --format env)\"` hands its keys over",
-        )),
-        None => Ok(None),
+    match sso::is_used_by(profiles, name) {
+        true => sso::keys(asking, profiles, name).await.map(Some),
+        false => Ok(None),
     }
 }
 
