@@ -53,6 +53,10 @@ pub(crate) async fn get(
     };
     if request.method == Method::GET {
         *response.body_mut() = part(&layout, &digest, start, end).await?;
+    } else if !depot.options.read_only {
+        // Whoever hears that it is here will not send it, so that it has to stay until the manifest comes. Where
+        // it cannot be touched, nothing can be pruned.
+        let _ = layout.touch(&digest);
     }
     Ok(response)
 }
@@ -135,8 +139,11 @@ async fn mount(
         // A name that cannot be is one that is not there.
         let valid = from.filter(|name| crate::route::Route::parse(&format!("/v2/{name}/tags/list")).is_ok());
         match valid.map(|name| repositories.get(&name)).transpose()?.flatten() {
-            Some(other) => Ok(layout.take_from(&other, &digest)?),
-            None => Ok(false),
+            Some(other) if layout.take_from(&other, &digest)? => {
+                layout.touch(&digest)?;
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     })
     .await

@@ -100,22 +100,32 @@ impl Depot {
         Ok(self.repositories.create(repository)?)
     }
 
-    /// Removes blobs that no manifest needs and that are older than `grace`.
+    /// Removes blobs that no manifest needs and that nobody has sent, mounted or looked for within `grace`. What a
+    /// push that is under way has been told to be here is younger than that, so it may be served meanwhile.
     pub fn prune(&self, grace: Duration) -> Result<Pruned, DepotError> {
-        let mut pruned = Pruned::default();
+        self.of_each(|layout| layout.prune(&Default::default(), grace))
+    }
+
+    /// What [`prune`](Self::prune) would remove now.
+    pub fn needless(&self, grace: Duration) -> Result<Pruned, DepotError> {
+        self.of_each(|layout| layout.needless(&Default::default(), grace))
+    }
+
+    fn of_each(&self, work: impl Fn(&Layout) -> Result<Pruned, LayoutError>) -> Result<Pruned, DepotError> {
+        let mut all = Pruned::default();
         for name in self.repositories.names() {
             if let Some(layout) = self.repositories.get(&name)? {
-                let part = layout.prune(&Default::default(), grace)?;
-                pruned.blobs += part.blobs;
-                pruned.bytes += part.bytes;
+                let part = work(&layout)?;
+                all.blobs += part.blobs;
+                all.bytes += part.bytes;
             }
         }
-        Ok(pruned)
+        Ok(all)
     }
 
     /// Answers a request.
     pub async fn handle(&self, request: Request<Body>) -> Response {
-        let mut response = match self.route(request).await {
+        let mut response = match self.route(request.map(crate::unread::read_to_its_end)).await {
             Ok(response) => response,
             Err(problem) => problem.into_response(),
         };

@@ -22,6 +22,7 @@ mod repositories;
 mod route;
 mod running;
 mod tls;
+mod unread;
 mod uploads;
 mod upstream;
 

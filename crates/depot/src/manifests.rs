@@ -143,10 +143,20 @@ fn subject(parsed: &Parsed) -> Option<&Digest> {
 pub(crate) async fn delete(depot: &Depot, name: String, wanted: Wanted) -> Result<Response, Problem> {
     let layout = existing(depot, name).await?;
     let unknown = wanted.unknown();
-    if depot.options.immutable_tags && matches!(wanted, Wanted::Tag(_)) {
-        return Err(Problem::new(Code::Denied, "tags are immutable here"));
-    }
-    match blocking(move || Ok(layout.delete_manifest(wanted.name())?)).await? {
+    let immutable = || Problem::new(Code::Denied, "tags are immutable here");
+    let work = match (depot.options.immutable_tags, wanted) {
+        (true, Wanted::Tag(_)) => return Err(immutable()),
+        // With the manifest its tags would go, and could come back as something else.
+        (true, Wanted::Digest(digest)) => {
+            blocking(move || match layout.delete_untagged(&digest) {
+                Err(LayoutError::Taken { .. }) => Err(immutable()),
+                result => Ok(result?),
+            })
+            .await
+        }
+        (false, wanted) => blocking(move || Ok(layout.delete_manifest(wanted.name())?)).await,
+    };
+    match work? {
         true => Ok(status_only(StatusCode::ACCEPTED)),
         false => Err(unknown),
     }

@@ -404,6 +404,14 @@ async fn immutable_tags_take_the_same_again_and_nothing_else() {
         StatusCode::PRECONDITION_FAILED
     );
     assert_eq!(registry.ask("DELETE", "/v2/a/manifests/v1").await.code(), "DENIED");
+    // Nor by way of the manifest, with which its tags would go.
+    let manifest = registry.ask("GET", "/v2/a/manifests/v1").await.body;
+    let by_digest = format!("/v2/a/manifests/{}", sha256(&manifest));
+    assert_eq!(registry.ask("DELETE", &by_digest).await.code(), "DENIED");
+    let untagged = format!("/v2/a/manifests/{}", sha256(index.as_bytes()));
+    let answer = registry.send("PUT", &untagged, &[("content-type", INDEX)], index.clone()).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+    assert_eq!(registry.ask("DELETE", &untagged).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
@@ -478,9 +486,128 @@ async fn the_data_are_layouts_and_pruning_keeps_what_is_named() {
     let layout = wharf_registry::Layout::existing(registry.directory.path().join("org+app")).unwrap();
     assert_eq!(layout.resolve("v1").unwrap().unwrap().digest, digest);
     assert_eq!(registry.depot.prune(Duration::from_secs(60)).unwrap().blobs, 0);
+    assert_eq!(registry.depot.needless(Duration::ZERO).unwrap().blobs, 1);
     assert_eq!(registry.depot.prune(Duration::ZERO).unwrap().blobs, 1);
     assert_eq!(registry.ask("GET", &format!("/v2/org/app/blobs/{loose}")).await.code(), "BLOB_UNKNOWN");
     assert_eq!(registry.ask("GET", "/v2/org/app/manifests/v1").await.status, StatusCode::OK);
+}
+
+/// What somebody has been told to be here stays until the manifest comes, whoever prunes meanwhile.
+#[tokio::test]
+async fn pruning_spares_what_a_push_under_way_relies_on() {
+    let registry = Registry::new();
+    let old = std::time::SystemTime::now() - Duration::from_secs(7200);
+    let hour = Duration::from_secs(3600);
+    let [looked, mounted, forgotten] = [
+        registry.put_blob("a", b"1").await,
+        registry.put_blob("a", b"2").await,
+        registry.put_blob("a", b"3").await,
+    ];
+    for digest in [&looked, &mounted, &forgotten] {
+        let path = registry.directory.path().join("a/blobs/sha256").join(digest.digest());
+        std::fs::File::open(path).unwrap().set_modified(old).unwrap();
+    }
+    assert_eq!(registry.ask("HEAD", &format!("/v2/a/blobs/{looked}")).await.status, StatusCode::OK);
+    let mount = format!("/v2/b/blobs/uploads/?mount={mounted}&from=a");
+    assert_eq!(registry.ask("POST", &mount).await.status, StatusCode::CREATED);
+    assert_eq!(registry.depot.prune(hour).unwrap().blobs, 1);
+    for (path, status) in [
+        (format!("/v2/a/blobs/{looked}"), StatusCode::OK),
+        (format!("/v2/b/blobs/{mounted}"), StatusCode::OK),
+        (format!("/v2/a/blobs/{forgotten}"), StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(registry.ask("GET", &path).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pruning_while_images_come_takes_nothing_from_them() {
+    let registry = Registry::new();
+    let depot = Depot::open(registry.directory.path(), Options::default()).unwrap();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let pruner = std::thread::spawn(move || {
+        let mut rounds = 0;
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            depot.prune(Duration::from_secs(60)).unwrap();
+            rounds += 1;
+        }
+        rounds
+    });
+    for number in 0..64 {
+        registry
+            .put_image("a", &format!("v{number}"), b"{}", json!({"annotations": {"n": number.to_string()}}))
+            .await;
+    }
+    drop(stop);
+    assert!(pruner.join().unwrap() > 0);
+    for number in 0..64 {
+        let answer = registry.ask("GET", &format!("/v2/a/manifests/v{number}")).await;
+        let config = answer.json()["config"]["digest"].as_str().unwrap().to_owned();
+        assert_eq!(registry.ask("GET", &format!("/v2/a/blobs/{config}")).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_tags_and_repositories_come_in_pages() {
+    let registry = Registry::new();
+    let digest = registry.put_image("many", "first", b"{}", json!({})).await;
+    let layout = registry.depot.layout("many").unwrap();
+    let descriptor = layout.manifest_descriptor(wharf_registry::Name::Digest(&digest)).unwrap().unwrap();
+    layout
+        .update(|index| {
+            for number in 0..5000 {
+                let mut entry = descriptor.clone();
+                entry.annotations.insert(wharf_registry::REF_NAME.into(), format!("v{number}"));
+                index.manifests.push(entry);
+            }
+        })
+        .unwrap();
+    for number in 0..300 {
+        registry.depot.layout(&format!("org/{number}")).unwrap();
+    }
+    for (path, member, expected) in
+        [("/v2/many/tags/list?n=1000", "tags", 5001), ("/v2/_catalog?n=100", "repositories", 301)]
+    {
+        let mut next = path.to_owned();
+        let (mut seen, mut pages) = (Vec::new(), 0);
+        while !next.is_empty() {
+            let answer = registry.ask("GET", &next).await;
+            seen.extend(
+                answer.json()[member]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|name| name.as_str().unwrap().to_owned()),
+            );
+            let link = answer.header(LINK).to_owned();
+            next = link
+                .split_once('>')
+                .map(|(link, _)| link.trim_start_matches('<').to_owned())
+                .unwrap_or_default();
+            pages += 1;
+        }
+        assert_eq!((seen.len(), seen.is_sorted()), (expected, true), "{path}");
+        assert!(pages > 3, "{path}");
+    }
+}
+
+/// Somebody who sends all before listening hears why it was refused, and not that the connection is gone.
+#[test]
+fn a_refusal_is_heard_by_whoever_is_still_sending() {
+    use std::io::{Read, Write};
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { access: Access::Token("t0ken".into()), ..Options::default() };
+    let running = Depot::open(directory.path(), options).unwrap().start(([127, 0, 0, 1], 0).into()).unwrap();
+    let mut connection = std::net::TcpStream::connect(running.address()).unwrap();
+    let size = 32 << 20;
+    let upload = "/v2/a/blobs/uploads/6f2d0a1e-0000-4000-8000-000000000000";
+    let head =
+        format!("PATCH {upload} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n");
+    connection.write_all(head.as_bytes()).unwrap();
+    connection.write_all(&vec![0; size]).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
 
 #[test]

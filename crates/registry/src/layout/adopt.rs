@@ -29,6 +29,8 @@ impl Layout {
         }
         self.make_blob_directory(digest)?;
         let target = self.path(digest);
+        // No pruning that has just looked at an older file of this name takes the new one away.
+        let _lock = self.lock_index()?;
         fs::rename(path, &target).doing("naming", &target)
     }
 

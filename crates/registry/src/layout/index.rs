@@ -64,7 +64,7 @@ impl Layout {
     }
 
     /// Held until dropped; blocks while another thread or process holds it.
-    fn lock_index(&self) -> Result<File, LayoutError> {
+    pub(super) fn lock_index(&self) -> Result<File, LayoutError> {
         let path = self.root.join("index.lock");
         let file =
             File::options().write(true).create(true).truncate(false).open(&path).doing("opening", &path)?;

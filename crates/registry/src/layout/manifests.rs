@@ -51,12 +51,12 @@ impl Layout {
         if let Name::Digest(digest) = name {
             entry.digest = digest.clone();
         }
-        self.put_as(&entry.digest, &document.bytes)?;
         if let Some(subject) = subject(&parsed) {
             entry.annotations.insert(SUBJECT.into(), subject.digest.to_string());
         }
         self.update(|index| {
-            // Inside the lock, so that no pruning comes between the look and the entry.
+            // Inside the lock, so that no pruning comes between the bytes, or the look, and the entry.
+            self.put_as(&entry.digest, &document.bytes)?;
             self.check_children(&parsed)?;
             match name {
                 Name::Tag(tag) => set_tag(index, tag, entry, condition)
@@ -97,6 +97,21 @@ impl Layout {
                 index.manifests.len() < before
             }
         })
+    }
+
+    /// Removes a manifest that no tag names, decided atomically; returns whether it was there.
+    ///
+    /// Fails with [`LayoutError::Taken`] when a tag names it.
+    pub fn delete_untagged(&self, digest: &Digest) -> Result<bool, LayoutError> {
+        self.update(|index| {
+            let mut entries = index.manifests.iter().filter(|entry| entry.digest == *digest);
+            if let Some(name) = entries.find_map(index::name_of) {
+                return Err(LayoutError::Taken { name: name.into(), root: self.root.clone() });
+            }
+            let before = index.manifests.len();
+            index.manifests.retain(|entry| entry.digest != *digest);
+            Ok(index.manifests.len() < before)
+        })?
     }
 
     /// Descriptors of the manifests whose subject is `subject`, with their artifact types and annotations, as

@@ -79,16 +79,35 @@ impl Layout {
     /// Names cannot change meanwhile, so nothing that gets a name in time is lost.
     pub fn prune(&self, keep: &HashSet<Digest>, grace: Duration) -> Result<Pruned, LayoutError> {
         self.update(|index| {
-            let reachable = self.reachable(&index.manifests)?;
             let mut pruned = Pruned::default();
-            for (digest, size) in self.blobs()? {
-                if !reachable.contains(&digest) && !keep.contains(&digest) && self.is_older(&digest, grace) {
-                    pruned.blobs += u64::from(self.remove(&digest)?);
+            for (digest, size) in self.needless_in(&index.manifests, keep)? {
+                // Looked at last of all: it may have come anew, or been touched, a moment ago.
+                if self.is_older(&digest, grace) && self.remove(&digest)? {
+                    pruned.blobs += 1;
                     pruned.bytes += size;
                 }
             }
             Ok(pruned)
         })?
+    }
+
+    /// What [`prune`](Self::prune) would remove now.
+    pub fn needless(&self, keep: &HashSet<Digest>, grace: Duration) -> Result<Pruned, LayoutError> {
+        let mut needless = self.needless_in(&self.index()?.manifests, keep)?;
+        needless.retain(|(digest, _)| self.is_older(digest, grace));
+        let bytes = needless.iter().map(|(_, size)| size).sum();
+        Ok(Pruned { blobs: needless.len() as u64, bytes })
+    }
+
+    fn needless_in(
+        &self,
+        roots: &[Descriptor],
+        keep: &HashSet<Digest>,
+    ) -> Result<Vec<(Digest, u64)>, LayoutError> {
+        let reachable = self.reachable(roots)?;
+        let mut blobs: Vec<_> = self.blobs()?.into_iter().collect();
+        blobs.retain(|(digest, _)| !reachable.contains(digest) && !keep.contains(digest));
+        Ok(blobs)
     }
 
     fn is_older(&self, digest: &Digest, grace: Duration) -> bool {
