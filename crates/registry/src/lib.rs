@@ -37,7 +37,8 @@ mod transfer;
 
 pub use archive::{Archive, ArchiveError, ArchiveWriter};
 pub use auth::{
-    Challenge, Credentials, CredentialsError, Login, Surroundings, forget_with_helper, keep_with_helper,
+    AwsProfiles, Challenge, Credentials, CredentialsError, DockerConfig, Login, Surroundings,
+    forget_with_helper, keep_with_helper,
 };
 pub use client::Client;
 pub use copy::{Copied, Listed, Origin, choose, copy_to_layout};

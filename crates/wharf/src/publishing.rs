@@ -85,7 +85,10 @@ async fn present(
 }
 
 /// What an image says of its version: in its labels, else in its annotations. Of an index the first image speaks.
-async fn labelled(repository: &Repository, document: &Document) -> wharf_registry::Result<Option<String>> {
+pub(crate) async fn labelled(
+    repository: &Repository,
+    document: &Document,
+) -> wharf_registry::Result<Option<String>> {
     let annotated = match document.parse() {
         Ok(Parsed::Manifest(manifest)) => {
             let label = config_label(repository, &manifest.config).await?;

@@ -108,6 +108,16 @@ impl Archive {
         &self.shared.path
     }
 
+    /// Whether the image came without a manifest, as in docker's old form, so that this one was made here.
+    pub fn is_without_manifest(&self, digest: &Digest) -> bool {
+        self.shared.made.contains_key(digest)
+    }
+
+    /// The bytes of a blob, if it is here.
+    pub fn reader(&self, descriptor: &Descriptor) -> Option<impl Read + Send + 'static> {
+        self.shared.section(&descriptor.digest)
+    }
+
     /// Whether everything that an index lists is here; docker saves an index of which it has only some images.
     pub fn has(&self, descriptor: &Descriptor) -> bool {
         self.shared.made.contains_key(&descriptor.digest) || self.shared.section(&descriptor.digest).is_some()

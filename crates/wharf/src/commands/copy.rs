@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let transfers = Transfers::new(&world.progress, format!("copying {source} to {destination}"));
     let news = |event| transfers.tell(event);
     let work = async {
-        let found = source::find(&world, &source, args.all_tags).await?;
+        let found = source::find(&world, &source, &destination, args.all_tags).await?;
         target::copy(&world, &found, &destination, args.platform.as_ref(), &news).await
     };
     let copied: Result<Vec<Done>, Failure> = world.runtime.block_on(work);

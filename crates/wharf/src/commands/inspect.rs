@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Print it for people, which is what a terminal gets anyway
     #[arg(long)]
     human: bool,
+    /// Print what this Go template makes of it, as `docker inspect` does, or `json` on one line
+    #[arg(short, long, value_name = "TEMPLATE", conflicts_with_all = ["raw", "waste", "image_config", "human"])]
+    format: Option<String>,
     /// Ask the registry, even where the image is on this machine
     #[arg(long)]
     remote: bool,
@@ -70,6 +73,10 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         return Ok(Exit::Done);
     }
     let description = describe(&world, &named, &image)?;
+    if let Some(format) = &args.format {
+        output::print(&crate::docker::show(&description, Some(format))?)?;
+        return Ok(Exit::Done);
+    }
     if args.human || (std::io::stdout().is_terminal() && !globals.json) {
         output::print(&for_people(&named, &image, &description[0]))?;
     } else {
@@ -130,14 +137,14 @@ fn for_people(named: &local::Named, image: &local::Image, description: &Value) -
     out
 }
 
-fn describe(world: &World, named: &local::Named, image: &local::Image) -> Result<Value, Failure> {
+fn describe(world: &World, named: &local::Named, image: &local::Image) -> Result<Vec<Value>, Failure> {
     let mut names = Vec::new();
     for other in local::list(&world.store)? {
         if other.descriptor.digest == named.descriptor.digest {
             names.push(other.reference.to_string());
         }
     }
-    Ok(json!([{
+    Ok(vec![json!({
         "Id": image.manifest.config.digest,
         "RepoTags": names,
         "Digest": named.descriptor.digest,
@@ -151,7 +158,7 @@ fn describe(world: &World, named: &local::Named, image: &local::Image) -> Result
         "Config": image.config.config,
         "RootFS": { "Type": "layers", "Layers": image.config.rootfs.diff_ids },
         "Layers": image.manifest.layers,
-    }]))
+    })])
 }
 
 /// What a registry has; `None` where it has been printed already.

@@ -6,6 +6,7 @@ use wharf_oci::{Digest, Platform};
 use wharf_registry::{Archive, Origin, Progress};
 
 use crate::cli::Globals;
+use crate::copying::packed::Packed;
 use crate::copying::source::{for_platform, is_whole, open_archive, spooled};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::transfer::Transfers;
@@ -64,13 +65,15 @@ async fn load(
     progress: Progress<'_>,
 ) -> Result<Vec<Loaded>, Failure> {
     let mut loaded = Vec::new();
-    for image in archive.images() {
-        let document = archive.document(&image.descriptor).await?;
+    let listed = archive.images().to_vec();
+    let (packed, images) = Packed::of(archive.clone(), listed, world.store.clone()).await?;
+    for image in &images {
+        let document = packed.document(&image.descriptor).await?;
         let host = Platform::host();
         let partial = (!is_whole(archive, &document)).then_some(&host);
-        let document = for_platform(archive, document, platform.or(partial)).await?;
+        let document = for_platform(&packed, document, platform.or(partial)).await?;
         let descriptor = document.descriptor.clone();
-        wharf_registry::copy_to_layout(archive, document, &world.store, PARALLEL, progress).await?;
+        wharf_registry::copy_to_layout(&packed, document, &world.store, PARALLEL, progress).await?;
         let references = image.references();
         for reference in &references {
             world.store.tag(&local::key(reference), &descriptor)?;

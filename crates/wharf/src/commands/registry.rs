@@ -1,9 +1,11 @@
-//! `wharf registry serve`: the embedded registry.
+//! `wharf registry`: the embedded registry, served and cleared out.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_depot::{Access, Depot, Options, Tls, Upstream, Users};
@@ -24,6 +26,22 @@ pub(crate) struct Args {
 enum Verb {
     /// Serve the distribution protocol from a directory
     Serve(Serve),
+    /// Remove blobs that no manifest needs, also while it is served
+    #[command(visible_alias = "garbage-collect")]
+    Gc(Gc),
+}
+
+#[derive(Debug, clap::Args)]
+struct Gc {
+    /// Where the repositories are [default: `registry` in the data directory]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Spare what was sent, mounted or looked for within so many hours: it may belong to a push that is under way
+    #[arg(long, value_name = "HOURS", default_value_t = 24.0)]
+    grace: f64,
+    /// Only say how much would go
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,9 +75,43 @@ struct Serve {
     upstream: Option<String>,
 }
 
-/// Serves until SIGTERM or Ctrl-C; what is under way is finished first.
+/// Does what was asked for.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
-    let Verb::Serve(serve) = args.verb;
+    match args.verb {
+        Verb::Serve(serve) => run_server(serve, globals),
+        Verb::Gc(gc) => collect(&gc, globals),
+    }
+}
+
+fn data_dir(given: Option<PathBuf>, globals: &Globals) -> PathBuf {
+    given.unwrap_or_else(|| host::data_dir(globals, rustix::process::getuid().as_raw()).join("registry"))
+}
+
+/// Removes what nothing leads to, and says how much it was.
+fn collect(gc: &Gc, globals: &Globals) -> Outcome {
+    let grace = Duration::try_from_secs_f64(gc.grace * 3600.0).or_usage()?;
+    let data = data_dir(gc.data.clone(), globals);
+    if !data.is_dir() {
+        return Err(Failure::from(anyhow!("there is no registry in {}", data.display()))
+            .hint("--data names the directory that `wharf registry serve` was given"));
+    }
+    let depot = Depot::open(&data, Options::default())?;
+    let (pruned, verb) = match gc.dry_run {
+        true => (depot.needless(grace)?, "would be removed"),
+        false => (depot.prune(grace)?, "removed"),
+    };
+    if globals.json {
+        output::print_json(&json!({ "blobs": pruned.blobs, "bytes": pruned.bytes, "dryRun": gc.dry_run }))?;
+    } else {
+        let blobs = if pruned.blobs == 1 { "blob" } else { "blobs" };
+        let bytes = output::size::bytes(pruned.bytes);
+        output::print(&format!("{} {blobs}, {bytes}, {verb}\n", pruned.blobs))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Serves until SIGTERM or Ctrl-C; what is under way is finished first.
+fn run_server(serve: Serve, globals: &Globals) -> Outcome {
     let access = access(&serve)?;
     let tls = tls(&serve)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -67,9 +119,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         Some(registry) => Some(Upstream::new(world::client(globals)?, registry)),
         None => None,
     };
-    let data = serve
-        .data
-        .unwrap_or_else(|| host::data_dir(globals, rustix::process::getuid().as_raw()).join("registry"));
+    let data = data_dir(serve.data, globals);
     let options = Options {
         access,
         read_only: serve.read_only,

@@ -8,7 +8,8 @@ use anyhow::{Context, anyhow};
 use wharf_oci::{Descriptor, Platform, Reference};
 use wharf_registry::{Archive, Document, Layout, Listed, Name, Origin, Parsed, Repository, Store};
 
-use super::place::Place;
+use super::packed::Packed;
+use super::place::{Format, Place};
 use crate::commands::registry_failure;
 use crate::exit::{Failure, OrFail};
 use crate::world::World;
@@ -30,8 +31,13 @@ pub(crate) struct Image {
     pub(crate) tags: Vec<String>,
 }
 
-/// Looks up the image that `place` names, or all that have a tag.
-pub(crate) async fn find(world: &World, place: &Place, all_tags: bool) -> Result<Found, Failure> {
+/// Looks up the image that `place` names, or all that have a tag, on their way to `destination`.
+pub(crate) async fn find(
+    world: &World,
+    place: &Place,
+    destination: &Place,
+    all_tags: bool,
+) -> Result<Found, Failure> {
     match place {
         Place::Registry(reference) => {
             let repository = world.client.mirrored(reference)?;
@@ -50,8 +56,13 @@ pub(crate) async fn find(world: &World, place: &Place, all_tags: bool) -> Result
         Place::Archive { path, name, .. } => {
             let archive = open_archive(world, path)?;
             let listed = chosen(archive.images().to_vec(), name.as_deref(), all_tags, place)?;
-            let images = listed_images(&archive, listed).await?;
-            Ok(Found { origin: Box::new(archive), images, all: all_tags })
+            if matches!(destination, Place::Archive { format: Format::Docker, .. }) {
+                let images = listed_images(&archive, listed).await?;
+                return Ok(Found { origin: Box::new(archive), images, all: all_tags });
+            }
+            let (packed, listed) = Packed::of(archive, listed, world.store.clone()).await?;
+            let images = listed_images(&packed, listed).await?;
+            Ok(Found { origin: Box::new(packed), images, all: all_tags })
         }
     }
 }

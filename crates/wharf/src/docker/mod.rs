@@ -30,6 +30,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::Globals;
 use cli::{Docker, Options};
+pub(crate) use inspect::show;
 
 /// Whether this process was called by docker's name.
 pub(crate) fn is_called(program: Option<&OsString>) -> bool {

@@ -133,8 +133,13 @@ pub(crate) struct Registry {
 impl Registry {
     /// wharf's own registry on a directory.
     pub(crate) fn wharf(data: &Path, more: &[&str]) -> Self {
+        Self::wharf_at("127.0.0.1:0", data, more)
+    }
+
+    /// The same at an address that another had until it was killed.
+    pub(crate) fn wharf_at(address: &str, data: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(WHARF)
-            .args(["registry", "serve", "--addr", "127.0.0.1:0", "--data"])
+            .args(["registry", "serve", "--addr", address, "--data"])
             .arg(data)
             .args(more)
             .stdin(Stdio::null())

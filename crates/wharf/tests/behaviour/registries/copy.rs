@@ -224,6 +224,20 @@ fn dockers_first_form_is_read_too() {
     assert_eq!(inspected[0]["Layers"].as_array().unwrap().len(), 2);
     let picked = format!("docker-archive:{}:old:v2", archive.display());
     world.wharf_ok(&["copy", &picked, &format!("oci:{}", path(&world, "layout"))]);
+    // Its plain layers go compressed, to wherever, as one and the same image.
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/old:v2", registry.address());
+    world.wharf_ok(&["copy", &picked, &name]);
+    let raw = json(&world.wharf_ok(&["inspect", "--remote", "--raw", &name]).stdout);
+    assert_eq!(raw["layers"], inspected[0]["Layers"]);
+    assert_eq!(remote_digest(&world, &name).to_string(), inspected[0]["Digest"]);
+    let layer = &raw["layers"][0];
+    assert_eq!(layer["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
+    let plain = std::fs::metadata(world.path("old/aa/layer.tar")).unwrap().len();
+    assert!(layer["size"].as_u64().unwrap() < plain);
+    // The image is what its config says: the ID stays.
+    let config = sha256(&std::fs::read(world.path("old/cc.json")).unwrap());
+    assert_eq!(inspected[0]["Id"], config.to_string());
 }
 
 #[test]

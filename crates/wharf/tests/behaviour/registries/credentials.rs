@@ -18,6 +18,8 @@ use crate::world::{Ran, Registry, World};
 
 /// Whatever is searched for it.
 const SECRET: &str = "hunter2-s3cret";
+/// The same where process lists are searched, in which other tests' commands stand.
+const UNLISTED: &str = "unlisted-s3cret";
 
 /// wharf's own registry with one account.
 pub(crate) fn guarded(world: &World, name: &str, account: &str, password: &str) -> Registry {
@@ -170,6 +172,40 @@ fn credentials_never_show() {
             assert!(!text.contains(secret), "a secret shows: {text}");
         }
     }
+}
+
+/// The command lines of all processes, while a push that has credentials is under way, and all that it leaves behind.
+#[test]
+fn credentials_are_in_no_process_list_and_in_no_file_but_their_own() {
+    let world = World::new();
+    let registry = FaultyRegistry::with_tokens(TokenServer::for_account("ann", UNLISTED));
+    let name = format!("{}/app:v1", registry.host());
+    let store = super::store(&world);
+    store.tag(&name, &wharf_testkit::fixture::bulky_image(&store, 2 << 20)).unwrap();
+    let helpers = helper_directory(&world);
+    fs::write(world.path("home/config.json"), r#"{"credsStore":"kept"}"#).unwrap();
+    fs::write(world.path("kept"), format!("ann {UNLISTED}")).unwrap();
+    let path = format!("{}:{}", helpers.display(), std::env::var("PATH").unwrap());
+    registry.fail(When::next(Method::PUT, "/blobs/uploads/").times(9), Fault::StallRequest);
+    let mut push = world.command(&["push", &name]).env("PATH", &path).stderr(Stdio::null()).spawn().unwrap();
+    let since = Instant::now();
+    while registry.seen_of(Method::PUT, "/blobs/uploads/").is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(60), "the push does not get so far");
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            assert!(!line.contains(UNLISTED), "{line}");
+        }
+    }
+    push.kill().unwrap();
+    push.wait().unwrap();
+    let pair = BASE64_STANDARD.encode(format!("ann:{UNLISTED}"));
+    let found = Command::new("grep")
+        .args(["-rlF", "-e", UNLISTED, "-e", &pair, "-e", "Bearer"])
+        .arg(world.path("data"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
 }
 
 /// moto, a stand-in for Amazon's API.

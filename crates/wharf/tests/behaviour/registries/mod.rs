@@ -1,7 +1,9 @@
 //! Images between this machine, registries, directories and archives.
 
+mod conformance;
 mod copy;
 mod credentials;
+mod killed;
 mod serve;
 
 pub(crate) use credentials::{Moto, guarded};
@@ -139,6 +141,117 @@ fn registries_are_listed_and_images_in_them_deleted() {
     assert_eq!(world.wharf_ok(&["ls", &format!("{host}/org/app")]).stdout, "");
     // What is on this machine is another matter.
     assert!(world.wharf_ok(&["images"]).stdout.contains("v2"));
+}
+
+#[test]
+fn thousands_of_tags_are_listed() {
+    let world = World::new();
+    let data = world.path("registry");
+    let registry = Registry::wharf(&data, &[]);
+    let name = format!("{}/many", registry.address());
+    let image = image(&world, &format!("{name}:v0"));
+    world.wharf_ok(&["push", &format!("{name}:v0")]);
+    let there = Layout::existing(data.join("many")).unwrap();
+    there
+        .update(|index| {
+            for number in 1..2500 {
+                let mut entry = image.clone();
+                entry.annotations.insert(wharf_registry::REF_NAME.into(), format!("v{number}"));
+                index.manifests.push(entry);
+            }
+        })
+        .unwrap();
+    let listed = world.wharf_ok(&["ls", &name]).stdout;
+    assert_eq!(listed.lines().count(), 2500);
+    assert!(listed.contains("\nv1777\n"));
+}
+
+#[test]
+fn all_tags_of_a_repository_are_pushed_together() {
+    let world = World::new();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/org/app", registry.address());
+    let one = image(&world, &format!("{name}:v1.0.0"));
+    store(&world).tag(&format!("{name}:stable"), &one).unwrap();
+    let two = index(&world, &format!("{name}:dev"));
+    // What only begins with the same name is another repository.
+    image(&world, &format!("{name}2:v9"));
+    assert_eq!(world.wharf(&["push", "--all-tags", &format!("{name}:dev")]).code, 2);
+    let pushed = world.wharf_ok(&["push", "--all-tags", "--json", &name]).stdout;
+    let pushed: serde_json::Value = serde_json::from_str(&pushed).unwrap();
+    let names: Vec<&str> =
+        pushed.as_array().unwrap().iter().map(|each| each["image"].as_str().unwrap()).collect();
+    assert_eq!(names, ["dev", "stable", "v1.0.0"].map(|tag| format!("{name}:{tag}")));
+    assert_eq!(world.wharf_ok(&["ls", &name]).stdout, "dev\nstable\nv1.0.0\n");
+    assert_eq!(world.wharf_ok(&["ls", registry.address()]).stdout, "org/app\n");
+    assert_eq!(remote_digest(&world, &format!("{name}:stable")), one.digest);
+    assert_eq!(remote_digest(&world, &format!("{name}:dev")), two.digest);
+    let again = world.wharf_ok(&["push", "-a", &name]).stdout;
+    assert!(again.lines().all(|line| line.ends_with("  0 B sent")), "{again}");
+    // A tag that must stay stops all of them before anything is sent.
+    store(&world).tag(&format!("{name}:v1.0.0"), &two).unwrap();
+    image(&world, &format!("{name}:another"));
+    let refused = world.wharf(&["push", "-a", &name]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert_eq!(world.wharf_ok(&["ls", &name]).stdout, "dev\nstable\nv1.0.0\n");
+    let none = world.wharf(&["push", "-a", &format!("{}/none", registry.address())]);
+    assert_eq!(none.code, 3);
+    assert!(none.stderr.contains("there are no tags of"), "{}", none.stderr);
+}
+
+#[test]
+fn a_tag_moves_inside_a_registry_and_nothing_travels() {
+    let world = World::new();
+    let registry = wharf_testkit::FaultyRegistry::start();
+    let name = format!("{}/org/app", registry.host());
+    let first = image(&world, &format!("{name}:v1"));
+    world.wharf_ok(&["push", &format!("{name}:v1")]);
+    world.wharf_ok(&["rm", &format!("{name}:v1")]);
+    registry.forget_seen();
+    let tagged = world.wharf_ok(&["tag", "--remote", &format!("{name}:v1"), &format!("{name}:stable")]);
+    assert_eq!(tagged.stdout, format!("{name}:stable@{}\n", first.digest));
+    assert_eq!(remote_digest(&world, &format!("{name}:stable")), first.digest);
+    // Another repository of the registry has the layers mounted.
+    let other = format!("{}/other/app:v1", registry.host());
+    world.wharf_ok(&["tag", "--remote", &format!("{name}@{}", first.digest), &other]);
+    assert_eq!(remote_digest(&world, &other), first.digest);
+    let uploads = registry.seen().into_iter().filter(|seen| seen.path.contains("/blobs/uploads/"));
+    assert!(uploads.into_iter().all(|seen| seen.received == 0));
+    let downloads = registry.seen_of(http::Method::GET, "/blobs/");
+    assert!(downloads.iter().all(|seen| seen.sent < 4096), "a config at the most: {downloads:?}");
+    // A full version stays what it is, another registry is another matter, and what is not there is named.
+    image(&world, &format!("{name}:other"));
+    let second = index(&world, &format!("{name}:v2"));
+    world.wharf_ok(&["push", &format!("{name}:v2")]);
+    world.wharf_ok(&["tag", "--remote", &format!("{name}:v1"), &format!("{name}:1.0.0")]);
+    let (v2, full) = (format!("{name}:v2"), format!("{name}:1.0.0"));
+    let refused = world.wharf(&["tag", "--remote", &v2, &full]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    world.wharf_ok(&["tag", "--remote", "--force", &v2, &full]);
+    assert_eq!(remote_digest(&world, &full), second.digest);
+    let elsewhere = world.wharf(&["tag", "--remote", &v2, "127.0.0.1:1/app:v1"]);
+    assert_eq!(elsewhere.code, 2);
+    assert!(elsewhere.stderr.contains("hint: bring the image there: wharf copy"), "{}", elsewhere.stderr);
+    assert_eq!(world.wharf(&["tag", "--remote", &format!("{name}:nope"), &full]).code, 3);
+}
+
+#[test]
+fn an_image_is_shown_through_a_template() {
+    let world = World::new();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/app:v1", registry.address());
+    let image = image(&world, &name);
+    world.wharf_ok(&["push", &name]);
+    for place in [&["inspect", &name][..], &["inspect", "--remote", &name]] {
+        let shown = |format: &str| world.wharf(&[place, &["--format", format]].concat());
+        assert_eq!(shown("{{.Digest}} {{.Os}}").stdout, format!("{} linux\n", image.digest));
+        assert_eq!(shown("{{len .Layers}} {{index .Config.Cmd 0}}").stdout, "2 /bin/sh\n");
+        let json: serde_json::Value = serde_json::from_str(&shown("{{json .}}").stdout).unwrap();
+        assert_eq!(json["Digest"], image.digest.to_string());
+        let wrong = shown("{{.Nope}}");
+        assert_eq!(wrong.code, 2, "{}", wrong.stderr);
+    }
+    assert_eq!(world.wharf(&["inspect", "--raw", "--format", "x", &name]).code, 2);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use wharf_testkit::fixture;
+use wharf_testkit::{DebianRegistry, Doorman, fixture};
 
 use super::{image, index, remote_digest, store};
 use crate::skip;
@@ -41,6 +41,50 @@ fn tls_is_served_and_the_client_trusts_what_docker_would() {
     assert_eq!(half.code, 2);
     let mixed = world.wharf(&["registry", "serve", "--tls-cert", &key, "--tls-key", &cert]);
     assert_eq!(mixed.code, 2, "{}", mixed.stderr);
+}
+
+/// Debian's registry, which hangs up on everybody without a certificate that it knows.
+#[test]
+fn a_registry_that_demands_a_certificate_gets_ours() {
+    let world = World::new();
+    let files = |name: &str| (world.path(&format!("{name}.cert")), world.path(&format!("{name}.key")));
+    for name in ["registry", "ours", "stranger"] {
+        let made = rcgen::generate_simple_self_signed(["localhost".into(), "127.0.0.1".into()]).unwrap();
+        let (cert, key) = files(name);
+        fs::write(cert, made.cert.pem()).unwrap();
+        fs::write(key, made.signing_key.serialize_pem()).unwrap();
+    }
+    let (certificate, key) = files("registry");
+    let (authority, _) = files("ours");
+    let doorman = Doorman::Certificates { authority: &authority, certificate: &certificate, key: &key };
+    let Some(registry) = DebianRegistry::start(&doorman) else { skip!("docker-registry is not installed") };
+    let name = format!("{}/app:v1", registry.host());
+    let image = image(&world, &name);
+    let directory = world.path("home/.config/docker/certs.d").join(registry.host());
+    fs::create_dir_all(&directory).unwrap();
+    fs::copy(&certificate, directory.join("ca.crt")).unwrap();
+    for refused in [None, Some("stranger")] {
+        if let Some(name) = refused {
+            let (cert, key) = files(name);
+            fs::copy(cert, directory.join("client.cert")).unwrap();
+            fs::copy(key, directory.join("client.key")).unwrap();
+        }
+        let ran = world.wharf(&["push", &name]);
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        assert!(ran.stderr.contains("error: "), "{}", ran.stderr);
+    }
+    // By docker's directory, then by the settings.
+    let (cert, key) = files("ours");
+    fs::copy(&cert, directory.join("client.cert")).unwrap();
+    fs::copy(&key, directory.join("client.key")).unwrap();
+    world.wharf_ok(&["push", &name]);
+    fs::remove_dir_all(&directory).unwrap();
+    let settings = format!(
+        "[registries.\"{}\"]\nca = {certificate:?}\nclient-cert = {cert:?}\nclient-key = {key:?}\n",
+        registry.host()
+    );
+    fs::write(world.path("config.toml"), settings).unwrap();
+    assert_eq!(remote_digest(&world, &name), image.digest);
 }
 
 #[test]
@@ -117,6 +161,42 @@ fn a_killed_registry_loses_nothing_that_it_acknowledged() {
         let name = format!("{}/app:r{round}", registry.address());
         world.wharf_ok(&["copy", &name, &format!("oci:{}", world.path(&format!("out{round}")).display())]);
     }
+}
+
+#[test]
+fn what_no_manifest_needs_is_collected_while_the_registry_is_served() {
+    let world = World::new();
+    let data = world.path("registry");
+    let directory = data.display().to_string();
+    let gc = |more: &[&str]| world.wharf(&[&["registry", "gc", "--data", &directory], more].concat());
+    let missing = gc(&[]);
+    assert_eq!(missing.code, 3);
+    assert!(missing.stderr.contains("there is no registry in"), "{}", missing.stderr);
+    let registry = Registry::wharf(&data, &[]);
+    let (kept, gone) =
+        (format!("{}/app:kept", registry.address()), format!("{}/app:gone", registry.address()));
+    index(&world, &kept);
+    world.wharf_ok(&["push", &kept]);
+    let image = fixture::bulky_image(&store(&world), 1 << 20);
+    store(&world).tag(&gone, &image).unwrap();
+    world.wharf_ok(&["push", &gone]);
+    // A tag that is gone leaves its manifest, which keeps what it needs.
+    world.wharf_ok(&["rm", "--remote", &gone]);
+    assert_eq!(gc(&["--grace", "0"]).stdout, "0 blobs, 0 B, removed\n");
+    world.wharf_ok(&["rm", "--remote", &format!("{}/app@{}", registry.address(), image.digest)]);
+    assert_eq!(gc(&[]).stdout, "0 blobs, 0 B, removed\n", "it is younger than a day");
+    let dry: Value = serde_json::from_str(&gc(&["--grace", "0", "--dry-run", "--json"]).stdout).unwrap();
+    assert_eq!((&dry["blobs"], &dry["dryRun"]), (&Value::from(3), &Value::from(true)));
+    let collected = gc(&["--grace", "0"]).stdout;
+    assert!(collected.starts_with("3 blobs, 1.0 MB, removed"), "{collected}");
+    assert_eq!(
+        world.wharf_ok(&["registry", "garbage-collect", "--data", &directory, "--grace", "0"]).stdout,
+        "0 blobs, 0 B, removed\n"
+    );
+    // All that is named is there, and the next push brings back what went.
+    world.wharf_ok(&["copy", &kept, &format!("oci:{}", world.path("out").display())]);
+    world.wharf_ok(&["push", &gone]);
+    assert_eq!(remote_digest(&world, &gone), image.digest);
 }
 
 #[test]
