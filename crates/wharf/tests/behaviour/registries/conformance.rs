@@ -57,6 +57,8 @@ impl Suite {
     fn start() -> Self {
         let world = World::new();
         let registry = Registry::wharf(&world.path("registry"), &[]);
+        // Somebody else of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { registry, http: http.build().unwrap(), runtime, _world: world }
