@@ -62,9 +62,16 @@ fn remote(args: &Args, target: &Reference, globals: &Globals) -> Outcome {
         let image = document(&from, &source).await?;
         let tag = decided(args, &world, &from, &image, target).await?;
         let digest = image.descriptor.digest.clone();
-        wharf_registry::copy_to_registry(&from, image, &world.client, target, &[tag.clone()], &news)
-            .await
-            .map_err(registry_failure)?;
+        wharf_registry::copy_to_registry(
+            &from,
+            image,
+            &world.client,
+            target,
+            std::slice::from_ref(&tag),
+            &news,
+        )
+        .await
+        .map_err(registry_failure)?;
         Ok::<_, Failure>((tag, digest))
     };
     let (tag, digest) = world.runtime.block_on(work)?;
