@@ -107,7 +107,10 @@ pub enum Reason {
     /// The caller wants no cache.
     Disabled,
     /// The step before it, or the stage it starts from, was run anew.
-    Parent,
+    Parent {
+        /// Where that began, such as `[builder 2/5] COPY src .`, as far as this build knows.
+        step: Option<String>,
+    },
     /// The base image changed.
     Base,
     /// The instruction changed.
@@ -122,7 +125,10 @@ pub enum Reason {
         count: usize,
     },
     /// The files of a stage or image that it uses changed.
-    Source,
+    Source {
+        /// Which.
+        names: Vec<String>,
+    },
     /// Its record is there, but the layer has been lost.
     Lost,
 }
@@ -132,7 +138,8 @@ impl std::fmt::Display for Reason {
         match self {
             Self::New => f.write_str("it has not been built here before"),
             Self::Disabled => f.write_str("the cache is not to be used"),
-            Self::Parent => f.write_str("the step before it ran anew"),
+            Self::Parent { step: Some(step) } => write!(f, "`{step}` ran anew"),
+            Self::Parent { step: None } => f.write_str("the step before it ran anew"),
             Self::Base => f.write_str("the base image changed"),
             Self::Instruction => f.write_str("the instruction changed"),
             Self::Variables(names) => write!(f, "{} changed", quoted(names)),
@@ -141,7 +148,10 @@ impl std::fmt::Display for Reason {
                 write!(f, "{} and {} more files changed", quoted(paths), count - paths.len())
             }
             Self::Files { paths, .. } => write!(f, "{} changed", quoted(paths)),
-            Self::Source => f.write_str("the files it takes from another stage or image changed"),
+            Self::Source { names } if names.is_empty() => {
+                f.write_str("the files it takes from another stage or image changed")
+            }
+            Self::Source { names } => write!(f, "the files it takes from {} changed", quoted(names)),
             Self::Lost => f.write_str("its layer is no longer in the store"),
         }
     }

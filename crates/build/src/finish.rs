@@ -4,8 +4,9 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
-use wharf_layer::{DiffOptions, WriteOptions};
+use wharf_layer::{DiffOptions, Earlier, WriteOptions};
 
+use crate::engine::Engine;
 use crate::error::StepError;
 use crate::event::{Event, StepNumber};
 use crate::id::Id;
@@ -15,6 +16,9 @@ use crate::state::{LayerRecord, SlotRecord, StepRecord};
 
 /// So many layers are written at once. Each keeps a thread busy with compression and one with hashing.
 const THREADS: usize = 2;
+
+/// Of layers with fewer blocks than this, compressing them again takes no longer than remembering them.
+const WORTH_REUSE: usize = 4;
 
 /// A layer to be written.
 pub(crate) struct Job {
@@ -57,10 +61,18 @@ fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
     let mut lowers = job.written.lowers;
     lowers.reverse(); // the topmost first
     let options = DiffOptions { ownership: engine.ownership(), upper: job.written.form };
-    let write = WriteOptions { compression: session.request.image.compression, ..WriteOptions::default() };
+    let write = WriteOptions {
+        compression: session.request.image.compression,
+        outline: !engine.is_flat(),
+        earlier: job.slot.as_ref().and_then(|(slot, _)| earlier(engine, slot)),
+        ..WriteOptions::default()
+    };
     let out = engine.store.writer()?;
     let (out, info) = wharf_layer::write_diff(&job.written.upper, &lowers, &options, out, &write)?;
     out.commit(Some(&info.digest))?;
+    if write.outline {
+        engine.keep_outline(&info.diff_id, info.outline.as_ref())?;
+    }
     let blob = info.descriptor(session.request.image.family);
     let (digest, size, published) = (blob.digest.clone(), blob.size, session.is_published(job.step));
     (session.events)(Event::Layer { step: job.step, digest, size, published });
@@ -71,8 +83,18 @@ fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
         if let Some((slot, record)) = &job.slot {
             engine.state.keep_slot(slot, record)?;
         }
+        if let Some((slot, _)) = job.slot.as_ref().filter(|_| info.blocks.len() >= WORTH_REUSE) {
+            engine.state.keep_blocks(slot, &info.digest, &info.blocks)?;
+        }
     }
     Ok(record)
+}
+
+/// The layer that the step made the last time, if it is still there: most of it may be the same.
+fn earlier(engine: &Engine, slot: &Id) -> Option<Arc<Earlier>> {
+    let (blob, blocks) = engine.state.blocks(slot).ok().flatten()?;
+    let blob = engine.store.open_blob(&blob).ok()?;
+    Some(Arc::new(Earlier::new(blob, &blocks)))
 }
 
 /// Keeps the directories of layers that were just made, so that nobody need unpack them. Called when nothing

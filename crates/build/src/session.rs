@@ -1,5 +1,6 @@
 //! One build of one plan: what its steps share, and the order they go in.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -51,6 +52,8 @@ pub(crate) struct Session<'a> {
     /// What this host trusts, once somebody asked.
     trust: OnceLock<HostTrust>,
     trust_noted: AtomicBool,
+    /// What began the running anew that led to a result: the title of a step.
+    origins: Mutex<HashMap<Id, String>>,
     /// Layers that steps of this build made.
     pub(crate) fresh: Mutex<Vec<Arc<Layer>>>,
     /// The steps so far, for caches that are written.
@@ -100,6 +103,13 @@ impl Files {
             Self::View(_) => None,
         }
     }
+
+    pub(crate) fn sums(&self) -> Option<&Memo> {
+        match self {
+            Self::Context(context) => context.sums.as_ref(),
+            Self::View(_) => None,
+        }
+    }
 }
 
 /// What a session is made of; the rest it makes itself.
@@ -136,6 +146,7 @@ impl<'a> Session<'a> {
             known: Once::default(),
             trust: OnceLock::new(),
             trust_noted: AtomicBool::new(false),
+            origins: Mutex::default(),
             fresh: Mutex::default(),
             made: Mutex::default(),
             views: Views::default(),
@@ -161,6 +172,26 @@ impl<'a> Session<'a> {
         self.engine.state.touch_steps(&used)?;
         result?;
         self.stage_result(self.plan.target).map_err(BuildError::Export)
+    }
+
+    /// Says which step began the running anew that led to `result`.
+    pub(crate) fn keep_origin(&self, result: Id, step: String) {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner).insert(result, step);
+    }
+
+    /// The step that began the running anew that led to `result`, if it was run anew.
+    pub(crate) fn origin(&self, result: &Id) -> Option<String> {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner).get(result).cloned()
+    }
+
+    /// The stages and images that an operation takes files from, as a person knows them.
+    pub(crate) fn source_names(&self, op: &Op) -> Vec<String> {
+        let name = |source: &&Source| match source {
+            Source::Stage(stage) => Some(self.plan.stages[stage.0].name.clone()),
+            Source::Image(image) => Some(image.reference.to_string()),
+            Source::Context | Source::NamedContext(_) | Source::Scratch => None,
+        };
+        sources(op).iter().filter_map(name).collect()
     }
 
     /// Whether what still runs is to be stopped.
@@ -215,10 +246,7 @@ impl<'a> Session<'a> {
         let task = self.tasks[index];
         let stage = &self.plan.stages[task.stage.0];
         let step = task.step.map(|step| &stage.steps[step]);
-        let title = match step {
-            Some(step) => step.title.clone(),
-            None => format!("[{}] FROM a build context", stage.name),
-        };
+        let title = self.title(task);
         let number = StepNumber(self.first + index);
         let started = Instant::now();
         (self.events)(Event::Started { step: number, title: title.clone() });
@@ -244,6 +272,14 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn title(&self, task: Task) -> String {
+        let stage = &self.plan.stages[task.stage.0];
+        match task.step {
+            Some(step) => stage.steps[step].title.clone(),
+            None => format!("[{}] FROM a build context", stage.name),
+        }
+    }
+
     fn step<'s>(&'s self, task: Task, parent: &'s Chain, number: StepNumber) -> step::Request<'s> {
         let stage = &self.plan.stages[task.stage.0];
         let whole_context = |name: &str| {
@@ -265,8 +301,14 @@ impl<'a> Session<'a> {
             (None, _) => None,
         };
         let first = self.previous(task).is_none();
+        let before = self.previous(task).or(match &stage.base {
+            Base::Stage(base) => self.last(*base),
+            _ => None,
+        });
         step::Request {
             number,
+            title: self.title(task),
+            before: before.map(|before| self.title(self.tasks[before])),
             op,
             parent,
             parent_is_image: first && matches!(stage.base, Base::Image(_)),

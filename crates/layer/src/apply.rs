@@ -8,8 +8,9 @@ use std::{
 use wharf_oci::Digest;
 
 use crate::{
-    Error, OpaqueXattr, Ownership,
+    Error, OpaqueXattr, Outline, Ownership,
     member::Whiteouts,
+    outline::Tracing,
     stream::decompress,
     tree::Tree,
     unpack::{Policy, Unpacker},
@@ -39,6 +40,8 @@ pub struct ApplyOptions {
     /// Which files get their content. The others are holes of the same length, which is enough for whoever
     /// only asks what is there.
     pub contents: Contents,
+    /// Whether the outline of the layer is wanted.
+    pub outline: bool,
 }
 
 /// Which files of a layer get their content.
@@ -55,7 +58,7 @@ impl ApplyOptions {
     /// No lower directories, default limits.
     pub fn new(form: Form, ownership: Ownership) -> Self {
         let (lowers, limits, contents) = (Vec::new(), Limits::default(), Contents::Whole);
-        Self { form, ownership, lowers, limits, contents }
+        Self { form, ownership, lowers, limits, contents, outline: false }
     }
 }
 
@@ -92,6 +95,8 @@ pub struct Applied {
     ///
     /// [`DEVICE_XATTR`]: crate::DEVICE_XATTR
     pub placeholders: Vec<PathBuf>,
+    /// The outline, if it was wanted and the layer has one.
+    pub outline: Option<Outline>,
 }
 
 /// Unpacks the layer in `reader`, compressed or not, into `dir`. `reader` is read to its end.
@@ -110,7 +115,9 @@ pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Re
     if let Contents::Only(paths) = &options.contents {
         unpacker.kept = Some(paths);
     }
+    unpacker.tracing = options.outline.then(Tracing::default);
     let (entries, diff_id, uncompressed_size) = decompress(reader, |stream| unpacker.unpack(stream))?;
-    let Unpacker { implied, placeholders, .. } = unpacker;
-    Ok(Applied { diff_id, uncompressed_size, entries, implied, placeholders })
+    let Unpacker { implied, placeholders, tracing, .. } = unpacker;
+    let outline = tracing.and_then(Tracing::finish);
+    Ok(Applied { diff_id, uncompressed_size, entries, implied, placeholders, outline })
 }

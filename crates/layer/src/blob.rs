@@ -33,7 +33,7 @@ pub fn recompress<W: Write + Send + 'static>(
     if options.latest_mtime.is_some() {
         return rewrite(decoder, out, options);
     }
-    let mut encoder = Encoder::new(out, options.compression);
+    let mut encoder = Encoder::new(out, options.compression, options.earlier.clone());
     encoder.copy(&mut decoder, u64::MAX)?;
     encoder.finish()
 }

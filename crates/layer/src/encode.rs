@@ -1,11 +1,13 @@
 //! A stream compressed, hashed twice and written in one pass, on several threads.
 //!
-//! The caller fills blocks of fixed size. Each goes to the thread that computes the digest of the
+//! The caller fills blocks. Each goes to the thread that computes the digest of the
 //! stream, and to a compressing thread; a last thread takes the compressed blocks in order, hashes and
 //! writes them. Channels are bounded, so memory is a few blocks per thread. How the input was cut, how
-//! many threads there are and how fast they are decides nothing about the bytes.
+//! many threads there are, how fast they are and what an earlier layer had ready decides nothing about the bytes.
 
+mod cut;
 mod gzip;
+mod reuse;
 mod sample;
 mod zstd;
 
@@ -20,10 +22,17 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use flate2::Crc;
 use wharf_oci::{Digest, Hashing};
 
+pub use reuse::{Blocks, Earlier};
+
 use crate::{Compression, Error, LayerInfo};
+use cut::Cutter;
+use reuse::Key;
 
 /// Compression gains little from more threads than this, and memory grows with them.
 const MAX_WORKERS: usize = 8;
+
+/// What is written at once of a stream that is not compressed.
+const PLAIN_BLOCK: usize = 256 << 10;
 
 type Block = Arc<Vec<u8>>;
 
@@ -32,6 +41,8 @@ pub(crate) struct Encoder<W> {
     compression: Compression,
     block: Vec<u8>,
     filled: usize,
+    /// Where gzip's blocks end.
+    cutter: Cutter,
     previous: Option<Block>,
     /// `None` where the stream is written as it is: then both digests are the same.
     to_digest: Option<Sender<Block>>,
@@ -46,6 +57,7 @@ struct Written<W> {
     out: W,
     digest: Digest,
     size: u64,
+    blocks: Blocks,
 }
 
 /// A block to be compressed.
@@ -59,7 +71,11 @@ struct Encoded {
     bytes: Vec<u8>,
     /// Of the uncompressed block; only gzip has one.
     crc: Option<Crc>,
+    /// What it can be found by in a later layer.
+    key: Option<Key>,
 }
+
+type Encode = Arc<dyn Fn(&Job) -> io::Result<Encoded> + Send + Sync>;
 
 /// What the output thread waits for, in order.
 enum Piece {
@@ -68,7 +84,8 @@ enum Piece {
 }
 
 impl<W: Write + Send + 'static> Encoder<W> {
-    pub(crate) fn new(out: W, compression: Compression) -> Self {
+    /// Starts a stream. Blocks that `earlier` has compressed are taken from there.
+    pub(crate) fn new(out: W, compression: Compression, earlier: Option<Arc<Earlier>>) -> Self {
         let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
         let (to_output, pieces) = bounded(workers + 1);
         let output = thread::spawn(move || write_pieces(out, compression, pieces));
@@ -76,6 +93,7 @@ impl<W: Write + Send + 'static> Encoder<W> {
             compression,
             block: vec![0; block_size(compression)],
             filled: 0,
+            cutter: Cutter::default(),
             previous: None,
             to_digest: None,
             digest: None,
@@ -86,23 +104,20 @@ impl<W: Write + Send + 'static> Encoder<W> {
         match compression {
             Compression::None => {}
             Compression::Gzip { level } => {
-                encoder.start_compressing(workers, move |job| encode_gzip(job, level))
+                let encode = move |job: &Job| encode_gzip(job, level, earlier.as_deref());
+                encoder.start_compressing(workers, Arc::new(encode));
             }
             Compression::Zstd { level } => {
-                encoder.start_compressing(workers, move |job| encode_zstd(job, level))
+                encoder.start_compressing(workers, Arc::new(move |job: &Job| encode_zstd(job, level)));
             }
         }
         encoder
     }
 
-    fn start_compressing(
-        &mut self,
-        workers: usize,
-        encode: impl Fn(&Job) -> io::Result<Encoded> + Copy + Send + 'static,
-    ) {
+    fn start_compressing(&mut self, workers: usize, encode: Encode) {
         let (to_workers, jobs) = bounded::<Job>(workers);
         for _ in 0..workers {
-            let jobs = jobs.clone();
+            let (jobs, encode) = (jobs.clone(), Arc::clone(&encode));
             thread::spawn(move || {
                 for job in jobs {
                     // Nobody waits any more where the output failed.
@@ -126,9 +141,6 @@ impl<W: Write + Send + 'static> Encoder<W> {
     pub(crate) fn copy(&mut self, reader: &mut impl Read, length: u64) -> Result<u64, Error> {
         let mut copied = 0;
         while copied < length {
-            if self.filled == self.block.len() {
-                self.send_block()?;
-            }
             let space = &mut self.block[self.filled..];
             let most = (length - copied).min(space.len() as u64) as usize;
             match reader.read(&mut space[..most]) {
@@ -136,6 +148,7 @@ impl<W: Write + Send + 'static> Encoder<W> {
                 Ok(read) => {
                     self.filled += read;
                     copied += read as u64;
+                    self.send_blocks()?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Error::stream("reading the content of a layer")(error)),
@@ -147,7 +160,7 @@ impl<W: Write + Send + 'static> Encoder<W> {
     /// Ends the stream and waits until it is written.
     pub(crate) fn finish(mut self) -> Result<(W, LayerInfo), Error> {
         if self.filled > 0 {
-            self.send_block()?;
+            self.send_block(self.filled)?;
         }
         self.to_digest = None;
         self.to_workers = None;
@@ -163,14 +176,31 @@ impl<W: Write + Send + 'static> Encoder<W> {
             size: written.size,
             uncompressed_size,
             compression: self.compression,
+            blocks: written.blocks,
+            outline: None,
         };
         Ok((written.out, info))
     }
 
-    fn send_block(&mut self) -> Result<(), Error> {
-        let size = self.block.len();
-        let mut block = std::mem::replace(&mut self.block, vec![0; size]);
-        block.truncate(std::mem::take(&mut self.filled));
+    /// Sends what is known to be a block; there is room for more afterwards.
+    fn send_blocks(&mut self) -> Result<(), Error> {
+        while let Some(end) = match self.compression {
+            Compression::Gzip { .. } => self.cutter.find(&self.block[..self.filled]),
+            _ => (self.filled == self.block.len()).then_some(self.filled),
+        } {
+            self.send_block(end)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the first `length` bytes.
+    fn send_block(&mut self, length: usize) -> Result<(), Error> {
+        let mut rest = vec![0; self.block.len()];
+        let surplus = self.filled - length;
+        rest[..surplus].copy_from_slice(&self.block[length..self.filled]);
+        let mut block = std::mem::replace(&mut self.block, rest);
+        block.truncate(length);
+        (self.filled, self.cutter) = (surplus, Cutter::default());
         let block = Arc::new(block);
         let piece = match &self.to_workers {
             None => Piece::Plain(block),
@@ -205,19 +235,20 @@ fn already_failed() -> Error {
 
 fn block_size(compression: Compression) -> usize {
     match compression {
-        Compression::None | Compression::Gzip { .. } => gzip::BLOCK_SIZE,
+        Compression::None => PLAIN_BLOCK,
+        Compression::Gzip { .. } => cut::MAX,
         Compression::Zstd { .. } => zstd::BLOCK_SIZE,
     }
 }
 
-fn encode_gzip(job: &Job, level: u32) -> io::Result<Encoded> {
+fn encode_gzip(job: &Job, level: u32, earlier: Option<&Earlier>) -> io::Result<Encoded> {
     let previous = job.previous.as_ref().map(|previous| previous.as_slice());
-    let member = gzip::encode(previous, &job.block, level)?;
-    Ok(Encoded { bytes: member.bytes, crc: Some(member.crc) })
+    let member = gzip::encode(previous, &job.block, level, earlier)?;
+    Ok(Encoded { bytes: member.bytes, crc: Some(member.crc), key: member.key })
 }
 
 fn encode_zstd(job: &Job, level: i32) -> io::Result<Encoded> {
-    Ok(Encoded { bytes: zstd::encode(&job.block, level)?, crc: None })
+    Ok(Encoded { bytes: zstd::encode(&job.block, level)?, crc: None, key: None })
 }
 
 fn hash_blocks(blocks: Receiver<Block>) -> (Digest, u64) {
@@ -238,9 +269,12 @@ fn write_pieces<W: Write>(
     let fail = || Error::stream("writing the layer");
     let mut out = Hashing::new(out);
     let mut crc = Crc::new();
+    let mut blocks = Blocks::default();
+    let mut at = 0;
     let is_gzip = matches!(compression, Compression::Gzip { .. });
     if is_gzip {
         out.write_all(&gzip::HEADER).map_err(fail())?;
+        at = gzip::HEADER.len() as u64;
     }
     for piece in pieces {
         match piece {
@@ -250,6 +284,10 @@ fn write_pieces<W: Write>(
                     encoded.recv().unwrap_or_else(|_| Err(io::Error::other("a compressing thread died")));
                 let encoded = encoded.map_err(Error::stream("compressing the layer"))?;
                 out.write_all(&encoded.bytes).map_err(fail())?;
+                if let Some(key) = encoded.key {
+                    blocks.push(key, at, &encoded.bytes);
+                }
+                at += encoded.bytes.len() as u64;
                 if let Some(block_crc) = encoded.crc {
                     crc.combine(&block_crc);
                 }
@@ -261,7 +299,7 @@ fn write_pieces<W: Write>(
     }
     out.flush().map_err(fail())?;
     let (out, digest, size) = out.finish();
-    Ok(Written { out, digest, size })
+    Ok(Written { out, digest, size, blocks })
 }
 
 impl<W> std::fmt::Debug for Encoder<W> {

@@ -4,6 +4,7 @@
 //! relative to open directories of a [`Tree`], so neither names nor links lead outside.
 
 mod directory;
+mod hollow;
 mod node;
 mod whiteouts;
 
@@ -20,9 +21,12 @@ use rustix::{
     io::Errno,
 };
 
+pub use hollow::lay_out;
+
 use crate::{
     Entry, Error, Form, Kind, Limits, Metadata, Ownership,
     member::{Whiteouts, interpret},
+    outline::Tracing,
     remove::remove,
     stack::Stack,
     stream::Decompressed,
@@ -58,6 +62,10 @@ pub(crate) struct Unpacker<'a> {
     bytes: u64,
     /// The files that get their content; `None` is all.
     pub(crate) kept: Option<&'a [PathBuf]>,
+    /// What the entries are, where somebody wants to know.
+    pub(crate) tracing: Option<Tracing>,
+    /// The content of the current file, if its outline has it.
+    traced: Vec<u8>,
     pub(crate) implied: Vec<PathBuf>,
     pub(crate) placeholders: Vec<PathBuf>,
 }
@@ -73,6 +81,8 @@ impl<'a> Unpacker<'a> {
             entries: 0,
             bytes: 0,
             kept: None,
+            tracing: None,
+            traced: Vec::new(),
             implied: Vec::new(),
             placeholders: Vec::new(),
         }
@@ -86,7 +96,11 @@ impl<'a> Unpacker<'a> {
             latest.clone_from(&entry.path);
             self.admit(&entry)?;
             if let Some(entry) = interpret(entry, self.policy.whiteouts)? {
+                let traced = self.tracing.is_some().then(|| entry.clone());
                 self.make(entry, &mut archive).map_err(|error| after(&latest, error))?;
+                if let (Some(tracing), Some(entry)) = (&mut self.tracing, traced) {
+                    tracing.record(entry, Some(std::mem::take(&mut self.traced)));
+                }
             }
         }
         self.finish_directories()?;
@@ -105,15 +119,6 @@ impl<'a> Unpacker<'a> {
             () if self.bytes > bytes => exceeded(bytes, "bytes"),
             () => Ok(()),
         }
-    }
-
-    fn check_ratio(&self, path: &Path, stream: &Decompressed) -> Result<(), Error> {
-        let limit = self.policy.limits.ratio;
-        if stream.consumed() > RATIO_FROM && stream.consumed() > stream.compressed().saturating_mul(limit) {
-            let unit = "bytes for every compressed byte";
-            return Err(Error::LimitExceeded { entry: path.to_owned(), limit, unit });
-        }
-        Ok(())
     }
 
     fn make(&mut self, mut entry: Entry, archive: &mut TarReader<&mut Decompressed>) -> Result<(), Error> {
@@ -155,6 +160,16 @@ impl<'a> Unpacker<'a> {
             result => result,
         }
     }
+}
+
+/// Fails when far more has come out of a stream than went in.
+pub(crate) fn check_ratio(limits: Limits, path: &Path, stream: &Decompressed) -> Result<(), Error> {
+    let limit = limits.ratio;
+    if stream.consumed() > RATIO_FROM && stream.consumed() > stream.compressed().saturating_mul(limit) {
+        let unit = "bytes for every compressed byte";
+        return Err(Error::LimitExceeded { entry: path.to_owned(), limit, unit });
+    }
+    Ok(())
 }
 
 /// Where an entry goes.

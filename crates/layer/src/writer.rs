@@ -3,14 +3,20 @@
 use std::{
     borrow::Cow,
     io::{Read, Write},
+    sync::Arc,
 };
 
 use wharf_oci::{Descriptor, Digest};
 
-use crate::{Compression, Entry, Error, Family, Kind, Metadata, Timestamp, encode::Encoder, tar};
+use crate::{
+    Blocks, Compression, Earlier, Entry, Error, Family, Kind, Metadata, Outline, Timestamp,
+    encode::Encoder,
+    outline::{Tracing, keeps_content},
+    tar,
+};
 
 /// How a layer is written.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
     /// How it is compressed.
     pub compression: Compression,
@@ -18,6 +24,10 @@ pub struct WriteOptions {
     pub latest_mtime: Option<i64>,
     /// What becomes of the fraction of a second.
     pub precision: Precision,
+    /// Whether the outline of the layer is wanted.
+    pub outline: bool,
+    /// A layer that has much in common with this one, which saves compressing that again. It changes no byte.
+    pub earlier: Option<Arc<Earlier>>,
 }
 
 /// The precision of times in a layer.
@@ -43,6 +53,10 @@ pub struct LayerInfo {
     pub uncompressed_size: u64,
     /// How the blob is compressed.
     pub compression: Compression,
+    /// Where its compressed blocks are, for a later layer that has much in common with it.
+    pub blocks: Blocks,
+    /// Its outline, if it was wanted and the layer has one.
+    pub outline: Option<Outline>,
 }
 
 impl LayerInfo {
@@ -62,24 +76,43 @@ pub struct LayerWriter<W> {
     encoder: Encoder<W>,
     latest_mtime: Option<Timestamp>,
     precision: Precision,
+    tracing: Option<Tracing>,
 }
 
 impl<W: Write + Send + 'static> LayerWriter<W> {
     /// Starts a layer that goes to `out`.
     pub fn new(out: W, options: &WriteOptions) -> Self {
         Self {
-            encoder: Encoder::new(out, options.compression),
+            encoder: Encoder::new(out, options.compression, options.earlier.clone()),
             latest_mtime: options.latest_mtime.map(Timestamp::from_seconds),
             precision: options.precision,
+            tracing: options.outline.then(Tracing::default),
         }
     }
 
     /// Adds an entry. For a file, `content` must give exactly as many bytes as its size; it is not read
     /// for anything else. After an error the layer cannot be continued.
     pub fn append(&mut self, entry: &Entry, mut content: impl Read) -> Result<(), Error> {
-        self.encoder.write(&tar::encode(&self.with_written_time(entry)))?;
-        let Kind::File { size } = entry.kind else { return Ok(()) };
-        let written = self.encoder.copy(&mut content, size)?;
+        let entry = self.with_written_time(entry);
+        self.encoder.write(&tar::encode(&entry))?;
+        let Kind::File { size } = entry.kind else {
+            self.trace(&entry, None);
+            return Ok(());
+        };
+        let written = match self.tracing.is_some() && keeps_content(&entry.path, size) {
+            true => {
+                let mut kept = Vec::new();
+                let read = content.by_ref().take(size).read_to_end(&mut kept);
+                read.map_err(Error::stream("reading the content of a layer"))?;
+                let written = self.encoder.copy(&mut kept.as_slice(), size)?;
+                self.trace(&entry, Some(kept));
+                written
+            }
+            false => {
+                self.trace(&entry, None);
+                self.encoder.copy(&mut content, size)?
+            }
+        };
         let surplus = content.read(&mut [0]).map_err(Error::stream("reading the content of a layer"))?;
         if written != size || surplus != 0 {
             let actual = written + surplus as u64;
@@ -88,10 +121,18 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
         self.encoder.write(&[0; tar::BLOCK][..tar::padding(size)])
     }
 
+    fn trace(&mut self, entry: &Entry, content: Option<Vec<u8>>) {
+        if let Some(tracing) = &mut self.tracing {
+            tracing.record_written(entry, content);
+        }
+    }
+
     /// Ends the layer, waits until everything is written, and gives `out` back.
     pub fn finish(mut self) -> Result<(W, LayerInfo), Error> {
         self.encoder.write(&tar::TRAILER)?;
-        self.encoder.finish()
+        let outline = self.tracing.and_then(Tracing::finish);
+        let (out, info) = self.encoder.finish()?;
+        Ok((out, LayerInfo { outline, ..info }))
     }
 
     fn with_written_time<'a>(&self, entry: &'a Entry) -> Cow<'a, Entry> {

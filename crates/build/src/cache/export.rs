@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use wharf_layer::Family;
 use wharf_oci::{Descriptor, MediaType, media};
 use wharf_registry::{Condition, Document, Layout, Name, Store};
 
 use super::blobs::source;
-use super::document::{INLINE, INLINE_STEPS, MEDIA_TYPE};
+use super::document::{DIFF_ID, INLINE, INLINE_STEPS, MEDIA_TYPE};
 use super::steps::{Collected, collect};
 use super::{CachePlace, CacheTarget, Made, import};
 use crate::engine::Engine;
@@ -21,7 +22,7 @@ use crate::event::{Event, Events};
 use crate::output;
 use crate::request::ImageOptions;
 use crate::result::CacheExport;
-use crate::snapshot::{Chain, Layer, Snapshots};
+use crate::snapshot::{Chain, Layer, OUTLINE_MEDIA_TYPE, Snapshots};
 use crate::state::LayerRecord;
 
 /// So many blobs are asked about at once; what travels is limited by the client's settings.
@@ -86,18 +87,36 @@ fn write(told: &Told<'_>, target: &CacheTarget) -> Result<Descriptor, StepError>
     let wanted = |layer: &Arc<Layer>| target.all_stages || is_in(layer, told.chains);
     let convert = |layer: &Layer, record: &LayerRecord| convert(told, target, layer, record);
     let collected = collect(told.made, &wanted, &convert)?;
+    let outlines = outlines(told)?;
     match &target.place {
         CachePlace::Registry(reference) => {
             let repository = engine.client.repository(reference)?;
             let tag = reference.tag_or_latest().unwrap_or("latest");
-            engine.runtime.block_on(put(engine, &repository, tag, &collected, target))
+            engine.runtime.block_on(put(engine, &repository, tag, &collected, &outlines, target))
         }
         CachePlace::Local { path, tag } => {
             let layout = Layout::open(path)?;
-            engine.runtime.block_on(put(engine, &layout, tag, &collected, target))
+            engine.runtime.block_on(put(engine, &layout, tag, &collected, &outlines, target))
         }
         CachePlace::Inline => unreachable!("an inline cache is written with its image"),
     }
+}
+
+/// The outlines of the layers of the images, as far as they are known here: who edits a line needs no more of the
+/// layers below.
+fn outlines(told: &Told<'_>) -> Result<Vec<(Descriptor, Bytes)>, StepError> {
+    let mut outlines: Vec<(Descriptor, Bytes)> = Vec::new();
+    for layer in told.chains.iter().flat_map(|chain| &chain.layers).filter(|layer| !layer.is_absent()) {
+        let diff_id = &layer.record()?.diff_id;
+        let known = told.snapshots.engine.outline_bytes(diff_id)?;
+        let Some(bytes) = known.filter(|bytes| !bytes.is_empty()) else { continue };
+        let mut blob = Descriptor::of(OUTLINE_MEDIA_TYPE, &bytes);
+        blob.annotations = [(DIFF_ID.to_owned(), diff_id.to_string())].into();
+        if outlines.iter().all(|(other, _)| other.annotations != blob.annotations) {
+            outlines.push((blob, bytes.into()));
+        }
+    }
+    Ok(outlines)
 }
 
 /// The layer as the cache wants it.
@@ -123,21 +142,24 @@ async fn put(
     store: &dyn Store,
     tag: &str,
     collected: &Collected,
+    outlines: &[(Descriptor, Bytes)],
     target: &CacheTarget,
 ) -> Result<Descriptor, StepError> {
     let family = if target.oci_media_types { Family::Oci } else { Family::Docker };
     let blobs: Vec<Descriptor> = collected.blobs.iter().map(|blob| in_family(blob, family)).collect();
-    stream::iter(blobs.iter().zip(&collected.layers))
-        .map(|(blob, layer)| async move {
+    let layers = blobs.iter().zip(&collected.layers).map(|(blob, layer)| {
+        async move {
             let source = source(engine, layer, blob)?;
             store.put_blob(blob, source.as_ref()).await
-        })
-        .buffer_unordered(BLOBS)
-        .try_collect::<Vec<()>>()
-        .await?;
+        }
+        .boxed()
+    });
+    let outlined = outlines.iter().map(|(blob, bytes)| store.put_blob(blob, bytes));
+    stream::iter(layers.chain(outlined)).buffer_unordered(BLOBS).try_collect::<Vec<()>>().await?;
     let config = serde_json::to_vec(&collected.config).unwrap_or_default();
     let descriptor = Descriptor::of(MEDIA_TYPE, &config);
-    store.put_blob(&descriptor, &bytes::Bytes::from(config)).await?;
+    store.put_blob(&descriptor, &Bytes::from(config)).await?;
+    let blobs = blobs.into_iter().chain(outlines.iter().map(|(blob, _)| blob.clone())).collect();
     let document = manifest(blobs, descriptor, target);
     store.put_manifest(Name::Tag(tag), &document, Condition::Always).await?;
     Ok(document.descriptor)

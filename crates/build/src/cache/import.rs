@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::event::{Event, Events};
 use crate::id::{Hasher, Id};
 use crate::llb::{self, Node};
-use crate::snapshot::Origin;
+use crate::snapshot::{OUTLINE_MEDIA_TYPE, Origin};
 use crate::state::{LayerRecord, place_of};
 
 /// The most that is read of a cache config or an image config.
@@ -64,6 +64,9 @@ impl Imports {
             match cache {
                 Ok((caches, origin)) => {
                     for cache in caches {
+                        if let Err(error) = engine.state.keep_outline_places(&cache.outlines(), &origin) {
+                            events(Event::Warning { text: chain(&error) });
+                        }
                         imports.add(&cache, &origin);
                         imports.records.extend(Records::of(cache, &origin));
                     }
@@ -203,6 +206,12 @@ struct Cache {
 impl Cache {
     fn new(config: CacheConfig, blobs: impl IntoIterator<Item = Descriptor>) -> Self {
         Self { config, blobs: blobs.into_iter().map(|blob| (blob.digest.clone(), blob)).collect() }
+    }
+
+    /// The outlines of layers that it has, by the digests of the layers' tar streams.
+    fn outlines(&self) -> Vec<(Digest, Descriptor)> {
+        let blobs = self.blobs.values().filter(|blob| blob.media_type.as_ref() == OUTLINE_MEDIA_TYPE);
+        blobs.filter_map(|blob| Some((blob.annotations.get(DIFF_ID)?.parse().ok()?, blob.clone()))).collect()
     }
 
     fn created(&self, place: usize) -> Option<&str> {

@@ -37,7 +37,12 @@ pub(crate) struct Context {
     pub(crate) tree: Tree,
     /// Digests of its files from earlier builds, for directories of this machine.
     pub(crate) memo: Option<Memo>,
+    /// What BuildKit's caches know those files by.
+    pub(crate) sums: Option<Memo>,
 }
+
+/// Where the memo of `sums` is kept, beside the one of the context at the same path.
+const SUMS: &str = "sums of ";
 
 /// All contexts of one build. Each is loaded when it is first needed.
 pub(crate) struct Contexts<'a> {
@@ -125,8 +130,12 @@ impl<'a> Contexts<'a> {
     pub(crate) fn save(&self) -> Result<(), StepError> {
         let loaded = std::iter::once(&self.main).chain(self.named.values()).filter_map(OnceLock::get);
         for context in loaded.flatten() {
-            if let Some(bytes) = context.memo.as_ref().and_then(Memo::encode) {
-                self.engine.state.keep_memo(&context.tree.path().to_string_lossy(), &bytes)?;
+            let path = context.tree.path().to_string_lossy();
+            for (name, memo) in [(path.to_string(), &context.memo), (format!("{SUMS}{path}"), &context.sums)]
+            {
+                if let Some(bytes) = memo.as_ref().and_then(Memo::encode) {
+                    self.engine.state.keep_memo(&name, &bytes)?;
+                }
             }
         }
         Ok(())
@@ -152,7 +161,7 @@ impl<'a> Contexts<'a> {
             }
         };
         let tree = Tree::open(&directory, Owners::Root).map_err(Cause::file("opening", &directory))?;
-        Ok(Context { tree, memo: None })
+        Ok(Context { tree, memo: None, sums: None })
     }
 
     fn load_directory(&self, path: &Path, ignore: &[u8]) -> Result<Context, StepError> {
@@ -162,9 +171,16 @@ impl<'a> Contexts<'a> {
         if !patterns.is_empty() {
             tree = tree.ignoring(Arc::new(patterns));
         }
-        let memo = self.engine.state.memo(&path.to_string_lossy())?;
-        let memo = memo.as_deref().map(Memo::decode).unwrap_or_default();
-        Ok(Context { tree, memo: Some(memo) })
+        let memo = self.memo(&path.to_string_lossy())?;
+        let sums = match self.request.cache_to.is_empty() && self.request.cache_from.is_empty() {
+            true => None,
+            false => Some(self.memo(&format!("{SUMS}{}", path.to_string_lossy()))?),
+        };
+        Ok(Context { tree, memo: Some(memo), sums })
+    }
+
+    fn memo(&self, name: &str) -> Result<Memo, StepError> {
+        Ok(self.engine.state.memo(name)?.as_deref().map(Memo::decode).unwrap_or_default())
     }
 
     fn directory(&self) -> Result<PathBuf, StepError> {

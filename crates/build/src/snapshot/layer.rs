@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use wharf_layer::Outline;
 use wharf_oci::Reference;
 use wharf_registry::Layout;
 
@@ -25,6 +26,8 @@ pub(crate) struct Layer {
     record: OnceLock<Result<LayerRecord, StepError>>,
     /// The directory with its files, once there is one. It stays the same for the time of a build.
     place: Mutex<Option<PathBuf>>,
+    /// Its outline, once somebody asked, if it has one.
+    outline: Mutex<Option<Option<Arc<Outline>>>>,
     /// Where its blob can be had; `None` for layers that were made here.
     pub(crate) origin: Option<Origin>,
     /// When it was made here, nanoseconds since 1970.
@@ -34,12 +37,24 @@ pub(crate) struct Layer {
 impl Layer {
     /// A layer of an image.
     pub(crate) fn of_image(record: LayerRecord, origin: Option<Origin>) -> Self {
-        Self { record: OnceLock::from(Ok(record)), place: Mutex::default(), origin, created: None }
+        Self {
+            record: OnceLock::from(Ok(record)),
+            place: Mutex::default(),
+            outline: Mutex::default(),
+            origin,
+            created: None,
+        }
     }
 
     /// A layer that an earlier build made, here or elsewhere.
     pub(crate) fn cached(record: LayerRecord, origin: Option<Origin>, created: i64) -> Self {
-        Self { record: OnceLock::from(Ok(record)), place: Mutex::default(), origin, created: Some(created) }
+        Self {
+            record: OnceLock::from(Ok(record)),
+            place: Mutex::default(),
+            outline: Mutex::default(),
+            origin,
+            created: Some(created),
+        }
     }
 
     /// The layer of a step of which only the result is known.
@@ -47,6 +62,7 @@ impl Layer {
         Self {
             record: OnceLock::from(Err(Cause::Absent.into())),
             place: Mutex::default(),
+            outline: Mutex::default(),
             origin: None,
             created: Some(created),
         }
@@ -59,12 +75,24 @@ impl Layer {
 
     /// A layer whose files are in `place`, and whose blob is yet to be written.
     pub(crate) fn fresh(place: PathBuf, created: i64) -> Self {
-        Self { record: OnceLock::new(), place: Mutex::new(Some(place)), origin: None, created: Some(created) }
+        Self {
+            record: OnceLock::new(),
+            place: Mutex::new(Some(place)),
+            outline: Mutex::default(),
+            origin: None,
+            created: Some(created),
+        }
     }
 
     /// A layer whose blob is yet to be written, and whose files nobody is to look at before.
     pub(crate) fn unplaced(created: i64) -> Self {
-        Self { record: OnceLock::new(), place: Mutex::default(), origin: None, created: Some(created) }
+        Self {
+            record: OnceLock::new(),
+            place: Mutex::default(),
+            outline: Mutex::default(),
+            origin: None,
+            created: Some(created),
+        }
     }
 
     /// The blob. Waits until it has been written.
@@ -87,6 +115,12 @@ impl Layer {
     pub(crate) fn place(&self) -> MutexGuard<'_, Option<PathBuf>> {
         // A panic elsewhere leaves the old path or the new one.
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outline, as far as anybody asked for it. Whoever holds the lock may find out.
+    pub(super) fn outline(&self) -> MutexGuard<'_, Option<Option<Arc<Outline>>>> {
+        // A panic elsewhere leaves what was known.
+        self.outline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

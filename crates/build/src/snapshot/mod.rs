@@ -6,11 +6,13 @@
 mod flat;
 mod layer;
 mod outline;
+mod sketch;
 mod unpack;
 mod view;
 
 pub(crate) use flat::Cloning;
 pub(crate) use layer::{Chain, Layer, Origin};
-pub(crate) use outline::may_repeat;
+pub(crate) use outline::MEDIA_TYPE as OUTLINE_MEDIA_TYPE;
+pub(crate) use sketch::{Glance, Sketch};
 pub(crate) use unpack::{Snapshots, copy_blob, publish};
 pub(crate) use view::{View, Views, Workspace, Written};

@@ -1,99 +1,140 @@
-//! Stacks of layers of which only the outline is known: every name with its kind, its owner and its mode, and
-//! holes in place of contents.
-//!
-//! That is all that a copy needs of what is below it, and it costs neither the disk nor the time of unpacking
-//! a base image that nobody will run.
+//! The outlines of layers: known here, told by a cache, or read from the layer.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wharf_layer::{ApplyOptions, Contents, Form};
+use futures_util::TryStreamExt;
+use wharf_layer::Outline;
+use wharf_oci::{Descriptor, Digest, digest};
+use wharf_registry::Store;
 
-use super::unpack::touch;
-use super::{Layer, Snapshots, publish};
+use super::{Layer, Origin, Snapshots};
+use crate::engine::Engine;
 use crate::error::{Cause, StepError};
-use crate::event::Event;
-use crate::id::Hasher;
+use crate::state::{LayerRecord, Outlined};
 
-/// The files that a copy reads: who users and groups are.
-const READ: [&str; 2] = ["etc/passwd", "etc/group"];
+/// The media type of an outline that travels.
+pub(crate) const MEDIA_TYPE: &str = "application/vnd.wharf.layer.outline.v1.tar+zstd";
+/// The most that is fetched of one.
+const SIZE_MAX: u64 = 64 << 20;
+/// So many outlines are brought here at once.
+const THREADS: usize = 8;
 
 impl Snapshots<'_> {
-    /// Directories that stand for `layers` in an overlay, the lowest first: one outline of all up to the last
-    /// layer that is not unpacked, if there is one, and the directories of the rest. Whether there is an outline
-    /// is the second part.
-    pub(super) fn outlines(&self, layers: &[Arc<Layer>]) -> Result<(Vec<PathBuf>, bool), StepError> {
-        let mut unknown = 0;
-        for (index, layer) in layers.iter().enumerate() {
-            if !self.find(&layers[..index], layer, &mut layer.place())? {
-                unknown = index + 1;
+    /// The outlines of `layers`, in the same order; `None` if one of them has none.
+    pub(super) fn outlines(&self, layers: &[Arc<Layer>]) -> Result<Option<Vec<Arc<Outline>>>, StepError> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.outline(layer)?;
             }
-        }
-        let (below, above) = layers.split_at(unknown);
-        if below.is_empty() {
-            return Ok((self.directories(layers)?, false));
-        }
-        let mut directories = vec![self.outline(below)?];
-        for layer in above {
-            // It was found above, and stays for the time of the build.
-            directories.extend(layer.place().clone());
-        }
-        Ok((directories, true))
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..THREADS.min(layers.len())).map(|_| scope.spawn(work)).collect();
+            let joined = workers.into_iter().map(|worker| worker.join());
+            joined
+                .map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect::<Vec<_>>()
+        })
+        .into_iter()
+        .collect::<Result<(), StepError>>()?;
+        layers.iter().map(|layer| self.outline(layer)).collect()
     }
 
-    /// The outline of a stack, found or made.
-    fn outline(&self, layers: &[Arc<Layer>]) -> Result<PathBuf, StepError> {
-        let mut id = Hasher::new("outline");
-        for layer in layers {
-            id.text(layer.record()?.diff_id.as_ref());
+    /// The outline of a layer, if it has one.
+    fn outline(&self, layer: &Layer) -> Result<Option<Arc<Outline>>, StepError> {
+        let mut known = layer.outline();
+        if let Some(outline) = &*known {
+            return Ok(outline.clone());
         }
-        let name = self.engine.snapshots().join(format!("outline-{}", id.finish()));
-        if name.is_dir() {
-            touch(&name);
-            return Ok(name);
-        }
-        let directory = self.work.path("outline");
-        fs::create_dir(&directory).map_err(Cause::file("making directory", &directory))?;
-        for layer in layers {
-            let record = layer.record()?;
-            self.fetch(layer, &record.blob)?;
-            (self.events)(Event::Unpacking { diff_id: record.diff_id.clone() });
-            let options = ApplyOptions {
-                contents: Contents::Only(READ.map(PathBuf::from).to_vec()),
-                ..ApplyOptions::new(Form::Plain, self.engine.ownership())
-            };
-            let blob = self.engine.store.open_blob(&record.blob.digest)?;
-            let applied = wharf_layer::apply(blob, &directory, &options)?;
-            if applied.diff_id != record.diff_id {
-                let (expected, actual) = (record.diff_id.clone(), applied.diff_id);
-                return Err(wharf_layer::Error::DigestMismatch { expected, actual }.into());
+        let record = layer.record()?;
+        let outline = match self.engine.outline_bytes(&record.diff_id)? {
+            Some(bytes) if bytes.is_empty() => None,
+            Some(bytes) => match Outline::decode(&bytes) {
+                Ok(outline) => Some(outline),
+                // What is kept, or what a cache told, is no outline: the layer itself is.
+                Err(_) => self.read_outline(layer, record)?,
+            },
+            None => self.read_outline(layer, record)?,
+        };
+        let outline = outline.map(Arc::new);
+        *known = Some(outline.clone());
+        Ok(outline)
+    }
+
+    /// Reads the names of a layer, which is fetched for it and not unpacked.
+    fn read_outline(&self, layer: &Layer, record: &LayerRecord) -> Result<Option<Outline>, StepError> {
+        self.fetch(layer, &record.blob)?;
+        let blob = self.engine.store.open_blob(&record.blob.digest)?;
+        let (outline, diff_id) = Outline::of_layer(blob)?;
+        if diff_id != record.diff_id {
+            return Err(wharf_layer::Error::DigestMismatch {
+                expected: record.diff_id.clone(),
+                actual: diff_id,
             }
+            .into());
         }
-        publish(&directory, &name)
+        self.engine.keep_outline(&diff_id, outline.as_ref())?;
+        Ok(outline)
     }
 }
 
-/// Whether a file in `upper` may be the very file that `outline` only has the outline of: same size and time.
-/// Such a file is no change, which only its content can tell.
-pub(crate) fn may_repeat(upper: &Path, outline: &Path) -> bool {
-    let mut pending = vec![PathBuf::new()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(upper.join(&directory)).into_iter().flatten().flatten() {
-            let path = directory.join(entry.file_name());
-            let Ok(metadata) = entry.metadata() else { continue };
-            if metadata.is_dir() {
-                pending.push(path);
-                continue;
+impl Engine {
+    /// Remembers the outline of a layer, or that it has none.
+    pub(crate) fn keep_outline(&self, diff_id: &Digest, outline: Option<&Outline>) -> Result<(), StepError> {
+        let bytes = outline.map(Outline::encode).transpose()?.unwrap_or_default();
+        Ok(self.state.keep_outline(diff_id, &bytes)?)
+    }
+
+    /// The outline of the layer `diff_id` as bytes, where it is known or can be had without the layer; no bytes
+    /// where the layer has none.
+    pub(crate) fn outline_bytes(&self, diff_id: &Digest) -> Result<Option<Vec<u8>>, StepError> {
+        match self.state.outline(diff_id)? {
+            None => Ok(None),
+            Some(Outlined::Known(bytes)) => {
+                self.state.touch_outline(diff_id)?;
+                Ok(Some(bytes))
             }
-            let moment = |metadata: &fs::Metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-            let below = fs::symlink_metadata(outline.join(&path));
-            let repeats = below.is_ok_and(|below| below.is_file() && moment(&below) == moment(&metadata));
-            if metadata.is_file() && repeats {
-                return true;
-            }
+            // A cache that cannot be read is a cache that does not know.
+            Some(Outlined::At(blob, origin)) => match self.fetch_outline(&blob, &origin) {
+                Ok(bytes) => {
+                    self.state.keep_outline(diff_id, &bytes)?;
+                    Ok(Some(bytes))
+                }
+                Err(_) => Ok(None),
+            },
         }
     }
-    false
+
+    fn fetch_outline(&self, blob: &Descriptor, origin: &Origin) -> Result<Vec<u8>, StepError> {
+        let refused =
+            |what: &str| StepError::from(Cause::Refused(format!("the outline {} {what}", blob.digest)));
+        if blob.size > SIZE_MAX {
+            return Err(refused("is too large"));
+        }
+        let bytes = match origin {
+            Origin::Registry(reference) => {
+                let repository = self.client.mirrored(reference)?;
+                self.runtime.block_on(read(&repository, blob))?
+            }
+            Origin::Layout(layout) => layout.read(&blob.digest)?,
+        };
+        match bytes.len() as u64 == blob.size && digest::matches(&blob.digest, &bytes) {
+            true => Ok(bytes),
+            false => Err(refused("is damaged")),
+        }
+    }
+}
+
+async fn read(store: &dyn Store, blob: &Descriptor) -> wharf_registry::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut pieces = store.blob(blob).open(0).await?;
+    while let Some(piece) = pieces.try_next().await? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() as u64 > blob.size {
+            break;
+        }
+    }
+    Ok(bytes)
 }

@@ -164,6 +164,7 @@ impl Snapshots<'_> {
         let blob = self.engine.store.open_blob(&record.blob.digest)?;
         let options = ApplyOptions {
             lowers: lowers.to_vec(),
+            outline: true,
             ..ApplyOptions::new(Form::Overlay(self.engine.opaque()), self.engine.ownership())
         };
         let applied = wharf_layer::apply(blob, &directory, &options)?;
@@ -171,6 +172,7 @@ impl Snapshots<'_> {
             let (expected, actual) = (record.diff_id.clone(), applied.diff_id);
             return Err(wharf_layer::Error::DigestMismatch { expected, actual }.into());
         }
+        self.engine.keep_outline(&record.diff_id, applied.outline.as_ref())?;
         Ok((directory, !applied.implied.is_empty()))
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wharf_layer::Upper;
 use wharf_sandbox::{Mounted, Overlay};
 
-use super::{Chain, Cloning, Snapshots};
+use super::{Chain, Cloning, Glance, Sketch, Snapshots};
 use crate::error::{Cause, StepError};
 use crate::once::Once;
 use crate::tree::{Owners, Tree};
@@ -71,8 +71,8 @@ pub(crate) struct Workspace {
     /// The whole tree.
     pub(crate) root: PathBuf,
     mounted: Option<Mounted>,
-    /// The lowest of `lowers` is an outline.
-    pub(crate) outlined: bool,
+    /// What stands for the lowest layers, where that is a sketch.
+    pub(crate) sketch: Option<Sketch>,
     whole: bool,
 }
 
@@ -88,7 +88,7 @@ impl Workspace {
             return Self::flat(chain, Cloning::Contents, snapshots);
         }
         let lowers = snapshots.directories(&chain.layers)?;
-        Self::on(lowers, false, veil, snapshots)
+        Self::on(lowers, None, veil, snapshots)
     }
 
     /// Makes one for whoever writes files anew and never into those that are there.
@@ -102,22 +102,27 @@ impl Workspace {
     fn flat(chain: &Chain, cloning: Cloning, snapshots: &Snapshots<'_>) -> Result<Self, StepError> {
         let (upper, below) = snapshots.flat_workspace(chain, cloning)?;
         let (root, lowers) = (upper.clone(), vec![below]);
-        Ok(Self { upper, lowers, root, mounted: None, outlined: false, whole: true })
+        Ok(Self { upper, lowers, root, mounted: None, sketch: None, whole: true })
     }
 
-    /// Makes one in which files below may have no content, as far as nothing has unpacked them: enough to copy
-    /// into.
-    pub(crate) fn sketch(chain: &Chain, snapshots: &Snapshots<'_>) -> Result<Self, StepError> {
-        if snapshots.engine.is_flat() {
-            return Self::flat(chain, Cloning::Names, snapshots);
+    /// Makes one for whoever takes no more than this `glance` at what is below: as far as nothing has unpacked
+    /// the layers, only what it sees is there.
+    pub(crate) fn sketch(
+        chain: &Chain,
+        glance: &Glance,
+        snapshots: &Snapshots<'_>,
+    ) -> Result<Self, StepError> {
+        if !snapshots.engine.is_flat()
+            && let Some((lowers, sketch)) = snapshots.sketch(&chain.layers, glance)?
+        {
+            return Self::on(lowers, sketch, &[], snapshots);
         }
-        let (lowers, outlined) = snapshots.outlines(&chain.layers)?;
-        Self::on(lowers, outlined, &[], snapshots)
+        Self::for_copies(chain, snapshots)
     }
 
     fn on(
         lowers: Vec<PathBuf>,
-        outlined: bool,
+        sketch: Option<Sketch>,
         veil: &[PathBuf],
         snapshots: &Snapshots<'_>,
     ) -> Result<Self, StepError> {
@@ -128,7 +133,7 @@ impl Workspace {
         }
         copy_root_attributes(lowers.last().map(PathBuf::as_path), &upper)?;
         if lowers.is_empty() && veil.is_empty() {
-            return Ok(Self { root: upper.clone(), upper, lowers, mounted: None, outlined, whole: false });
+            return Ok(Self { root: upper.clone(), upper, lowers, mounted: None, sketch, whole: false });
         }
         let overlay = Overlay {
             lowers: lowers.iter().chain(veil).cloned().collect(),
@@ -136,7 +141,7 @@ impl Workspace {
             volatile: true,
         };
         let mounted = snapshots.engine.sandbox.mount_overlay(&overlay, &at)?;
-        Ok(Self { upper, lowers, root: at, mounted: Some(mounted), outlined, whole: false })
+        Ok(Self { upper, lowers, root: at, mounted: Some(mounted), sketch, whole: false })
     }
 
     /// The tree, to look things up and to write.
@@ -144,13 +149,13 @@ impl Workspace {
         Tree::open(&self.root, Owners::Kept).map_err(Cause::file("opening", &self.root))
     }
 
-    /// Ends the writing; what was written is in `upper`.
-    pub(crate) fn close(self) -> Written {
+    /// Ends the writing; what was written is in `upper`. Gives also the sketch that stands for layers below.
+    pub(crate) fn close(self) -> (Written, Option<Sketch>) {
         // A process that is just being started elsewhere may hold the mount for a moment; dropped, it goes
         // away by itself, and nobody writes to it any more.
         drop(self.mounted);
         let form = if self.whole { Upper::Whole } else { Upper::Overlay };
-        Written { upper: self.upper, lowers: self.lowers, form }
+        (Written { upper: self.upper, lowers: self.lowers, form }, self.sketch)
     }
 }
 

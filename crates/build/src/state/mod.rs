@@ -4,10 +4,12 @@
 //! not synced to disk at every commit, and one of another version is thrown away.
 
 mod bases;
+mod blocks;
 mod conversions;
 mod downloads;
 mod memos;
 mod origins;
+mod outlines;
 mod slots;
 mod steps;
 
@@ -19,11 +21,12 @@ use rusqlite::{Connection, TransactionBehavior};
 
 pub(crate) use downloads::Download;
 pub(crate) use origins::place as place_of;
+pub(crate) use outlines::Outlined;
 pub(crate) use slots::SlotRecord;
 pub(crate) use steps::{LayerRecord, StepRecord};
 
 /// The version of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// How long one process waits for another that is writing.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -43,12 +46,19 @@ const TABLES: &str = "
         url TEXT PRIMARY KEY, digest TEXT NOT NULL, etag TEXT, modified TEXT, used INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE origins (blob TEXT PRIMARY KEY, place TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE blocks (
+        slot BLOB PRIMARY KEY, used INTEGER NOT NULL, blob TEXT NOT NULL, places BLOB NOT NULL
+    );
+    CREATE TABLE outlines (
+        diff_id TEXT PRIMARY KEY, used INTEGER NOT NULL, blob TEXT, place TEXT, names BLOB
+    );
 ";
 
 const DROP: &str = "
     DROP TABLE IF EXISTS steps; DROP TABLE IF EXISTS slots; DROP TABLE IF EXISTS memos;
     DROP TABLE IF EXISTS bases; DROP TABLE IF EXISTS conversions; DROP TABLE IF EXISTS downloads;
-    DROP TABLE IF EXISTS origins;
+    DROP TABLE IF EXISTS origins; DROP TABLE IF EXISTS outlines;
+    DROP TABLE IF EXISTS blocks;
 ";
 
 /// The database.

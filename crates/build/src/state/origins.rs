@@ -18,10 +18,7 @@ impl State {
                 .query_row([blob.as_ref()], |row| row.get::<_, String>(0))
                 .optional()
         })?;
-        Ok(place.and_then(|place| match place.strip_prefix(LAYOUT) {
-            Some(path) => Layout::existing(path).ok().map(Origin::Layout),
-            None => place.parse().ok().map(Origin::Registry),
-        }))
+        Ok(place.and_then(|place| origin_at(&place)))
     }
 
     /// Remembers where a blob can be had.
@@ -50,6 +47,14 @@ pub(crate) fn place(origin: &Origin) -> String {
     match origin {
         Origin::Registry(reference) => reference.to_string(),
         Origin::Layout(layout) => format!("{LAYOUT}{}", layout.root().display()),
+    }
+}
+
+/// The origin that [`place`] made text of, if it is still there.
+pub(super) fn origin_at(place: &str) -> Option<Origin> {
+    match place.strip_prefix(LAYOUT) {
+        Some(path) => Layout::existing(path).ok().map(Origin::Layout),
+        None => place.parse().ok().map(Origin::Registry),
     }
 }
 

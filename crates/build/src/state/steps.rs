@@ -73,9 +73,15 @@ impl State {
         })
     }
 
-    /// Forgets every step that made the layer with this blob.
+    /// Forgets every step that made the layer with this blob, and what the layer looks like.
     pub(crate) fn forget_layer(&self, blob: &str) -> Result<(), StateError> {
         self.write(|db| {
+            db.execute(
+                "DELETE FROM outlines WHERE diff_id IN (
+                    SELECT json_extract(layer, '$.diff_id') FROM steps
+                    WHERE json_extract(layer, '$.blob.digest') = ?1)",
+                [blob],
+            )?;
             db.execute("DELETE FROM steps WHERE json_extract(layer, '$.blob.digest') = ?1", [blob])?;
             Ok(())
         })

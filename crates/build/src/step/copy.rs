@@ -1,5 +1,6 @@
 //! `COPY` and `ADD`: what was picked goes to its destination.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::error::{Cause, StepError};
 use crate::event::Event;
 use crate::plan::{CopyOp, CopySource, GitSource};
 use crate::session::Session;
-use crate::snapshot::{Chain, Workspace, may_repeat};
+use crate::snapshot::{Chain, Glance, Workspace};
 use crate::tree::{Kind, Owners, Pick, Query, Tree, pick};
 
 pub(super) fn copy(
@@ -27,29 +28,14 @@ pub(super) fn copy(
 ) -> Result<Done, StepError> {
     let nothing = Chain::empty();
     let below = if op.link { &nothing } else { request.parent };
-    // What an archive brings may be a link to a file below it.
-    let sketch = request.sketch && !op.unpack;
-    let workspace = match sketch {
-        true => Workspace::sketch(below, &session.snapshots)?,
-        false => Workspace::for_copies(below, &session.snapshots)?,
+    let glance = match request.sketch {
+        true => glance(session, op, inputs)?,
+        false => None,
     };
-    let outline = workspace.lowers.first().filter(|_| workspace.outlined).cloned();
-    let (done, downloads) = copy_into(session, op, inputs, workspace)?;
-    if outline.is_some_and(|outline| may_repeat(&done.written.upper, &outline)) {
-        inputs.downloads = downloads;
-        let workspace = Workspace::for_copies(below, &session.snapshots)?;
-        return Ok(copy_into(session, op, inputs, workspace)?.0);
-    }
-    Ok(done)
-}
-
-/// Copies, and gives the downloads back.
-fn copy_into(
-    session: &Session<'_>,
-    op: &CopyOp,
-    inputs: &mut Inputs,
-    workspace: Workspace,
-) -> Result<(Done, Vec<Downloaded>), StepError> {
+    let workspace = match &glance {
+        Some(glance) => Workspace::sketch(below, glance, &session.snapshots)?,
+        None => Workspace::for_copies(below, &session.snapshots)?,
+    };
     let downloads = std::mem::take(&mut inputs.downloads);
     let changed = {
         let root = workspace.tree()?;
@@ -63,7 +49,47 @@ fn copy_into(
         let text = format!("/{} changed while it was copied; the step will not be cached", path.display());
         (session.events)(Event::Warning { text });
     }
-    Ok((Done { written: workspace.close(), forget: changed.is_some() }, downloads))
+    let (written, sketch) = workspace.close();
+    if let Some(sketch) = sketch {
+        session.snapshots.fill(&sketch, &sketch.repeats(&written.upper))?;
+    }
+    Ok(Done { written, forget: changed.is_some() })
+}
+
+/// What a copy may come upon at its destination. `None` where it takes more than a look: what an archive brings
+/// may be a link to a file that is there.
+fn glance(session: &Session<'_>, op: &CopyOp, inputs: &mut Inputs) -> Result<Option<Glance>, StepError> {
+    let mut names = BTreeSet::new();
+    let mut is_known = true;
+    let mut downloads = inputs.downloads.clone().into_iter();
+    let found = inputs.found(session)?;
+    for pick in found.iter().flat_map(|found| found.picks.iter().flatten()) {
+        let tree = found.as_ref().map(|found| found.files.tree());
+        if op.unpack && tree.is_some_and(|tree| is_archive_at(tree, pick)) {
+            return Ok(None);
+        }
+        for entry in &pick.entries {
+            names.insert(entry.path.clone());
+            names.insert(Path::new(&pick.name).join(&entry.path));
+        }
+    }
+    for source in &op.sources {
+        match source {
+            CopySource::Path { .. } => {}
+            CopySource::Inline { name, .. } => drop(names.insert(name.into())),
+            CopySource::Url { name, unpack, .. } => {
+                names.insert(name.into());
+                if let Some(download) = downloads.next().filter(|_| *unpack)
+                    && is_archive(&download.open(session.engine)?)?
+                {
+                    return Ok(None);
+                }
+            }
+            CopySource::Git(_) => is_known = false,
+        }
+    }
+    let names = is_known.then_some(names);
+    Ok(Some(Glance { dest: PathBuf::from(&op.dest), names, users: op.chown.is_some() }))
 }
 
 /// The ids that `spec` means. What the image does not know counts as root, with a warning.
@@ -74,6 +100,17 @@ pub(super) fn owner(session: &Session<'_>, spec: &str, root: Option<&Tree>) -> R
         (session.events)(Event::Warning { text });
     }
     Ok(owner)
+}
+
+/// Whether the pick is an archive. What cannot be read is said when it is copied.
+fn is_archive_at(tree: &Tree, pick: &Pick) -> bool {
+    let is_file = pick.entries.first().is_some_and(|entry| entry.meta.kind == Kind::File);
+    is_file && open(tree, pick).is_ok_and(|file| is_archive(&file).unwrap_or(true))
+}
+
+fn open(tree: &Tree, pick: &Pick) -> Result<File, StepError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    Ok(File::from(tree.open_at(&pick.path, flags).map_err(Cause::file("opening", &pick.path))?))
 }
 
 struct Copying<'a> {
@@ -114,9 +151,7 @@ impl Copying<'_> {
     fn pick(&mut self, source: &Tree, pick: &Pick, parents: bool) -> Result<(), StepError> {
         let is_file = pick.entries.first().is_some_and(|entry| entry.meta.kind == Kind::File);
         if self.op.unpack && is_file {
-            let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-            let file = source.open_at(&pick.path, flags).map_err(Cause::file("opening", &pick.path))?;
-            let file = File::from(file);
+            let file = open(source, pick)?;
             if is_archive(&file)? {
                 return self.unpack(&file);
             }

@@ -90,20 +90,21 @@ impl Inputs {
     /// What BuildKit knows the files of a context by; `None` where that is not known.
     pub(super) fn content(&self, source: &llb::Source<'_>) -> Result<Option<Digest>, StepError> {
         let mut selected = Vec::new();
-        let mut tree = None;
+        let mut files = None;
         for path in &source.paths {
             let asked = self.asked.iter().filter(|asked| asked.source == *source.place);
             let mut picks = asked.filter_map(|asked| {
                 let place = asked.queries.iter().position(|query| query.path == *path)?;
                 let found = asked.found.as_ref()?;
-                Some((found.files.tree(), found.picks[place].as_slice()))
+                Some((&found.files, found.picks[place].as_slice()))
             });
-            let Some((files, picks)) = picks.next() else { return Ok(None) };
-            tree = Some(files);
+            let Some((found, picks)) = picks.next() else { return Ok(None) };
+            files = Some(found);
             selected.push((*path, picks));
         }
-        match tree {
-            Some(tree) => llb::content(tree, &selected).map_err(Cause::file("reading", Path::new("/"))),
+        match files {
+            Some(files) => llb::content(files.tree(), &selected, files.sums())
+                .map_err(Cause::file("reading", Path::new("/"))),
             None => Ok(None),
         }
     }

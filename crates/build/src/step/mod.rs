@@ -30,12 +30,16 @@ use key::{BASE, PARENT, Parts, SOURCE};
 /// A step to be performed.
 pub(crate) struct Request<'s> {
     pub(crate) number: StepNumber,
+    /// As it is called in messages.
+    pub(crate) title: String,
+    /// The step before it, likewise.
+    pub(crate) before: Option<String>,
     pub(crate) op: Option<Op>,
     /// The layers it starts from.
     pub(crate) parent: &'s Chain,
     /// They are those of a base image.
     pub(crate) parent_is_image: bool,
-    /// Nobody will need the files of the layers below: their outline will do.
+    /// Nobody will need the files of the layers below: what is seen at a glance will do.
     pub(crate) sketch: bool,
     /// Nothing is taken from the cache.
     pub(crate) no_cache: bool,
@@ -131,7 +135,15 @@ fn find_or_do(
     let record = reason::record(parts, &inputs.files);
     let why = match request.no_cache {
         true => Reason::Disabled,
-        false => reason::find(session.engine.state.slot(&request.slot)?.as_ref(), &record),
+        false => {
+            let parent = session.origin(&request.parent.id).or_else(|| request.before.clone());
+            let names = reason::Names { parent, sources: session.source_names(op) };
+            reason::find(session.engine.state.slot(&request.slot)?.as_ref(), &record, names)
+        }
+    };
+    let origin = match &why {
+        Reason::Parent { step: Some(step) } => step.clone(),
+        _ => request.title.clone(),
     };
     if session.is_cancelled() {
         return Err(Cause::Cancelled.into());
@@ -152,6 +164,7 @@ fn find_or_do(
     session.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(layer.clone());
     let keys = if done.forget { Vec::new() } else { keys };
     let result = StepResult { id: Id::unique(), keys: keys.clone(), layer, node: None, cached: false };
+    session.keep_origin(result.id, origin);
     let job = Job {
         step: request.number,
         layer: result.layer.clone(),

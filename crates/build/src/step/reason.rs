@@ -27,8 +27,17 @@ pub(super) fn record(parts: &Parts, files: &[(PathBuf, u64)]) -> SlotRecord {
     SlotRecord { parts, files: encoded }
 }
 
+/// What stands before a step, by the names that a person knows it by.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    /// The step that was the first to run anew of those it starts from.
+    pub(super) parent: Option<String>,
+    /// The stages and images that it takes files from.
+    pub(super) sources: Vec<String>,
+}
+
 /// What differs between the last time and now.
-pub(super) fn find(before: Option<&SlotRecord>, now: &SlotRecord) -> Reason {
+pub(super) fn find(before: Option<&SlotRecord>, now: &SlotRecord, names: Names) -> Reason {
     let Some(before) = before else { return Reason::New };
     let old: BTreeMap<&str, &str> =
         before.parts.iter().map(|(label, id)| (label.as_str(), id.as_str())).collect();
@@ -55,8 +64,8 @@ pub(super) fn find(before: Option<&SlotRecord>, now: &SlotRecord) -> Reason {
     }
     match () {
         () if differs(BASE) => Reason::Base,
-        () if differs(PARENT) => Reason::Parent,
-        () if differs(SOURCE) => Reason::Source,
+        () if differs(PARENT) => Reason::Parent { step: names.parent },
+        () if differs(SOURCE) => Reason::Source { names: names.sources },
         () => Reason::Lost,
     }
 }
@@ -100,7 +109,8 @@ mod tests {
     #[test]
     fn the_nearest_cause_is_named() {
         let old = record(&parts(&[(PARENT, 1), (INSTRUCTION, 1), ("variable A", 1), (FILES, 1)]), &[]);
-        let reason = |values: &[(&str, u8)]| find(Some(&old), &record(&parts(values), &[]));
+        let names = Names { parent: Some("the step".into()), sources: vec!["the stage".into()] };
+        let reason = |values: &[(&str, u8)]| find(Some(&old), &record(&parts(values), &[]), names.clone());
         let same = [(PARENT, 1), (INSTRUCTION, 1), ("variable A", 1), (FILES, 1)];
         assert_eq!(reason(&same), Reason::Lost);
         assert_eq!(reason(&[(PARENT, 2), (INSTRUCTION, 2), (FILES, 1)]), Reason::Instruction);
@@ -108,8 +118,15 @@ mod tests {
             reason(&[(PARENT, 2), (INSTRUCTION, 1), ("variable B", 1), (FILES, 1)]),
             Reason::Variables(vec!["A".into(), "B".into()])
         );
-        assert_eq!(reason(&[(PARENT, 2), (INSTRUCTION, 1), ("variable A", 1), (FILES, 1)]), Reason::Parent);
-        assert_eq!(find(None, &old), Reason::New);
+        assert_eq!(
+            reason(&[(PARENT, 2), (INSTRUCTION, 1), ("variable A", 1), (FILES, 1)]),
+            Reason::Parent { step: Some("the step".into()) }
+        );
+        assert_eq!(
+            reason(&[(PARENT, 1), (INSTRUCTION, 1), ("variable A", 1), (FILES, 1), (SOURCE, 1)]),
+            Reason::Source { names: vec!["the stage".into()] }
+        );
+        assert_eq!(find(None, &old, names.clone()), Reason::New);
     }
 
     #[test]
@@ -120,8 +137,8 @@ mod tests {
         let old = record(&parts(&[(FILES, 1)]), &listing(&[("a", 1), ("b", 1), ("gone", 1)]));
         let new = record(&parts(&[(FILES, 2)]), &listing(&[("a", 1), ("b", 2), ("new", 1)]));
         let paths = vec!["b".to_owned(), "gone".into(), "new".into()];
-        assert_eq!(find(Some(&old), &new), Reason::Files { paths, count: 3 });
+        assert_eq!(find(Some(&old), &new, Names::default()), Reason::Files { paths, count: 3 });
         let damaged = SlotRecord { files: old.files[..20].to_vec(), ..old };
-        assert!(matches!(find(Some(&damaged), &new), Reason::Files { .. }));
+        assert!(matches!(find(Some(&damaged), &new, Names::default()), Reason::Files { .. }));
     }
 }

@@ -1,7 +1,8 @@
 //! `WORKDIR`: a directory and those above it.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
@@ -11,7 +12,7 @@ use crate::copy::{Attributes, make_directories, set_time};
 use crate::error::{Cause, StepError};
 use crate::plan::WorkdirOp;
 use crate::session::Session;
-use crate::snapshot::Workspace;
+use crate::snapshot::{Glance, Workspace};
 use crate::tree::Moment;
 
 pub(super) fn workdir(
@@ -20,7 +21,11 @@ pub(super) fn workdir(
     op: &WorkdirOp,
 ) -> Result<Done, StepError> {
     let workspace = match request.sketch {
-        true => Workspace::sketch(request.parent, &session.snapshots)?,
+        true => {
+            let names = Some(BTreeSet::new());
+            let glance = Glance { dest: PathBuf::from(&op.path), names, users: !op.user.is_empty() };
+            Workspace::sketch(request.parent, &glance, &session.snapshots)?
+        }
         false => Workspace::for_copies(request.parent, &session.snapshots)?,
     };
     {
@@ -41,5 +46,5 @@ pub(super) fn workdir(
                 .map_err(Cause::file("setting the time of", &path))?;
         }
     }
-    Ok(Done { written: workspace.close(), forget: false })
+    Ok(Done { written: workspace.close().0, forget: false })
 }

@@ -27,7 +27,7 @@ pub(crate) use memo::Memo;
 pub(crate) use pick::{Pick, PickError, Query, pick};
 
 /// Symbolic links followed in one lookup before it counts as a loop, as in the kernel.
-const LINKS_MAX: usize = 40;
+pub(crate) const LINKS_MAX: usize = 40;
 
 /// A tree of files.
 #[derive(Debug)]
@@ -150,7 +150,7 @@ pub(crate) fn here(path: &Path) -> &Path {
 }
 
 /// The names in a path; a leading or doubled slash and `.` say nothing.
-fn names(path: &Path) -> impl DoubleEndedIterator<Item = OsString> {
+pub(crate) fn names(path: &Path) -> impl DoubleEndedIterator<Item = OsString> {
     path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
         Component::ParentDir => Some("..".into()),

@@ -70,11 +70,12 @@ fn each_step_says_why_it_ran(host: &Host) {
     fixture.context(&[("src/b", "2"), ("src/c", "3")]);
     let edited = fixture.build(&request);
     let files = Reason::Files { paths: vec!["src/b".into(), "src/c".into()], count: 2 };
-    assert_eq!(edited.reasons(), [&files, &Reason::Parent]);
+    let parent = |step: &str| Reason::Parent { step: Some(step.into()) };
+    assert_eq!(edited.reasons(), [&files, &parent("[3/4] COPY src /src")]);
     request.options.build_args.insert("WHO".into(), "you".into());
     let argument = fixture.build(&request);
     let who = Reason::Variables(vec!["WHO".into()]);
-    assert_eq!(argument.reasons(), [&who, &Reason::Parent, &who]);
+    assert_eq!(argument.reasons(), [&who, &parent("[2/4] RUN echo you > /who"), &who]);
     let mut request = fixture.request(&DOCKERFILE.replace("cat", "cat -n"));
     request.options.build_args.insert("WHO".into(), "you".into());
     assert_eq!(fixture.build(&request).reasons(), [&Reason::Instruction]);

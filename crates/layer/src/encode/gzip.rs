@@ -8,10 +8,9 @@ use std::io;
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
+use super::reuse::{self, Earlier, Key};
 use super::sample::is_incompressible;
 
-/// How much of the stream is compressed as one piece.
-pub(super) const BLOCK_SIZE: usize = 256 << 10;
 /// No name, no time, unknown operating system.
 pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// The text before a block that its matches may point into (RFC 1951 section 2).
@@ -26,20 +25,34 @@ const END: [u8; 2] = [3, 0];
 pub(super) struct Member {
     pub(super) bytes: Vec<u8>,
     pub(super) crc: Crc,
+    /// What it is known by, where it took time to make.
+    pub(super) key: Option<Key>,
 }
 
-/// Compresses `block`, which `previous` precedes.
-pub(super) fn encode(previous: Option<&[u8]>, block: &[u8], level: u32) -> io::Result<Member> {
+/// Compresses `block`, which `previous` precedes, unless `earlier` has it.
+pub(super) fn encode(
+    previous: Option<&[u8]>,
+    block: &[u8],
+    level: u32,
+    earlier: Option<&Earlier>,
+) -> io::Result<Member> {
     let mut crc = Crc::new();
     crc.update(block);
     let level = level.min(9);
-    let bytes = if level == 0 || is_incompressible(block) {
-        stored(block)
-    } else {
-        let deflated = deflate(previous.map_or(&[], window), block, level)?;
-        if deflated.len() < stored_len(block.len()) { deflated } else { stored(block) }
-    };
-    Ok(Member { bytes, crc })
+    let before = previous.map_or(&[][..], window);
+    let key = || reuse::key(before, block, level);
+    if let Some(earlier) = earlier {
+        let key = key();
+        if let Some(bytes) = earlier.take(&key) {
+            return Ok(Member { bytes, crc, key: Some(key) });
+        }
+    }
+    if level == 0 || is_incompressible(block) {
+        return Ok(Member { bytes: stored(block), crc, key: None });
+    }
+    let deflated = deflate(before, block, level)?;
+    let bytes = if deflated.len() < stored_len(block.len()) { deflated } else { stored(block) };
+    Ok(Member { bytes, crc, key: Some(key()) })
 }
 
 /// What follows the last block.
@@ -99,7 +112,7 @@ mod tests {
         let mut crc = Crc::new();
         let mut previous = None;
         for block in blocks {
-            let member = encode(previous, block, level).unwrap();
+            let member = encode(previous, block, level, None).unwrap();
             bytes.extend_from_slice(&member.bytes);
             crc.combine(&member.crc);
             previous = Some(*block);
@@ -114,7 +127,7 @@ mod tests {
     #[test]
     fn blocks_of_every_kind_join_into_one_member() {
         let text = "the quick brown fox ".repeat(20_000);
-        let noise = noise(BLOCK_SIZE);
+        let noise = noise(256 << 10);
         for level in 0..=9 {
             round_trip(&[text.as_bytes(), &noise, &text.as_bytes()[..1000], &noise[..70_000], b"x"], level);
             round_trip(&[], level);
@@ -124,15 +137,15 @@ mod tests {
     #[test]
     fn a_block_sees_the_text_before_it() {
         let text = &noise(20_000)[..];
-        let alone = encode(None, text, 6).unwrap().bytes.len();
-        let after_itself = encode(Some(text), text, 6).unwrap().bytes.len();
+        let alone = encode(None, text, 6, None).unwrap().bytes.len();
+        let after_itself = encode(Some(text), text, 6, None).unwrap().bytes.len();
         assert!(after_itself * 10 < alone, "{after_itself} of {alone}");
     }
 
     #[test]
     fn what_does_not_compress_is_stored() {
-        for length in [BLOCK_SIZE, 1000] {
-            assert_eq!(encode(None, &noise(length), 6).unwrap().bytes.len(), stored_len(length));
+        for length in [256 << 10, 1000] {
+            assert_eq!(encode(None, &noise(length), 6, None).unwrap().bytes.len(), stored_len(length));
         }
     }
 }

@@ -75,6 +75,14 @@ impl<R: BufRead> TarReader<R> {
         if extended > 0 { Err(truncated()) } else { Ok(None) }
     }
 
+    /// Takes the rest of the current entry's content for left out: the next entry follows at once.
+    pub(crate) fn forgo_content(&mut self) {
+        // What has been read to its end may have its padding yet to come.
+        if self.stored > 0 {
+            self.set_content(0, 0, Extents::new());
+        }
+    }
+
     /// The next piece of the current entry's content, `None` at its end. At most `limit` bytes of data,
     /// which must not be 0, but holes of any length.
     pub(crate) fn next_chunk(&mut self, limit: usize) -> Result<Option<Chunk<'_>>, Error> {

@@ -13,10 +13,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Spot, Unpacker, Whiteouts, file_type};
+use super::{Spot, Unpacker, Whiteouts, check_ratio, file_type};
 use crate::{
     Device, Error, Form, Kind, Metadata, attributes,
     inode::failed,
+    outline::keeps_content,
     overlay::{DEVICE_XATTR, format_device},
     stream::Decompressed,
     tar::{Chunk, TarReader},
@@ -36,7 +37,7 @@ impl Unpacker<'_> {
         attributes::set_mode_and_time(&file, metadata, &path)
     }
 
-    fn create(&mut self, spot: Spot<'_>) -> Result<File, Error> {
+    pub(super) fn create(&mut self, spot: Spot<'_>) -> Result<File, Error> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || openat(&spot.parent.directory, spot.name, flags, Mode::RUSR | Mode::WUSR);
         self.replace(spot, open).map(File::from).map_err(Error::file("creating", spot.path()))
@@ -51,8 +52,14 @@ impl Unpacker<'_> {
         let is_kept = self.kept.is_none_or(|kept| kept.iter().any(|wanted| wanted == path));
         let mut end = 0;
         let mut ends_in_hole = false;
+        let is_traced = self.tracing.is_some();
+        let mut trace = |data: &[u8]| {
+            if is_traced && keeps_content(path, (self.traced.len() + data.len()) as u64) {
+                self.traced.extend_from_slice(data);
+            }
+        };
         loop {
-            self.check_ratio(path, archive.get_mut())?;
+            check_ratio(self.policy.limits, path, archive.get_mut())?;
             match archive.next_chunk(usize::MAX)? {
                 None => break,
                 Some(Chunk::Data(data)) if !is_kept => {
@@ -60,6 +67,7 @@ impl Unpacker<'_> {
                     ends_in_hole = true;
                 }
                 Some(Chunk::Data(data)) => {
+                    trace(data);
                     file.write_all(data).map_err(failed("writing", path))?;
                     end += data.len() as u64;
                     ends_in_hole = false;

@@ -2,14 +2,15 @@
 
 use std::{
     fs,
-    io::{Cursor, Read},
+    io::{Cursor, Read, Write},
     path::Path,
+    sync::Arc,
 };
 
 use tempfile::TempDir;
 use wharf_layer::{
-    Compression, DiffOptions, Entry, LayerInfo, LayerWriter, Upper, WriteOptions, diff, recompress,
-    write_diff,
+    Blocks, Compression, DiffOptions, Earlier, Entry, LayerInfo, LayerWriter, Upper, WriteOptions, diff,
+    recompress, write_diff,
 };
 
 use crate::trees::{plant, set_time};
@@ -84,26 +85,55 @@ fn how_the_content_arrives_does_not_matter() {
 fn the_bytes_are_the_ones_they_always_were() {
     let content = content();
     let digest = |compression| write_content(&content[..], content.len(), compression).digest.to_string();
+    let written = [
+        Compression::None,
+        Compression::Gzip { level: 1 },
+        Compression::GZIP,
+        Compression::Gzip { level: 9 },
+        Compression::ZSTD,
+    ]
+    .map(digest);
     assert_eq!(
-        digest(Compression::None),
-        "sha256:babd8602387d94c67e1aadb89424408d73278459c394d2d1c05772cc6e1bd4d8"
+        written,
+        [
+            "sha256:babd8602387d94c67e1aadb89424408d73278459c394d2d1c05772cc6e1bd4d8",
+            "sha256:30cee71a222b69e6d63d7f07e3930ce75e34f05d7b5f827aa519543236d7589d",
+            "sha256:5989ab15adf26ed585c241827a2cde861b20d523c2bedd8e3283db5aeed12cf2",
+            "sha256:68c2e4da96d775426bd99605b52af2ea6611adad76a449340db1c606c626a792",
+            "sha256:683d00bcd22f43ab32b0820d112d2d91b6c74624c289df19b5eb6132d69a64fc",
+        ]
     );
-    assert_eq!(
-        digest(Compression::Gzip { level: 1 }),
-        "sha256:4c16e09fba1126c2ea53e0fd8c67f36144fd20d6a0621cd18c7e22f3f2f50b21"
-    );
-    assert_eq!(
-        digest(Compression::GZIP),
-        "sha256:60aac8dccfe649acdb5423b19ae501f59c310c0b891dba45dc593b6405c806cf"
-    );
-    assert_eq!(
-        digest(Compression::Gzip { level: 9 }),
-        "sha256:69c76fbb6f348599cf4a5757427b1ec1a680586d77e89f6b3e432159a098116b"
-    );
-    assert_eq!(
-        digest(Compression::ZSTD),
-        "sha256:683d00bcd22f43ab32b0820d112d2d91b6c74624c289df19b5eb6132d69a64fc"
-    );
+}
+
+/// What an earlier layer has ready changes no byte, and neither does an earlier layer that is damaged.
+#[test]
+fn an_earlier_layer_saves_compressing_and_changes_nothing() {
+    let before = content();
+    let mut after = before.clone();
+    after.splice(700_000..700_003, *b"an edit that is longer");
+    let write = |content: &[u8], earlier: Option<Earlier>| {
+        let options = WriteOptions { earlier: earlier.map(Arc::new), ..WriteOptions::default() };
+        let mut layer = LayerWriter::new(Cursor::new(Vec::new()), &options);
+        layer.append(&Entry::file("content", content.len() as u64), content).unwrap();
+        let (bytes, info) = layer.finish().unwrap();
+        (bytes.into_inner(), info)
+    };
+    let (blob, info) = write(&before, None);
+    assert_eq!(Blocks::decode(&info.blocks.encode()), info.blocks);
+    let earlier = |bytes: &[u8]| {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Earlier::new(file, &Blocks::decode(&info.blocks.encode()))
+    };
+    let alone = write(&after, None);
+    assert_eq!(write(&after, Some(earlier(&blob))), alone);
+    let flipped: Vec<u8> = blob.iter().map(|byte| !byte).collect();
+    for damaged in [&flipped[..], &blob[..1000], &[]] {
+        assert_eq!(write(&after, Some(earlier(damaged))), alone);
+    }
+    // The places of most blocks are those of the same bytes, an edit's length further on.
+    let shared = info.blocks.in_common(&alone.1.blocks);
+    assert!(shared > 0 && shared + 3 >= info.blocks.len(), "{shared} of {}", info.blocks.len());
 }
 
 #[test]

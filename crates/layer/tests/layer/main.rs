@@ -7,6 +7,7 @@ mod archives;
 mod changes;
 mod determinism;
 mod hostile;
+mod outlines;
 mod overlay;
 mod round_trip;
 mod trees;

@@ -96,6 +96,50 @@ fn after_an_edit_only_what_the_steps_need_is_pulled() {
     assert_eq!(third.wharf_ok(&["run", "app", "sh", "-c", "head -n 1 /app"]).stdout, "two\n");
 }
 
+/// The layers below an edited copy are neither pulled nor unpacked, and the new layer is the one that a machine
+/// makes that has them.
+#[test]
+fn copies_after_an_edit_pull_no_layers() {
+    let machine = |source: &str| {
+        let world = World::new();
+        if !is_root() || !busybox_context(&world) {
+            return None;
+        }
+        let base = BUSYBOX.replace("FROM scratch", "FROM scratch AS base");
+        let stages = "FROM base\nRUN head -c 300000 /dev/urandom > /deps && mkdir -p /srv/app && ln -s /srv/app /app\n\
+            WORKDIR /app\nCOPY fixed.txt ./\nCOPY src.txt .\nCOPY --chown=app fixed.txt /srv/new/\n";
+        world.file("Dockerfile", &format!("{base}{stages}"));
+        world.file("fixed.txt", "fixed\n");
+        world.file("src.txt", source);
+        for name in ["fixed.txt", "src.txt"] {
+            let file = std::fs::File::options().write(true).open(world.path("project").join(name)).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)).unwrap();
+        }
+        Some(world)
+    };
+    let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
+    let registry = registry(&world);
+    let cache = format!("{}/app:buildcache", registry.address());
+    let to = format!("type=registry,ref={cache},mode=min");
+    world.wharf_ok(&["build", "--cache-to", &to, "--tag", "app", "."]);
+    let other = machine("two\n").unwrap();
+    let name = format!("{}/app:2", registry.address());
+    let from = format!("type=registry,ref={cache}");
+    let edited = other.wharf_ok(&["build", "--cache-from", &from, "--tag", &name, "--push", "."]);
+    assert_eq!(counts(&edited).0, 2, "{}", edited.stderr);
+    assert!(edited.stderr.contains("COPY src.txt .` ran anew"), "{}", edited.stderr);
+    assert!(layers_in_store(&other) < 60_000, "{}", layers_in_store(&other));
+    let pulled = World::new();
+    pulled.wharf_ok(&["pull", &name]);
+    let look = "cat /srv/app/src.txt /srv/app/fixed.txt && stat -c %u /srv/new/fixed.txt && wc -c < /deps";
+    assert_eq!(pulled.wharf_ok(&["run", &name, "sh", "-c", look]).stdout, "two\nfixed\n1000\n300000\n");
+    // What was learnt of the layers goes on to the next cache, though they were never here.
+    let third = machine("three\n").unwrap();
+    other.wharf_ok(&["build", "--cache-from", &from, "--cache-to", &to, "--tag", &name, "--push", "."]);
+    third.wharf_ok(&["build", "--cache-from", &from, "--tag", &name, "--push", "."]);
+    assert!(layers_in_store(&third) < 60_000, "{}", layers_in_store(&third));
+}
+
 #[test]
 fn a_minimal_cache_holds_the_layers_of_the_image_and_is_enough_while_nothing_changes() {
     let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };

@@ -57,7 +57,7 @@ pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> R
         return Err(Cause::Process { args: op.args.clone(), end, output, disk_full }.into());
     }
     drop(process);
-    let written = workspace.close();
+    let (written, _) = workspace.close();
     if let Some(veil) = &veil {
         trust::clean(&written.upper, veil)?;
     }
