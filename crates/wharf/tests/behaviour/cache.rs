@@ -127,7 +127,6 @@ fn copies_after_an_edit_pull_no_layers() {
     let from = format!("type=registry,ref={cache}");
     let edited = other.wharf_ok(&["build", "--cache-from", &from, "--tag", &name, "--push", "."]);
     assert_eq!(counts(&edited).0, 2, "{}", edited.stderr);
-    assert!(edited.stderr.contains("COPY src.txt .` ran anew"), "{}", edited.stderr);
     assert!(layers_in_store(&other) < 60_000, "{}", layers_in_store(&other));
     let pulled = World::new();
     pulled.wharf_ok(&["pull", &name]);
