@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use wharf_dockerfile::Dockerfile;
 use wharf_dockerfile::lint::{Finding, rules};
 use wharf_oci::{ImageConfig, digest};
 
@@ -11,7 +12,7 @@ use crate::contexts::Contexts;
 use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::event::Events;
-use crate::plan::{self, BaseImage, BaseRef, PlanError, ResolveError};
+use crate::plan::{self, BaseImage, BaseRef, Outline, PlanError, ResolveError};
 use crate::request::BuildRequest;
 use crate::work::WorkDirectory;
 
@@ -30,6 +31,17 @@ pub struct Checked {
     pub unknown: Vec<(String, String)>,
 }
 
+/// A Dockerfile, read.
+#[derive(Debug)]
+pub struct Described {
+    /// What it is called in messages.
+    pub name: String,
+    /// Its text.
+    pub text: Vec<u8>,
+    /// What it says.
+    pub dockerfile: Dockerfile,
+}
+
 /// Checks what `request` would build.
 pub(crate) fn check(
     engine: &Engine,
@@ -42,6 +54,39 @@ pub(crate) fn check(
     let (name, text) = contexts.dockerfile()?;
     let options = build::options(request, &contexts)?;
     check_text(name, text, &options, &|references| bases.resolve(references))
+}
+
+/// What can be given to a build of what `request` names, and the Dockerfile it is about.
+pub(crate) fn outline(
+    engine: &Engine,
+    request: &BuildRequest,
+    events: Events<'_>,
+) -> Result<(Outline, Described), BuildError> {
+    let work = WorkDirectory::create(&engine.data.join("work"))?;
+    let contexts = Contexts::new(engine, &work, request, events);
+    let bases = Bases::new(engine, request);
+    let described = describe_with(&contexts)?;
+    let options = build::options(request, &contexts)?;
+    let outline = plan::outline(&described.dockerfile, &options, &|references| bases.resolve(references));
+    let outline = outline.map_err(|source| BuildError::Plan { name: described.name.clone(), source })?;
+    Ok((outline, described))
+}
+
+/// The Dockerfile that `request` would build, read and not planned.
+pub(crate) fn describe(
+    engine: &Engine,
+    request: &BuildRequest,
+    events: Events<'_>,
+) -> Result<Described, BuildError> {
+    let work = WorkDirectory::create(&engine.data.join("work"))?;
+    describe_with(&Contexts::new(engine, &work, request, events))
+}
+
+fn describe_with(contexts: &Contexts<'_>) -> Result<Described, BuildError> {
+    let (name, text) = contexts.dockerfile()?;
+    let parsed = wharf_dockerfile::parse(&text);
+    let dockerfile = parsed.map_err(|source| BuildError::Parse { name: name.clone(), source })?;
+    Ok(Described { name, text, dockerfile })
 }
 
 /// Checks a text of which nothing is known but itself: no base image is looked at.

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use wharf_registry::{Client, Layout};
 use wharf_sandbox::{Rung, Sandbox};
 
-use crate::check::Checked;
+use crate::check::{Checked, Described};
 use crate::error::BuildError;
 use crate::event::Events;
 use crate::request::BuildRequest;
@@ -102,5 +102,25 @@ impl Engine {
     /// Fails when the Dockerfile cannot be had or read.
     pub fn check(&self, request: &BuildRequest, events: Events<'_>) -> Result<Checked, BuildError> {
         crate::check::check(self, request, events)
+    }
+
+    /// Says what can be given to a build of the target of `request`.
+    ///
+    /// # Errors
+    /// Fails where the build would before its first step.
+    pub fn outline(
+        &self,
+        request: &BuildRequest,
+        events: Events<'_>,
+    ) -> Result<(crate::plan::Outline, Described), BuildError> {
+        crate::check::outline(self, request, events)
+    }
+
+    /// Reads the Dockerfile of `request`.
+    ///
+    /// # Errors
+    /// Fails when the Dockerfile cannot be had or read.
+    pub fn describe(&self, request: &BuildRequest, events: Events<'_>) -> Result<Described, BuildError> {
+        crate::check::describe(self, request, events)
     }
 }

@@ -54,7 +54,8 @@ struct Written {
     /// The manifest, or the index of several.
     top: Descriptor,
     images: Vec<Image>,
-    /// What is said of the images.
+    /// What is said of each image, and the manifests that say it.
+    statements: Vec<Vec<Statement>>,
     attestations: Vec<Descriptor>,
 }
 
@@ -85,18 +86,19 @@ impl Exporting<'_> {
             let more = self.inline_cache(chain)?;
             images.push(image::write(plan.target(), &parts, plan.epoch, options, &more, &self.engine.store)?);
         }
-        let attestations = self.attest(&images)?;
+        let statements = self.statements(&images)?;
+        let attestations = self.attest(&images, &statements)?;
         let top = self.top(&images, &attestations, options)?;
-        Ok(Written { top, images, attestations })
+        Ok(Written { top, images, statements, attestations })
     }
 
-    /// Writes what is to be said of the images; nothing unless it was asked for.
-    fn attest(&self, images: &[Image]) -> Result<Vec<Descriptor>, StepError> {
+    /// What is to be said of each image; nothing unless it was asked for.
+    fn statements(&self, images: &[Image]) -> Result<Vec<Vec<Statement>>, StepError> {
         let asked = &self.request.attestations;
         if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let write = |(plan, image): (&Plan, &Image)| {
+        let of_image = |(plan, image): (&Plan, &Image)| {
             let mut statements = Vec::new();
             if let Some(inventory) = &asked.inventory {
                 let document = (inventory.0)(image).map_err(|error| {
@@ -107,10 +109,18 @@ impl Exporting<'_> {
             if let Some(options) = &asked.provenance {
                 statements.push(Statement::provenance(self.predicate(plan, image, options), options));
             }
-            let names = &self.request.tags;
-            attest::write(&statements, &image.descriptor, &image.platform, names, &self.engine.store)
+            Ok::<_, StepError>(statements)
         };
-        self.plans.iter().zip(images).map(write).collect()
+        self.plans.iter().zip(images).map(of_image).collect()
+    }
+
+    /// Writes what is said of the images into the store.
+    fn attest(&self, images: &[Image], statements: &[Vec<Statement>]) -> Result<Vec<Descriptor>, StepError> {
+        let names = &self.request.tags;
+        let write = |(image, said): (&Image, &Vec<Statement>)| {
+            attest::write(said, &image.descriptor, &image.platform, names, &self.engine.store)
+        };
+        images.iter().zip(statements).map(write).collect()
     }
 
     fn predicate(&self, plan: &Plan, image: &Image, options: &ProvenanceOptions) -> serde_json::Value {
@@ -246,6 +256,9 @@ impl Exporting<'_> {
             top: &written.top,
             images: &written.images,
             attestations: &written.attestations,
+            statements: &written.statements,
+            files: &output.files,
+            epoch: self.plans.first().and_then(|plan| plan.epoch),
             annotations: annotation::at(&output.image.annotations, level, platform),
             chains: self.chains,
         };

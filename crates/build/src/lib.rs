@@ -47,11 +47,11 @@ mod work;
 pub use annotation::{Annotation, AnnotationLevel};
 pub use attest::{Attestations, Inventory, MakeInventory, ProvenanceOptions};
 pub use cache::{CachePlace, CacheSource, CacheTarget};
-pub use check::{Checked, check_alone};
+pub use check::{Checked, Described, check_alone};
 pub use engine::Engine;
 pub use error::{BuildError, Cause, End, StepError};
 pub use event::{Event, Events, Reason, StepNumber};
-pub use output::{Output, OutputKind};
+pub use output::{FileOptions, Output, OutputKind};
 pub use request::{
     BuildRequest, ContextSource, DockerfileSource, HostCa, ImageOptions, NamedContext, Secret,
 };

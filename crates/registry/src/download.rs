@@ -48,7 +48,7 @@ pub async fn download(
     layout: &Layout,
     progress: Progress<'_>,
 ) -> Result<Download> {
-    let task = || Task::new("downloading", "a file", format!("from {}", shown(url)));
+    let task = || Task::new(Error::DOWNLOADING, "a file", format!("from {}", shown(url)));
     let work = async {
         let mut tries = client.patience().start();
         loop {

@@ -34,6 +34,13 @@ impl Error {
         &self.cause
     }
 
+    /// Whether a plain file was asked of a server that need be no registry.
+    pub fn is_download(&self) -> bool {
+        self.task.action == Self::DOWNLOADING
+    }
+
+    pub(crate) const DOWNLOADING: &'static str = "downloading";
+
     /// Why it failed, for a failure of larger work.
     pub(crate) fn into_cause(self) -> Cause {
         *self.cause
@@ -176,7 +183,7 @@ pub enum Cause {
         available: Vec<String>,
     },
     /// The registry refuses for a reason of its own.
-    #[error("the registry answered {status}{}", colon(message))]
+    #[error("the server answered {status}{}", colon(message))]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -186,7 +193,7 @@ pub enum Cause {
         message: String,
     },
     /// The answer breaks the protocol.
-    #[error("the registry's answer makes no sense: {0}")]
+    #[error("the server's answer makes no sense: {0}")]
     Protocol(String),
     /// The time allowed for the whole of it is over.
     #[error("not done after {} s, which is all the time it was given", allowed.as_secs())]

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{Error, Limits};
+use crate::{Error, Limits, Swap};
 
 /// The control groups made for one sandbox; removed when dropped.
 #[derive(Debug, Default)]
@@ -34,10 +34,13 @@ impl Cgroup {
         if settings.is_empty() {
             return Ok(None);
         }
-        let hierarchies = Hierarchies::current().map_err(|source| Error::Host {
+        let mut hierarchies = Hierarchies::current().map_err(|source| Error::Host {
             action: "finding the control groups of this process in /proc/self".to_owned(),
             source,
         })?;
+        if let Some(parent) = &limits.parent {
+            hierarchies.enter(parent)?;
+        }
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("wharf-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut cgroup = Self::default();
@@ -61,6 +64,18 @@ impl Cgroup {
         }
         for (file, value) in values {
             let file = directory.join(file);
+            let inherited;
+            let value = match value {
+                // In version 1 a new group has no processors and no memory, and no process can enter it.
+                value if value.is_empty() => {
+                    let above = hierarchies
+                        .v1(setting.controller)
+                        .map(|own| own.join(file.file_name().unwrap_or_default()));
+                    inherited = above.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+                    inherited.trim_end()
+                }
+                value => value.as_str(),
+            };
             match fs::write(&file, value) {
                 // A kernel that does not account for swap has no such file, and no swap to limit.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && is_swap(&file) => {}
@@ -107,14 +122,19 @@ fn is_swap(file: &Path) -> bool {
 }
 
 fn settings(limits: &Limits) -> Vec<Setting> {
-    let memory = limits.memory.map(|bytes| Setting {
-        controller: "memory",
-        what: "memory",
-        v1: vec![
-            ("memory.limit_in_bytes", bytes.to_string()),
-            ("memory.memsw.limit_in_bytes", bytes.to_string()),
-        ],
-        v2: vec![("memory.max", bytes.to_string()), ("memory.swap.max", "0".to_owned())],
+    let memory = limits.memory.map(|bytes| {
+        // Version 1 counts memory and swap together, version 2 swap alone.
+        let (together, alone) = match limits.swap {
+            Swap::None => (bytes.to_string(), "0".to_owned()),
+            Swap::Total(total) => (total.to_string(), total.saturating_sub(bytes).to_string()),
+            Swap::Unlimited => ("-1".to_owned(), "max".to_owned()),
+        };
+        Setting {
+            controller: "memory",
+            what: "memory",
+            v1: vec![("memory.limit_in_bytes", bytes.to_string()), ("memory.memsw.limit_in_bytes", together)],
+            v2: vec![("memory.max", bytes.to_string()), ("memory.swap.max", alone)],
+        }
     });
     let cpu = limits.cpu.map(|cpu| {
         let (quota, period) = (cpu.quota.as_micros().to_string(), cpu.period.as_micros().to_string());
@@ -125,19 +145,54 @@ fn settings(limits: &Limits) -> Vec<Setting> {
             v1: vec![("cpu.cfs_period_us", period), ("cpu.cfs_quota_us", quota)],
         }
     });
+    let shares = limits.cpu_shares.map(|shares| Setting {
+        controller: "cpu",
+        what: "the share of processor time",
+        v1: vec![("cpu.shares", shares.to_string())],
+        v2: vec![("cpu.weight", weight(shares).to_string())],
+    });
+    let set = (limits.cpus.is_some() || limits.mems.is_some()).then(|| {
+        let [cpus, mems] = [&limits.cpus, &limits.mems].map(|set| set.clone().unwrap_or_default());
+        let given = |file: &'static str, set: &Option<String>| set.clone().map(|set| (file, set));
+        Setting {
+            controller: "cpuset",
+            what: "processors",
+            v1: vec![("cpuset.cpus", cpus), ("cpuset.mems", mems)],
+            v2: given("cpuset.cpus", &limits.cpus)
+                .into_iter()
+                .chain(given("cpuset.mems", &limits.mems))
+                .collect(),
+        }
+    });
     let pids = limits.pids.map(|count| Setting {
         controller: "pids",
         what: "the number of processes",
         v1: vec![("pids.max", count.to_string())],
         v2: vec![("pids.max", count.to_string())],
     });
-    [memory, cpu, pids].into_iter().flatten().collect()
+    let mut settings: Vec<Setting> = [memory, cpu, shares, set, pids].into_iter().flatten().collect();
+    if limits.parent.is_some() && settings.is_empty() {
+        // Whoever named the parent limits it.
+        settings.push(Setting {
+            controller: "cpu",
+            what: "the control group",
+            v1: Vec::new(),
+            v2: Vec::new(),
+        });
+    }
+    settings
+}
+
+/// Shares of version 1 (2 to 262144) as a weight of version 2 (1 to 10000), as runc converts them.
+fn weight(shares: u64) -> u64 {
+    1 + (shares.clamp(2, 262_144) - 2) * 9999 / 262_142
 }
 
 /// Where this process stands in each hierarchy, as directories.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Hierarchies {
-    v1: Vec<(Vec<String>, PathBuf)>,
+    /// Controllers, mount point, directory.
+    v1: Vec<(Vec<String>, PathBuf, PathBuf)>,
     v2: Option<V2>,
 }
 
@@ -145,6 +200,8 @@ struct Hierarchies {
 struct V2 {
     mount: PathBuf,
     own: PathBuf,
+    /// `own` is where this process stands, and not one that was named.
+    is_ours: bool,
 }
 
 impl Hierarchies {
@@ -173,17 +230,35 @@ impl Hierarchies {
             let below = Path::new(group).strip_prefix(&mount.root).unwrap_or(Path::new(""));
             let own = mount.point.join(below);
             if mount.v2 {
-                hierarchies.v2 = Some(V2 { mount: mount.point, own });
+                hierarchies.v2 = Some(V2 { mount: mount.point, own, is_ours: true });
             } else {
-                hierarchies.v1.push((mount.controllers, own));
+                hierarchies.v1.push((mount.controllers, mount.point, own));
             }
         }
         hierarchies
     }
 
+    /// Goes to the group of this path, which must be there, in every hierarchy.
+    fn enter(&mut self, path: &str) -> Result<(), Error> {
+        let below = Path::new(path);
+        let names = || below.components().filter(|part| *part != std::path::Component::RootDir);
+        if names().any(|part| !matches!(part, std::path::Component::Normal(_))) {
+            return Err(Error::Invalid(format!("`{path}` is no path of a control group")));
+        }
+        let below: PathBuf = names().collect();
+        for (_, mount, own) in &mut self.v1 {
+            *own = mount.join(&below);
+        }
+        if let Some(v2) = &mut self.v2 {
+            v2.own = v2.mount.join(&below);
+            v2.is_ours = false;
+        }
+        Ok(())
+    }
+
     fn v1(&self, controller: &str) -> Option<&Path> {
         let mut hierarchies = self.v1.iter();
-        hierarchies.find(|(has, _)| has.iter().any(|name| name == controller)).map(|(_, own)| own.as_path())
+        hierarchies.find(|(has, ..)| has.iter().any(|name| name == controller)).map(|(.., own)| own.as_path())
     }
 
     /// A directory of version 2 whose children may have the controller. That is not the group of this
@@ -194,7 +269,8 @@ impl Hierarchies {
             let source = io::Error::new(io::ErrorKind::NotFound, "no such controller is mounted");
             return Err(failed(PathBuf::from("/sys/fs/cgroup"), source));
         };
-        let parent = if v2.own == v2.mount { &v2.own } else { v2.own.parent().unwrap_or(&v2.mount) };
+        let is_parent = v2.own == v2.mount || !v2.is_ours;
+        let parent = if is_parent { &v2.own } else { v2.own.parent().unwrap_or(&v2.mount) };
         let control = parent.join("cgroup.subtree_control");
         let enabled = fs::read_to_string(&control).map_err(|source| failed(control.clone(), source))?;
         if !enabled.split_ascii_whitespace().any(|name| name == setting.controller) {
@@ -248,6 +324,43 @@ mod tests {
         assert_eq!(found.v1("cpu"), Some(Path::new("/sys/fs/cgroup/cpu")));
         assert_eq!(found.v1("pids"), None);
         assert_eq!(found.v2.map(|v2| v2.own), Some(PathBuf::from("/sys/fs/cgroup/unified")));
+    }
+
+    #[test]
+    fn a_group_that_is_named_is_found_in_every_hierarchy() {
+        let mounts = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+                      41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+        let mut found = Hierarchies::parse(mounts, "2:cpu:/a\n0::/a");
+        found.enter("/ci/builds").unwrap();
+        assert_eq!(found.v1("cpu"), Some(Path::new("/sys/fs/cgroup/cpu/ci/builds")));
+        assert_eq!(
+            found.v2.as_ref().map(|v2| v2.own.clone()),
+            Some("/sys/fs/cgroup/unified/ci/builds".into())
+        );
+        assert!(found.enter("/ci/../..").is_err());
+    }
+
+    #[test]
+    fn limits_are_written_for_both_versions() {
+        let limits = Limits {
+            memory: Some(1 << 20),
+            swap: Swap::Total(3 << 20),
+            cpu_shares: Some(1024),
+            cpus: Some("0-1".to_owned()),
+            ..Limits::default()
+        };
+        let settings = settings(&limits);
+        let v1: Vec<_> = settings.iter().flat_map(|setting| setting.v1.clone()).collect();
+        let v2: Vec<_> = settings.iter().flat_map(|setting| setting.v2.clone()).collect();
+        let has = |values: &[(&str, String)], name, value: &str| {
+            values.iter().any(|has| has.0 == name && has.1 == value)
+        };
+        assert!(has(&v1, "memory.memsw.limit_in_bytes", "3145728") && has(&v2, "memory.swap.max", "2097152"));
+        assert!(has(&v1, "cpu.shares", "1024") && has(&v2, "cpu.weight", "39"));
+        assert!(
+            has(&v1, "cpuset.cpus", "0-1") && has(&v1, "cpuset.mems", "") && has(&v2, "cpuset.cpus", "0-1")
+        );
+        assert!(!v2.iter().any(|(name, _)| *name == "cpuset.mems"));
     }
 
     #[test]

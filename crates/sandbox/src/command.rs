@@ -81,7 +81,9 @@ impl Command {
             (pipes.terminal, terminal) = (Some(ours), Some(its));
         }
         let confined = request.security == Security::Default;
-        let groups = request.user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+        // As in containerd, the group itself is one of them: a file that shuts it out shuts the process out.
+        let first = Some(request.user.gid).filter(|gid| !request.user.groups.contains(gid));
+        let groups = first.iter().chain(&request.user.groups).map(|gid| Gid::from_raw(*gid)).collect();
         let envp = request.env.iter().map(|(name, value)| format!("{name}={value}"));
         let command = Self {
             programs: programs(request)?,

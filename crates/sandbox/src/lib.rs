@@ -64,6 +64,6 @@ pub use report::Step;
 pub use rooted::open_in_root;
 pub use sandbox::{Mounted, Sandbox};
 pub use spec::{
-    CpuQuota, ExecSpec, Limits, Mount, Network, Overlay, Resource, Root, Security, Spec, Stdio, Ulimit,
+    CpuQuota, ExecSpec, Limits, Mount, Network, Overlay, Resource, Root, Security, Spec, Stdio, Swap, Ulimit,
     Upper, User,
 };

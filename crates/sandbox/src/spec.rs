@@ -178,6 +178,8 @@ pub enum Mount {
         uid: u32,
         /// Group.
         gid: u32,
+        /// Whether writes are refused.
+        readonly: bool,
     },
 }
 
@@ -243,14 +245,37 @@ pub enum Stdio {
 
 /// Limits for all processes of a sandbox together. Asking for one where control groups cannot be
 /// written is an error.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Memory in bytes. Swap is not allowed beyond it.
+    /// Memory in bytes.
     pub memory: Option<u64>,
+    /// How much of the memory may be swapped out.
+    pub swap: Swap,
     /// Processor time.
     pub cpu: Option<CpuQuota>,
+    /// The share of processor time where it is scarce; 1024 is an ordinary one.
+    pub cpu_shares: Option<u64>,
+    /// The processors to run on, `0-3,6`.
+    pub cpus: Option<String>,
+    /// The memory nodes to use.
+    pub mems: Option<String>,
     /// Number of processes and threads.
     pub pids: Option<u64>,
+    /// The control group below which the sandbox has its own, a path from the root of each hierarchy;
+    /// `None` is where this process stands. Alone it limits nothing by itself.
+    pub parent: Option<String>,
+}
+
+/// What a limit of memory means for swap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Swap {
+    /// None is used.
+    #[default]
+    None,
+    /// Memory and swap together are limited to so many bytes.
+    Total(u64),
+    /// There is no limit.
+    Unlimited,
 }
 
 /// At most `quota` of processor time in each `period`; two processors are twice the period.
@@ -352,7 +377,14 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let contents = b"hunter2".to_vec();
-        let file = Mount::File { target: "/run/secrets/x".into(), contents, mode: 0o400, uid: 0, gid: 0 };
+        let file = Mount::File {
+            target: "/run/secrets/x".into(),
+            contents,
+            mode: 0o400,
+            uid: 0,
+            gid: 0,
+            readonly: false,
+        };
         let env = vec![("TOKEN".to_owned(), "hunter2".to_owned())];
         let spec = Spec { mounts: vec![file], env: env.clone(), ..Spec::new(Root::Dir("/x".into()), vec![]) };
         let shown = format!("{spec:?} {:?}", ExecSpec { env, ..ExecSpec::new(vec![]) });

@@ -200,7 +200,14 @@ fn links_of_the_image_lead_nowhere_else() {
         let (mut spec, root) = shell(arena, "cat /run/x/key");
         std::os::unix::fs::symlink(&outside, root.join("run")).unwrap();
         let target = "/run/x/key".into();
-        spec.mounts = vec![Mount::File { target, contents: b"k\n".to_vec(), mode: 0o400, uid: 0, gid: 0 }];
+        spec.mounts = vec![Mount::File {
+            target,
+            contents: b"k\n".to_vec(),
+            mode: 0o400,
+            uid: 0,
+            gid: 0,
+            readonly: false,
+        }];
         assert_eq!(run(arena, &spec).out, "k\n");
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
     });

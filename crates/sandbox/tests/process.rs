@@ -37,6 +37,7 @@ on_every_rung! {
 as_root! {
     it_runs_as_the_user
     memory_is_limited
+    processors_and_parents_are_chosen
     processes_are_limited
     processor_time_is_limited
     a_detached_process_outlives_its_parent
@@ -130,7 +131,7 @@ fn it_runs_as_the_user(arena: &Arena) {
     let user = User { uid: 1000, gid: 1000, groups: vec![27, 29] };
     let ended =
         arena.output_of(&Spec { user, ..arena.shell("id; touch /tmp/mine; stat -c %u:%g /tmp/mine") });
-    assert_eq!(ended, "uid=1000(app) gid=1000(app) groups=27,29\n1000:1000\n");
+    assert_eq!(ended, "uid=1000(app) gid=1000(app) groups=1000(app),27,29\n1000:1000\n");
 }
 
 /// The processes of the host whose command line holds `mark`.
@@ -336,13 +337,23 @@ fn many_threads_start_processes_at_once(arena: &Arena) {
 
 fn memory_is_limited(arena: &Arena) {
     let limits = Limits { memory: Some(32 << 20), ..Limits::default() };
-    let process =
-        arena.sandbox.spawn(&Spec { limits, ..arena.shell("dd if=/dev/zero of=/dev/null bs=100M count=1") });
+    let process = arena.sandbox.spawn(&Spec {
+        limits: limits.clone(),
+        ..arena.shell("dd if=/dev/zero of=/dev/null bs=100M count=1")
+    });
     let process = process.unwrap();
     assert!(!process.wait().unwrap().success());
     assert!(process.out_of_memory());
-    let fits = arena.sandbox.spawn(&Spec { limits, ..arena.shell("true") }).unwrap();
+    let fits = arena.sandbox.spawn(&Spec { limits: limits.clone(), ..arena.shell("true") }).unwrap();
     assert!(fits.wait().unwrap().success() && !fits.out_of_memory());
+}
+
+fn processors_and_parents_are_chosen(arena: &Arena) {
+    let limits = Limits { cpus: Some("0".into()), cpu_shares: Some(512), ..Limits::default() };
+    let spec = Spec { limits, ..arena.shell("grep Cpus_allowed_list /proc/self/status") };
+    assert_eq!(arena.output_of(&spec), "Cpus_allowed_list:\t0\n");
+    let limits = Limits { parent: Some("/no/such/group".into()), ..Limits::default() };
+    assert!(matches!(arena.sandbox.spawn(&Spec { limits, ..arena.shell("true") }), Err(Error::Limit { .. })));
 }
 
 fn processes_are_limited(arena: &Arena) {

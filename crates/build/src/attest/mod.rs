@@ -4,6 +4,7 @@
 //! statements about the image's digest. Secrets and the values of variables that hold credentials are in none
 //! of them.
 
+mod definition;
 mod provenance;
 
 use std::collections::BTreeMap;
@@ -84,6 +85,24 @@ impl Statement {
             false => Self { version: "v1", predicate_type: "https://slsa.dev/provenance/v1", predicate },
         }
     }
+
+    /// The name of a file of its own, and what comes after the last dot of that.
+    pub(crate) fn file_name(&self) -> (&'static str, &'static str) {
+        match self.predicate_type {
+            SPDX => ("sbom.spdx", "json"),
+            _ => ("provenance", "json"),
+        }
+    }
+
+    /// The statement about `subjects`.
+    pub(crate) fn document(&self, subjects: &[Value]) -> Value {
+        json!({
+            "_type": format!("https://in-toto.io/Statement/{}", self.version),
+            "predicateType": self.predicate_type,
+            "subject": subjects,
+            "predicate": self.predicate,
+        })
+    }
 }
 
 /// Writes the attestation manifest of `image` into the store; the descriptor is for the image's index.
@@ -95,13 +114,9 @@ pub(crate) fn write(
     store: &Layout,
 ) -> Result<Descriptor, StepError> {
     let mut layers = Vec::new();
+    let subjects = subjects(&image.digest, platform, names);
     for statement in statements {
-        let document = json!({
-            "_type": format!("https://in-toto.io/Statement/{}", statement.version),
-            "predicateType": statement.predicate_type,
-            "subject": subjects(&image.digest, platform, names),
-            "predicate": statement.predicate,
-        });
+        let document = statement.document(&subjects);
         let content = store.put(document.to_string().as_bytes())?;
         let mut layer = content.descriptor(MediaType::from(STATEMENT));
         layer.annotations = [(PREDICATE_TYPE.to_owned(), statement.predicate_type.to_owned())].into();

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wharf_oci::{Digest, Platform, Reference};
 
+use super::definition::Definition;
 use super::{ProvenanceOptions, package_url};
 use crate::plan::{Base, CopySource, Mount, Network, NoCache, Op, PinnedImage, Plan, Source, Step};
 use crate::request::{BuildRequest, ContextSource};
@@ -39,8 +40,9 @@ pub(crate) fn predicate(facts: &Facts<'_>, options: &ProvenanceOptions) -> Value
     let complete = remote(&facts.request.context).is_some();
     let hermetic = is_hermetic(facts.plan);
     let builder_platform = facts.request.options.build_platform.to_string();
-    let extra = if options.max { metadata(facts) } else { json!({}) };
-    let config = options.max.then(|| build_config(facts.plan));
+    let definition = options.max.then(|| Definition::of(facts.plan));
+    let extra = definition.as_ref().map_or(json!({}), |definition| metadata(facts, definition));
+    let config = definition.map(|definition| definition.config());
     match options.v02 {
         true => {
             let mut predicate = json!({
@@ -120,7 +122,7 @@ fn remote(context: &ContextSource) -> Option<String> {
 }
 
 /// A URL without the user and password that may be in it.
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..authority].rfind('@') {
@@ -279,63 +281,27 @@ fn digests(digest: &Digest) -> Value {
     json!({ digest.algorithm().to_string(): digest.digest() })
 }
 
-/// The steps, each with those it starts from.
-fn build_config(plan: &Plan) -> Value {
-    let mut definition: Vec<Value> = Vec::new();
-    let mut last: Vec<Option<usize>> = Vec::new();
-    for stage in &plan.stages {
-        let mut previous = match &stage.base {
-            Base::Stage(base) => last.get(base.0).copied().flatten(),
-            Base::Image(image) => {
-                let source = json!({"source": {"identifier": format!("docker-image://{}@{}", image.reference, image.digest)}});
-                definition.push(json!({"id": format!("step{}", definition.len()), "op": {"Op": source}}));
-                Some(definition.len() - 1)
-            }
-            Base::Scratch | Base::NamedContext(_) => None,
-        };
-        for step in stage.steps.iter().filter(|step| step.op.is_some()) {
-            let mut inputs: Vec<String> = previous.iter().map(|place| format!("step{place}:0")).collect();
-            for source in step.op.iter().flat_map(crate::session::sources) {
-                if let Source::Stage(stage) = source
-                    && let Some(place) = last.get(stage.0).copied().flatten()
-                {
-                    inputs.push(format!("step{place}:0"));
-                }
-            }
-            let mut entry = Map::new();
-            entry.insert("id".into(), json!(format!("step{}", definition.len())));
-            entry.insert("op".into(), json!({"name": step.title, "platform": stage.platform}));
-            if !inputs.is_empty() {
-                entry.insert("inputs".into(), json!(inputs));
-            }
-            definition.push(Value::Object(entry));
-            previous = Some(definition.len() - 1);
-        }
-        last.push(previous);
-    }
-    json!({ "llbDefinition": definition })
-}
-
-/// The Dockerfile, and where in it each step and each layer comes from.
-fn metadata(facts: &Facts<'_>) -> Value {
+/// The Dockerfile, where in it each step stands, and what layers there are after it.
+fn metadata(facts: &Facts<'_>, definition: &Definition) -> Value {
     let (name, text) = facts.dockerfile;
-    let lines: Vec<Value> = steps(facts.plan)
-        .filter(|step| step.op.is_some())
-        .map(|step| json!({"start": {"line": step.span.line}, "end": {"line": step.span.end_line}}))
-        .collect();
-    let layers: Vec<Value> = facts
-        .image
-        .manifest
-        .layers
-        .iter()
-        .map(|layer| json!({"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size}))
-        .collect();
+    let file = json!({
+        "identifier": "local://dockerfile",
+        "attrs": {"local.differ": "none", "local.sharedkeyhint": "dockerfile"},
+    });
     json!({
         "source": {
-            "infos": [{"filename": name, "language": "Dockerfile", "data": STANDARD.encode(text)}],
-            "ranges": lines,
+            "locations": definition.locations(),
+            "infos": [{
+                "filename": name,
+                "language": "Dockerfile",
+                "data": STANDARD.encode(text),
+                "llbDefinition": [
+                    {"id": "step0", "op": {"Op": {"source": file}, "constraints": {}}},
+                    {"id": "step1", "op": {"Op": {}}, "inputs": ["step0:0"]},
+                ],
+            }],
         },
-        "layers": [layers],
+        "layers": definition.layers(&facts.image.manifest.layers),
     })
 }
 

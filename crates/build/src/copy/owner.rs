@@ -1,7 +1,7 @@
 //! Who `--chown` and a `WORKDIR` under `USER` mean, by the files of the image.
 //!
 //! This differs from who a process runs as: a number alone is user and group at once, and a name that the
-//! image does not know is root.
+//! image does not know is root, or where it is a group, the user's own.
 
 use std::io::Read;
 use std::path::Path;
@@ -38,23 +38,24 @@ pub(crate) fn resolve_owner(
             None => unknown.push(UnknownName(user.to_owned())),
         }
     }
-    if let Some(group) = group.filter(|group| !group.is_empty()) {
-        owner.1 = match number(group) {
-            Some(number) => number,
-            None => {
-                let groups = read(root.ok_or(OwnerError)?, "etc/group");
-                fields(&groups, group).and_then(|line| number(line.get(2)?)).unwrap_or_else(|| {
-                    unknown.push(UnknownName(group.to_owned()));
-                    0
-                })
+    match group.map(|group| (group, number(group))) {
+        None => {}
+        Some(("", _)) => owner.1 = 0,
+        Some((_, Some(number))) => owner.1 = number,
+        Some((group, None)) => {
+            let groups = read(root.ok_or(OwnerError)?, "etc/group");
+            match fields(&groups, group).and_then(|line| number(line.get(2)?)) {
+                Some(number) => owner.1 = number,
+                None => unknown.push(UnknownName(group.to_owned())),
             }
-        };
+        }
     }
     Ok((owner, unknown))
 }
 
+/// What is too large for a signed number is a name.
 fn number(text: &str) -> Option<u32> {
-    text.parse().ok()
+    text.parse::<i32>().ok().map(i32::cast_unsigned)
 }
 
 /// The fields of the line that starts with `name:`.
@@ -91,7 +92,9 @@ mod tests {
         assert_eq!(owner("12:staff").0, (12, 50));
         assert_eq!(owner(":7").0, (0, 7));
         assert_eq!(owner("nobody:staff"), ((0, 50), vec![UnknownName("nobody".into())]));
-        assert!(resolve_owner("app", None).is_err());
+        assert_eq!(owner("app:").0, (1000, 0));
+        assert_eq!(owner("app:nobody"), ((1000, 1001), vec![UnknownName("nobody".into())]));
+        assert!(resolve_owner("app", None).is_err() && resolve_owner("4294967294", None).is_err());
         assert_eq!(resolve_owner("5:6", None).unwrap().0, (5, 6));
     }
 }

@@ -44,6 +44,8 @@ struct Directory {
     target: Rc<OwnedFd>,
     /// What it gets when it is full, since filling it changes its time.
     finish: Option<Meta>,
+    /// The time that it gets instead, and nothing else.
+    time: Option<Moment>,
 }
 
 impl<'a> Transfer<'a> {
@@ -81,6 +83,7 @@ impl<'a> Transfer<'a> {
             target: Rc::new(open_directory(&directory.target, name)?),
             path: entry.path.clone(),
             finish,
+            time: None,
         };
         self.open.push(opened);
         Ok(())
@@ -92,7 +95,9 @@ impl<'a> Transfer<'a> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY;
             let source = Rc::new(self.source.open_at(&pick.path, flags)?);
             let target = Rc::new(self.root.open_at(dest, flags)?);
-            self.open.push(Directory { path: PathBuf::new(), source, target, finish: None });
+            // The destination keeps its attributes, or has those of a directory that was just made.
+            let time = (!self.parents).then_some(meta.mtime);
+            self.open.push(Directory { path: PathBuf::new(), source, target, finish: None, time });
             return Ok(());
         }
         let open = |tree: &Tree, path: &Path| {
@@ -178,6 +183,9 @@ impl<'a> Transfer<'a> {
         while let Some(directory) = self.open.pop_if(|directory| Some(directory.path.as_path()) != path) {
             if let Some(meta) = directory.finish {
                 self.attributes.set_on_open(directory.target.as_fd(), &meta, self.source.owners(), &[])?;
+            }
+            if let Some(time) = directory.time {
+                rustix::fs::futimens(&directory.target, &times(time))?;
             }
         }
         Ok(())

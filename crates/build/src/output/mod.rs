@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use wharf_oci::{Descriptor, Reference};
 
+use crate::attest::Statement;
 use crate::engine::Engine;
 use crate::error::{Cause, StepError};
 use crate::request::ImageOptions;
@@ -18,6 +19,7 @@ use crate::result::Image;
 use crate::snapshot::{Chain, Snapshots};
 
 pub(crate) use convert::{convert, is_compressed_as};
+pub use files::FileOptions;
 
 /// One `--output`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Output {
     pub kind: OutputKind,
     /// How the image in it is written.
     pub image: ImageOptions,
+    /// How files are laid out, where it is files.
+    pub files: FileOptions,
 }
 
 /// The kinds of output. A destination that is a file may be `/dev/stdout`.
@@ -76,6 +80,12 @@ pub(crate) struct Job<'a> {
     pub(crate) images: &'a [Image],
     /// What is said of the images, where anything is.
     pub(crate) attestations: &'a [Descriptor],
+    /// The same as statements, of each image.
+    pub(crate) statements: &'a [Vec<Statement>],
+    /// How files are laid out.
+    pub(crate) files: &'a FileOptions,
+    /// The time that every file is to have.
+    pub(crate) epoch: Option<i64>,
     /// Annotations of the image in an index above it.
     pub(crate) annotations: BTreeMap<String, String>,
     /// The layers of each image.

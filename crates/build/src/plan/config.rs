@@ -24,6 +24,10 @@ impl StageBuilder<'_> {
                 }
                 (None, None) => self.shared.globals.env.get(&arg.name).map(str::to_owned),
             };
+            let inherited = arg.default.is_none()
+                && !self.shared.build_args.contains_key(&arg.name)
+                && self.shared.globals.env.get(&arg.name).is_some();
+            self.shared.notes.arg(arg, value.as_deref(), inherited, instruction.span);
             if let Some(value) = &value
                 && ![SCAN_CONTEXT, SCAN_STAGE].contains(&arg.name.as_str())
             {

@@ -26,6 +26,7 @@ mod history;
 mod mode;
 mod model;
 mod op;
+mod outline;
 mod path;
 mod planner;
 mod request;
@@ -37,6 +38,7 @@ mod state;
 mod tests;
 mod text;
 
+use outline::Notes;
 use wharf_dockerfile::Dockerfile;
 use wharf_dockerfile::lint::Finding;
 
@@ -48,6 +50,7 @@ pub use op::{
     BindMount, CacheMount, CopyOp, CopySource, EnvVar, FileOwner, GitSource, Mount, Op, Parents, PinnedImage,
     RunOp, Script, SecretMount, Source, SshMount, TmpfsMount, WorkdirOp,
 };
+pub use outline::{Argument, Outline, Wanted};
 pub use request::{BaseImage, BaseRef, ContextKind, NoCache, Request, Resolve};
 pub use wharf_dockerfile::{Network, Security, Sharing};
 
@@ -56,7 +59,7 @@ pub use wharf_dockerfile::{Network, Security, Sharing};
 /// # Errors
 /// Whatever BuildKit refuses before it runs the first step.
 pub fn plan(dockerfile: &Dockerfile, request: &Request, resolve: Resolve) -> Result<Plan, PlanError> {
-    let (plan, findings) = planner::make(dockerfile, request, resolve);
+    let (plan, findings) = planner::make(dockerfile, request, resolve, &Notes::default());
     plan.map(|plan| Plan { findings, ..plan })
 }
 
@@ -67,8 +70,24 @@ pub fn check(
     resolve: Resolve,
 ) -> (Vec<Finding>, Option<PlanError>) {
     let request = Request { check_only: true, ..request.clone() };
-    let (plan, findings) = planner::make(dockerfile, &request, resolve);
+    let (plan, findings) = planner::make(dockerfile, &request, resolve, &Notes::default());
     (findings, plan.err().filter(|error| !matches!(*error.problem, Problem::Lint { .. })))
+}
+
+/// What can be given to a build of the target.
+///
+/// # Errors
+/// As [`plan`], but nobody is asked for permission.
+pub fn outline(dockerfile: &Dockerfile, request: &Request, resolve: Resolve) -> Result<Outline, PlanError> {
+    // With a name, even an empty one, only what the target reaches is looked at.
+    let target = request.target.clone().or_else(|| Some(String::new()));
+    let request = Request { check_only: true, target, ..request.clone() };
+    let notes = Notes::default();
+    match planner::make(dockerfile, &request, resolve, &notes).0 {
+        Err(error) if !matches!(*error.problem, Problem::Lint { .. }) => return Err(error),
+        _ => {}
+    }
+    notes.outline(dockerfile, &request)
 }
 
 /// The name that differs from `given` by at most two letters, upper and lower case alike.

@@ -13,6 +13,7 @@ use super::checks::Checks;
 use super::contexts::Contexts;
 use super::declare::{self, Declaring};
 use super::graph::Graph;
+use super::outline::Notes;
 use super::stage::{Shared, StageBuilder};
 use super::state::State;
 use super::{Base, NoCache, Plan, PlanError, Problem, Request, Resolve, Source, Stage, StageId};
@@ -22,6 +23,7 @@ pub(super) fn make(
     dockerfile: &Dockerfile,
     request: &Request,
     resolve: Resolve,
+    notes: &Notes,
 ) -> (Result<Plan, PlanError>, Vec<Finding>) {
     let options =
         match request.build_args.get("BUILDKIT_DOCKERFILE_CHECK").map(|text| CheckDirective::parse(text)) {
@@ -30,7 +32,7 @@ pub(super) fn make(
             Some(Err(error)) => return (Err(Problem::Instruction(error.to_string()).into()), Vec::new()),
         };
     let checks = Checks::new(dockerfile, options);
-    let plan = make_checked(dockerfile, request, resolve, &checks);
+    let plan = make_checked(dockerfile, request, resolve, &checks, notes);
     (plan, checks.findings())
 }
 
@@ -39,6 +41,7 @@ fn make_checked(
     request: &Request,
     resolve: Resolve,
     checks: &Checks,
+    notes: &Notes,
 ) -> Result<Plan, PlanError> {
     let lexer = Lexer::new(dockerfile.directives.escape);
     let last = dockerfile.stages.last().and_then(|stage| stage.name.as_deref()).unwrap_or_default();
@@ -64,7 +67,7 @@ fn make_checked(
     let ignore =
         IgnorePatterns::parse(&request.ignore).map_err(|error| Problem::Instruction(error.to_string()))?;
     let proxy = args::proxy(&build_args);
-    let shared = Shared { request, build_args, globals, lexer, checks, proxy, ignore };
+    let shared = Shared { request, build_args, globals, lexer, checks, notes, proxy, ignore };
     let mut planned = Planned::new(&shared, &graph, &origins);
     let reached = needed(&graph);
     for index in (0..reached.len()).filter(|index| reached[*index]) {
@@ -142,6 +145,7 @@ impl<'a> Planned<'a> {
         let label = (!only).then_some(draft.label.as_str());
         let mut builder = StageBuilder::new(self.shared, state, label, &self.sources, self.graph);
         if draft.is_stage() {
+            self.shared.notes.stage(index);
             builder.run_all(&draft.commands, self.base_operations(index))?;
         }
         let (state, steps) = (builder.state, builder.steps);

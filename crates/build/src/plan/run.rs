@@ -142,10 +142,16 @@ impl StageBuilder<'_> {
                     size: typed.size_limit.filter(|size| *size > 0),
                     read_only: typed.read_only,
                 }),
-                MountType::Secret => secret(typed)?,
+                MountType::Secret => {
+                    let secret = secret(typed, &self.state.dir)?;
+                    self.shared.notes.secret(&secret.id, secret.required, instruction.span);
+                    Mount::Secret(secret)
+                }
                 MountType::Ssh => {
                     agents += 1;
-                    ssh(typed, agents - 1)?
+                    let agent = ssh(typed, agents - 1, &self.state.dir)?;
+                    self.shared.notes.agent(&agent.id, agent.required, instruction.span);
+                    Mount::Ssh(agent)
                 }
             });
         }
@@ -201,7 +207,7 @@ impl StageBuilder<'_> {
     }
 }
 
-fn secret(mount: TypedMount) -> Result<Mount, Problem> {
+fn secret(mount: TypedMount, dir: &str) -> Result<SecretMount, Problem> {
     let target = mount.target.clone().filter(|target| !target.is_empty());
     let named =
         mount.source.clone().filter(|id| !id.is_empty()).or(mount.id.clone().filter(|id| !id.is_empty()));
@@ -211,24 +217,24 @@ fn secret(mount: TypedMount) -> Result<Mount, Problem> {
         (None, None) => return Err(Problem::Instruction("one of source, target required".into())),
     };
     let target = match (&mount.env, target) {
-        (_, Some(target)) => Some(path::rooted(&target)),
+        (_, Some(target)) => Some(path::resolve(dir, &target)),
         (None, None) => Some(format!("/run/secrets/{}", path::base(&id))),
         (Some(_), None) => None,
     };
     let env = mount.env.clone().map(|name| if name.is_empty() { id.clone() } else { name });
-    Ok(Mount::Secret(SecretMount { owner: owner(&mount, 0o400), id, target, env, required: mount.required }))
+    Ok(SecretMount { owner: owner(&mount, 0o400), id, target, env, required: mount.required })
 }
 
-fn ssh(mount: TypedMount, number: usize) -> Result<Mount, Problem> {
+fn ssh(mount: TypedMount, number: usize, dir: &str) -> Result<SshMount, Problem> {
     if mount.source.as_ref().is_some_and(|source| !source.is_empty()) {
         return Err(Problem::Instruction("ssh does not support source".into()));
     }
     let target = match mount.target.as_deref().filter(|target| !target.is_empty()) {
-        Some(target) => path::rooted(target),
+        Some(target) => path::resolve(dir, target),
         None => format!("/run/buildkit/ssh_agent.{number}"),
     };
     let id = mount.id.clone().filter(|id| !id.is_empty()).unwrap_or_else(|| "default".into());
-    Ok(Mount::Ssh(SshMount { owner: owner(&mount, 0o600), id, target, required: mount.required }))
+    Ok(SshMount { owner: owner(&mount, 0o600), id, target, required: mount.required })
 }
 
 fn owner(mount: &TypedMount, mode: u32) -> FileOwner {

@@ -9,6 +9,7 @@ use wharf_dockerfile::{ExpandError, Expansion, Instruction, InstructionKind, Lex
 use super::args::GlobalArgs;
 use super::checks::Checks;
 use super::graph::{Command, Graph};
+use super::outline::Notes;
 use super::state::State;
 use super::{EnvVar, HistoryLine, Op, PlanError, Problem, Request, Source, Step};
 
@@ -21,6 +22,7 @@ pub(super) struct Shared<'a> {
     pub(super) globals: GlobalArgs,
     pub(super) lexer: Lexer,
     pub(super) checks: &'a Checks<'a>,
+    pub(super) notes: &'a Notes,
     pub(super) proxy: Vec<EnvVar>,
     pub(super) ignore: IgnorePatterns,
 }

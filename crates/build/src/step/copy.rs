@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::plan::{CopyOp, CopySource, GitSource};
 use crate::session::Session;
 use crate::snapshot::{Chain, Glance, Workspace};
-use crate::tree::{Kind, Owners, Pick, Query, Tree, pick};
+use crate::tree::{Kind, Moment, Owners, Pick, Query, Tree, pick};
 
 pub(super) fn copy(
     session: &Session<'_>,
@@ -39,7 +39,8 @@ pub(super) fn copy(
     let downloads = std::mem::take(&mut inputs.downloads);
     let changed = {
         let root = workspace.tree()?;
-        let known = (!op.link).then_some(&root);
+        // On nothing there is nobody to be known.
+        let known = Some(&root).filter(|_| !op.link && !below.layers.is_empty());
         let owner = op.chown.as_deref().map(|chown| owner(session, chown, known)).transpose()?;
         let attributes = Attributes { owner, mode: op.chmod.as_ref(), ownership: session.engine.ownership() };
         let target = Target { root: &root, dest: &op.dest, attributes };
@@ -166,7 +167,9 @@ impl Copying<'_> {
         if unpack && is_archive(&file)? {
             return self.unpack(&file);
         }
-        write_file(&mut file, OsStr::new(name), 0o600, download.modified, &self.target)
+        // A server that says nothing of a file's time leaves it without one.
+        let modified = download.modified.unwrap_or(Moment { seconds: 0, nanoseconds: 0 });
+        write_file(&mut file, OsStr::new(name), 0o600, Some(modified), &self.target)
     }
 
     fn unpack(&self, file: &File) -> Result<(), StepError> {

@@ -32,7 +32,7 @@ pub(super) fn workdir(
         let root = workspace.tree()?;
         let owner = match op.user.as_str() {
             "" => None,
-            user => Some(owner(session, user, Some(&root))?),
+            user => Some(owner(session, user, Some(&root).filter(|_| !request.parent.layers.is_empty()))?),
         };
         let attributes = Attributes { owner, mode: None, ownership: session.engine.ownership() };
         let path =

@@ -27,7 +27,7 @@ pub(super) struct Prepared {
 enum Kind {
     Bind { source: CString, readonly: bool, recursive: bool },
     Tmpfs { size: Option<CString>, mode: CString },
-    File { contents: Vec<u8>, mode: Mode, uid: Uid, gid: Gid },
+    File { contents: Vec<u8>, mode: Mode, uid: Uid, gid: Gid, readonly: bool },
 }
 
 /// What an in-memory file is called until it is mounted.
@@ -43,7 +43,8 @@ impl Prepared {
                 size: size.map(|size| path::c_string(size.to_string(), "a size")).transpose()?,
                 mode: path::c_string(format!("{mode:o}"), "a mode")?,
             },
-            Mount::File { contents, mode, uid, gid, .. } => Kind::File {
+            Mount::File { contents, mode, uid, gid, readonly, .. } => Kind::File {
+                readonly: *readonly,
                 contents: contents.clone(),
                 mode: Mode::from_raw_mode(*mode),
                 uid: Uid::from_raw(*uid),
@@ -71,7 +72,7 @@ impl Prepared {
 
     /// Writes an in-memory file into `memory`.
     pub(super) fn make_file(&mut self, memory: &OwnedFd) -> Result<(), Errno> {
-        let Kind::File { contents, mode, uid, gid } = &self.kind else { return Ok(()) };
+        let Kind::File { contents, mode, uid, gid, readonly } = &self.kind else { return Ok(()) };
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(memory, NAMELESS, flags, Mode::RUSR | Mode::WUSR)?;
         let mut rest = contents.as_slice();
@@ -82,7 +83,11 @@ impl Prepared {
         fchown(&file, Some(*uid), Some(*gid))?;
         fchmod(&file, *mode)?;
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        self.tree = kept(open_tree(memory, NAMELESS, flags)?);
+        let tree = open_tree(memory, NAMELESS, flags)?;
+        if *readonly {
+            sys::set_mount_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false)?;
+        }
+        self.tree = kept(tree);
         Ok(())
     }
 

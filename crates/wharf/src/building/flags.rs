@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use wharf_build::plan::{Network, NoCache};
 use wharf_build::{BuildRequest, ContextSource, DockerfileSource, HostCa, NamedContext, Secret};
 use wharf_oci::{Platform, Reference};
-use wharf_sandbox::{CpuQuota, Limits, Resource, Ulimit};
 
 use super::annotations;
 use super::attestations::AttestFlags;
 use super::caches::CacheFlags;
+use super::call::{Call, Method};
+use super::limits::LimitFlags;
 use super::outputs::{self, Push};
 use crate::exit::{Failure, OrFail};
 use crate::settings::host;
@@ -70,21 +71,8 @@ pub(crate) struct Flags {
     /// A name and its address for RUN
     #[arg(long, value_name = "NAME:ADDRESS")]
     add_host: Vec<String>,
-    /// A limit per process: `nofile=1024:2048`
-    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
-    ulimit: Vec<String>,
-    /// The size of /dev/shm
-    #[arg(long, value_name = "BYTES")]
-    shm_size: Option<String>,
-    /// Memory for each step
-    #[arg(short, long, value_name = "BYTES")]
-    memory: Option<String>,
-    /// Microseconds of processor time per period
-    #[arg(long, value_name = "MICROSECONDS")]
-    cpu_quota: Option<u64>,
-    /// Microseconds that a period of `--cpu-quota` has
-    #[arg(long, value_name = "MICROSECONDS", default_value_t = 100_000)]
-    cpu_period: u64,
+    #[command(flatten)]
+    limits: LimitFlags,
     /// Allow `network.host` or `security.insecure` to the Dockerfile
     #[arg(long, value_name = "ENTITLEMENT")]
     allow: Vec<String>,
@@ -109,7 +97,7 @@ pub(crate) struct Flags {
     /// Run the checks and build nothing; exit code 1 where they find something
     #[arg(long)]
     check: bool,
-    /// What to do: `build` or `check`
+    /// What to do: `build`, `check`, `outline` or `targets`, with `,format=json` as a document
     #[arg(long, value_name = "METHOD")]
     call: Option<String>,
     /// Print the image ID only
@@ -132,13 +120,15 @@ pub(crate) struct Asked {
 }
 
 impl Flags {
-    /// Whether only the checks are wanted.
-    pub(crate) fn check(&self) -> Result<bool, Failure> {
-        match self.call.as_deref() {
-            None => Ok(self.check),
-            Some("check" | "lint") => Ok(true),
-            Some("build") => Ok(self.check),
-            Some(other) => Err(Failure::usage(format!("--call is `{other}`: expected build or check"))),
+    /// What is asked of the Dockerfile.
+    pub(crate) fn call(&self) -> Result<Call, Failure> {
+        let call = Call::read(self.call.as_deref().unwrap_or_default())?;
+        match (self.check, call.method) {
+            (true, Method::Build) => Ok(Call { method: Method::Check, ..call }),
+            (true, Method::Outline | Method::Targets) => {
+                Err(Failure::usage("--check is short for --call=check, and another --call is given, too"))
+            }
+            _ => Ok(call),
         }
     }
 
@@ -161,19 +151,10 @@ impl Flags {
         };
         request.proxies = super::proxies();
         request.extra_hosts = self.add_host.iter().map(|spec| extra_host(spec)).collect::<Result<_, _>>()?;
-        request.ulimits = self.ulimit.iter().map(|spec| ulimit(spec)).collect::<Result<_, _>>()?;
-        request.shm_size = self.shm_size.as_deref().map(|text| bytes(text, "--shm-size")).transpose()?;
-        request.limits = Limits {
-            memory: self.memory.as_deref().map(|text| bytes(text, "--memory")).transpose()?,
-            cpu: self.cpu_quota.map(|quota| CpuQuota {
-                quota: std::time::Duration::from_micros(quota),
-                period: std::time::Duration::from_micros(self.cpu_period),
-            }),
-            ..Limits::default()
-        };
         request.pull = self.pull;
         request.tags = self.tag.clone();
         let mut warnings = Vec::new();
+        self.limits.apply(&mut request, &mut warnings)?;
         self.caches.apply(&mut request, &mut warnings)?;
         let annotations = annotations::of_flags(&self.annotation)?;
         let pushes = outputs::apply(&self.output, self.push, &annotations, &mut request, &mut warnings)?;
@@ -190,7 +171,12 @@ impl Flags {
         if let Some(epoch) = host::variable("SOURCE_DATE_EPOCH") {
             options.build_args.entry("SOURCE_DATE_EPOCH".into()).or_insert(epoch);
         }
-        options.labels = pairs(&self.label, "--label", |_, value| Ok(value.to_owned()))?;
+        // As in docker, a name alone is a label without a value.
+        let label = |spec: &String| {
+            let (name, value) = spec.split_once('=').unwrap_or((spec, ""));
+            (name.to_owned(), value.to_owned())
+        };
+        options.labels = self.label.iter().map(label).collect();
         options.no_cache = match (self.no_cache, self.no_cache_filter.as_slice()) {
             (true, _) => NoCache::All,
             (false, []) => NoCache::Off,
@@ -375,40 +361,6 @@ fn extra_host(spec: &str) -> Result<(String, String), Failure> {
         Ok(_) => Ok((name.to_owned(), address.to_owned())),
         Err(_) => Err(Failure::usage(format!("--add-host is `{spec}`: `{address}` is not an address"))),
     }
-}
-
-pub(crate) fn ulimit(spec: &str) -> Result<Ulimit, Failure> {
-    let wrong = || {
-        Failure::usage(format!("--ulimit is `{spec}`: expected NAME=SOFT[:HARD], such as nofile=1024:2048"))
-    };
-    let (name, limits) = spec.split_once('=').ok_or_else(wrong)?;
-    let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
-    let number = |text: &str| match text {
-        "-1" | "unlimited" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| wrong()),
-    };
-    Ok(Ulimit { resource: resource(name).ok_or_else(wrong)?, soft: number(soft)?, hard: number(hard)? })
-}
-
-fn resource(name: &str) -> Option<Resource> {
-    Some(match name {
-        "core" => Resource::Core,
-        "cpu" => Resource::Cpu,
-        "data" => Resource::Data,
-        "fsize" => Resource::Fsize,
-        "locks" => Resource::Locks,
-        "memlock" => Resource::Memlock,
-        "msgqueue" => Resource::Msgqueue,
-        "nice" => Resource::Nice,
-        "nofile" => Resource::Nofile,
-        "nproc" => Resource::Nproc,
-        "rss" => Resource::Rss,
-        "rtprio" => Resource::Rtprio,
-        "rttime" => Resource::Rttime,
-        "sigpending" => Resource::Sigpending,
-        "stack" => Resource::Stack,
-        _ => return None,
-    })
 }
 
 /// `64m`, `2g`, `1048576`: docker's sizes, in powers of 1024.

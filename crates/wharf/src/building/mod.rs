@@ -3,12 +3,14 @@
 mod annotations;
 mod attestations;
 mod caches;
+pub(crate) mod call;
 pub(crate) mod checks;
 mod failure;
 mod fields;
 pub(crate) mod flags;
 mod interrupt;
 mod inventory;
+mod limits;
 pub(crate) mod metadata;
 mod outputs;
 mod pushing;
@@ -27,8 +29,9 @@ use crate::ship::Plan;
 use crate::world::World;
 
 pub(crate) use failure::of_build as failed;
-pub(crate) use flags::{Asked, Flags, bytes, ulimit};
+pub(crate) use flags::{Asked, Flags, bytes};
 pub(crate) use inventory::inventory;
+pub(crate) use limits::ulimit;
 pub(crate) use outputs::Push;
 pub(crate) use pushing::push_all;
 

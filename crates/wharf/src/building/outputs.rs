@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf_build::{Annotation, BuildRequest, ImageOptions, Output, OutputKind};
+use wharf_build::{Annotation, BuildRequest, FileOptions, ImageOptions, Output, OutputKind};
 use wharf_layer::Family;
 use wharf_oci::Reference;
 
@@ -58,7 +58,7 @@ pub(super) fn apply(
             first = Some(image.clone());
         }
         warnings.extend(spec.unknown());
-        request.outputs.push(Output { kind, image });
+        request.outputs.push(Output { kind, image, files: spec.files()? });
     }
     let is_image = |output: &&Output| output.kind == OutputKind::Image;
     request.image = match request.outputs.iter().find(is_image) {
@@ -161,6 +161,14 @@ impl<'a> Spec<'a> {
         })
     }
 
+    fn files(&self) -> Result<FileOptions, Failure> {
+        let split = self.fields.get("platform-split").map(|_| self.fields.flag("platform-split", true));
+        Ok(FileOptions {
+            platform_split: split.transpose()?,
+            attestation_prefix: self.fields.get("attestation-prefix").unwrap_or_default().to_owned(),
+        })
+    }
+
     fn unknown(&self) -> Option<String> {
         let mut known = vec![
             "type",
@@ -174,6 +182,8 @@ impl<'a> Spec<'a> {
             "force-compression",
             "rewrite-timestamp",
             "oci-mediatypes",
+            "platform-split",
+            "attestation-prefix",
         ];
         known.extend(WITHOUT_EFFECT);
         known.extend(self.fields.all().map(|(key, _)| key).filter(|key| key.starts_with("annotation")));

@@ -4,6 +4,7 @@ use anyhow::Context;
 use serde_json::json;
 use wharf_build::{BuildRequest, CacheExport, OutputKind};
 
+use crate::building::call::{self, Method};
 use crate::building::{self, Asked, Flags, metadata, timings};
 use crate::cli::Globals;
 use crate::exit::{Exit, Outcome};
@@ -35,8 +36,13 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     if inventory {
         request.attestations.inventory = Some(building::inventory(&world));
     }
-    if flags.check()? {
-        return check(&world, &request, &globals);
+    let call = flags.call()?;
+    globals.json = call.json.unwrap_or(globals.json);
+    match call.method {
+        Method::Build => {}
+        Method::Check => return check(&world, &request, &globals),
+        Method::Outline => return outline(&world, &request, &globals),
+        Method::Targets => return targets(&world, &request, &globals),
     }
     let (result, times) = building::timed(&world, &request)?;
     for warning in &result.warnings {
@@ -77,6 +83,27 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
 fn cache_export(export: &CacheExport) -> serde_json::Value {
     let digest = export.manifest.as_ref().map(|manifest| &manifest.digest);
     json!({"place": export.place, "digest": digest, "failure": export.failure})
+}
+
+/// Says what can be given to the build.
+fn outline(world: &World, request: &BuildRequest, globals: &Globals) -> Outcome {
+    let (outline, described) =
+        building::engine(world)?.outline(request, &|_| {}).map_err(building::failed)?;
+    match globals.json {
+        true => output::print_json(&call::outline_json(&outline, &described))?,
+        false => output::print(&call::outline_text(&outline))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Says what can be built.
+fn targets(world: &World, request: &BuildRequest, globals: &Globals) -> Outcome {
+    let described = building::engine(world)?.describe(request, &|_| {}).map_err(building::failed)?;
+    match globals.json {
+        true => output::print_json(&call::targets_json(&described))?,
+        false => output::print(&call::targets_text(&described.dockerfile))?,
+    }
+    Ok(Exit::Done)
 }
 
 /// Runs the checks and builds nothing.

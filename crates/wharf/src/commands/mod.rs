@@ -125,6 +125,13 @@ pub(crate) fn registry_failure(error: wharf_registry::Error) -> Failure {
 pub(crate) fn registry_hint(error: &wharf_registry::Error) -> Option<String> {
     use wharf_registry::Cause;
     match error.cause() {
+        Cause::Unauthorized { .. } | Cause::Denied { .. } if error.is_download() => {
+            Some("the server wants to know who asks; a file that needs a password is best downloaded in a `RUN` with a secret".into())
+        }
+        Cause::NotFound { .. } if error.is_download() => Some("check the URL".into()),
+        Cause::Tls { .. } if error.is_download() => {
+            Some("the certificate is checked against this machine's; SSL_CERT_FILE names others".into())
+        }
         Cause::Unauthorized { registry, .. } => Some(format!("log in: wharf login {registry}")),
         Cause::Denied { .. } => Some("ask for the right to do this, or check the repository's name".into()),
         Cause::NotFound { .. } => {

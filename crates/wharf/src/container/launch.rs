@@ -94,7 +94,14 @@ fn hosts(hostname: &str, extra: &[String]) -> String {
 }
 
 fn text_file(target: &str, text: String) -> Mount {
-    Mount::File { target: target.into(), contents: text.into_bytes(), mode: 0o644, uid: 0, gid: 0 }
+    Mount::File {
+        target: target.into(),
+        contents: text.into_bytes(),
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        readonly: false,
+    }
 }
 
 #[cfg(test)]

@@ -224,6 +224,7 @@ fn prepare(world: &World, container: &Container, directory: &Path) -> Result<Pre
             period: Duration::from_millis(100),
         }),
         pids: host.pids_limit,
+        ..Limits::default()
     };
     spec.ulimits = host.ulimits.iter().map(|text| crate::building::ulimit(text)).collect::<Result<_, _>>()?;
     spec.shm_size = host.shm_size.unwrap_or(spec.shm_size);

@@ -316,6 +316,7 @@ fn a_secret_is_nowhere_but_in_its_step() {
     let file = world.path("secret");
     std::fs::write(&file, SECRET).unwrap();
     let image = world.path("image.tar");
+    let metadata = world.path("metadata.json").display().to_string();
     let (spec, output) = (
         format!("id=file,src={}", file.display()),
         format!("type=oci,dest={},compression=uncompressed", image.display()),
@@ -330,6 +331,9 @@ fn a_secret_is_nowhere_but_in_its_step() {
         &output,
         "--tag",
         "it:1",
+        "--provenance=mode=max",
+        "--metadata-file",
+        &metadata,
         ".",
     ];
     let mut child = world

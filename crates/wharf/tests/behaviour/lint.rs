@@ -164,3 +164,45 @@ fn practice_can_be_left_out_and_answered_for() {
     let check = world.wharf(&["build", "--check", "--file", "Dockerfile", "."]);
     assert!(!check.stdout.contains("Practice"), "{}", check.stdout);
 }
+
+/// A Dockerfile with arguments, secrets and agents.
+const TAKES: &str = "ARG FROM_WHERE=scratch\n# VERSION is what it is called\nARG VERSION=1\nARG NOBODY\n\
+    # base has the tools\nFROM ${FROM_WHERE} AS base\nARG VERSION\nARG TARGETARCH\nARG MODE=$VERSION-x\n\
+    FROM scratch AS apart\nARG APART\nFROM base\nRUN --mount=type=secret,id=token,required=true true\n\
+    RUN --mount=type=ssh true\n";
+
+#[test]
+fn an_outline_says_what_a_build_takes() {
+    let world = World::new();
+    world.file("Dockerfile", TAKES);
+    let ran = world.wharf_ok(&["build", "--call=outline", "--build-arg", "VERSION=2", "."]);
+    let expected = "BUILD ARG     VALUE    DESCRIPTION\nFROM_WHERE    scratch\n\
+        VERSION       2\nMODE          2-x\n\nSECRET  REQUIRED\ntoken   true\n\n\
+        SSH      REQUIRED\ndefault\n\n";
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&ran.stdout), words(expected), "{}", ran.stdout);
+
+    let ran = world.wharf_ok(&["build", "--call=outline,format=json", "--target", "base", "."]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        (document["name"].as_str(), document["description"].as_str()),
+        (Some("base"), Some("has the tools"))
+    );
+    assert_eq!(document["args"][1]["location"]["ranges"][0]["start"]["line"], 3);
+    assert_eq!(document.get("secrets"), None);
+}
+
+#[test]
+fn targets_are_listed_as_docker_lists_them() {
+    let world = World::new();
+    world.file("Dockerfile", TAKES);
+    let ran = world.wharf_ok(&["build", "--call=targets", "."]);
+    assert_eq!(ran.stdout, "TARGET     DESCRIPTION\nbase       has the tools\napart\n(default)\n");
+    let ran = world.wharf_ok(&["build", "--call", "targets,format=json", "."]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["targets"][0]["base"], "${FROM_WHERE}");
+    assert_eq!(document["targets"][2]["default"], true);
+    for bad in ["outlines", "check,format=xml"] {
+        assert_eq!(world.wharf(&["build", "--call", bad, "."]).code, 2, "{bad}");
+    }
+}

@@ -15,6 +15,7 @@ mod docker;
 mod docker_buildx;
 mod docker_containers;
 mod finding;
+mod foreign;
 mod kubernetes;
 mod lint;
 mod meta;

@@ -236,17 +236,92 @@ fn several_platforms_are_one_index() {
     }
 }
 
+/// The statement in a file, whose subjects must be the files of `project()`.
+fn statement_about_a(path: &Path, predicate: &str) -> Value {
+    let statement = json(path);
+    assert_eq!(statement["predicateType"], predicate);
+    let digest = "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7";
+    let subject = serde_json::json!([{"name": "a.txt", "digest": {"sha256": digest}}]);
+    assert_eq!(statement["subject"], subject);
+    statement
+}
+
+const SLSA: &str = "https://slsa.dev/provenance/v1";
+const SPDX: &str = "https://spdx.dev/Document";
+
 #[test]
-fn a_step_for_another_machine_says_how_it_could_run() {
+fn files_come_with_what_is_said_of_them() {
     let world = project();
-    world.file("Dockerfile", "FROM scratch\nCOPY a.txt /bin/sh\nRUN echo\n");
-    let foreign = if cfg!(target_arch = "x86_64") { "linux/s390x" } else { "linux/amd64" };
-    if std::fs::read_dir("/proc/sys/fs/binfmt_misc").is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("s390x"))
-    }) {
-        crate::skip!("this machine runs such programs");
+    let [files, tar] = ["files", "files.tar"].map(|name| world.path(name).display().to_string());
+    let epoch = ["--build-arg", "SOURCE_DATE_EPOCH=1600000000"];
+    let attested = ["--provenance=mode=max", "--sbom=true"];
+    let outputs = [
+        "--output".to_owned(),
+        format!("type=local,dest={files}"),
+        "--output".to_owned(),
+        format!("type=tar,dest={tar},attestation-prefix=said-"),
+    ];
+    let args: Vec<&str> = outputs.iter().map(String::as_str).chain(epoch).chain(attested).collect();
+    build(&world, &args);
+    let provenance = statement_about_a(&world.path("files/provenance.json"), SLSA);
+    assert_eq!(provenance["_type"], "https://in-toto.io/Statement/v1");
+    assert!(provenance["predicate"]["buildDefinition"].is_object());
+    let inventory = statement_about_a(&world.path("files/sbom.spdx.json"), SPDX);
+    assert!(inventory["predicate"]["spdxVersion"].as_str().unwrap().starts_with("SPDX-2"));
+    for name in ["a.txt", "provenance.json", "sbom.spdx.json"] {
+        let metadata = std::fs::metadata(world.path("files").join(name)).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::mtime(&metadata), 1_600_000_000, "{name}");
     }
-    let ran = world.wharf(&["build", "--platform", foreign, "."]);
-    assert_eq!(ran.code, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("binfmt"), "{}", ran.stderr);
+
+    let listed = Command::new("tar").args(["--utc", "-tvf", &tar]).output().unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let names: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').next_back()).collect();
+    assert_eq!(names, ["a.txt", "said-provenance.json", "said-sbom.spdx.json"], "{listed}");
+    assert_eq!(listed.matches("2020-09-13 12:26").count(), 3, "{listed}");
+}
+
+#[test]
+fn files_of_several_platforms_have_a_directory_each_or_share_one() {
+    let world = project();
+    world.file("Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY a.txt /a-$TARGETARCH\n");
+    let [split, shared, tar] = ["split", "shared", "files.tar"].map(|name| world.path(name));
+    let options = ["--platform", "linux/amd64,linux/arm64", "--provenance=mode=min"];
+    let local = |path: &Path, more: &str| format!("type=local,dest={}{more}", path.display());
+    let tar_option = format!("type=tar,dest={}", tar.display());
+    let outputs = [
+        "--output",
+        &local(&split, ""),
+        "--output",
+        &local(&shared, ",platform-split=false"),
+        "--output",
+        &tar_option,
+    ]
+    .map(str::to_owned);
+    let args: Vec<&str> = outputs.iter().map(String::as_str).chain(options).collect();
+    build(&world, &args);
+    for name in ["amd64", "arm64"] {
+        assert!(split.join(format!("linux_{name}/a-{name}")).is_file());
+        assert!(split.join(format!("linux_{name}/provenance.json")).is_file());
+        assert!(shared.join(format!("a-{name}")).is_file());
+        assert!(shared.join(format!("provenance.linux_{name}.json")).is_file());
+    }
+    let listed = Command::new("tar").arg("-tf").arg(&tar).output().unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let expected = ["amd64", "arm64"]
+        .map(|name| format!("linux_{name}/\nlinux_{name}/a-{name}\nlinux_{name}/provenance.json\n"));
+    assert_eq!(listed, expected.concat());
+
+    // One platform has a directory where that is asked for.
+    let alone = world.path("alone");
+    build(&world, &["--output", &local(&alone, ",platform-split=true"), "--platform", "linux/arm64"]);
+    assert!(alone.join("linux_arm64/a-arm64").is_file());
+
+    // Nothing is written where files would overwrite one another.
+    world.file("Dockerfile", "FROM scratch\nCOPY a.txt /a\n");
+    let clash = world.path("clash");
+    let output = local(&clash, ",platform-split=false");
+    let ran = world.wharf(&["build", "--platform", "linux/amd64,linux/arm64", "--output", &output, "."]);
+    assert_ne!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("`a` of linux/amd64"), "{}", ran.stderr);
+    assert!(!clash.join("a").exists());
 }

@@ -6,12 +6,9 @@ use crate::plan::Network;
 use crate::request::BuildRequest;
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-const LOOPBACK: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
-    fe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
-
 /// `/etc/hosts` and `/etc/resolv.conf`.
 pub(super) fn files(request: &BuildRequest, hostname: &str, network: Network) -> Vec<Mount> {
-    let mut hosts = format!("{LOOPBACK}127.0.0.1\t{hostname}\n");
+    let mut hosts = format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     for (name, address) in &request.extra_hosts {
         hosts.push_str(&format!("{address}\t{name}\n"));
     }
@@ -24,5 +21,5 @@ pub(super) fn files(request: &BuildRequest, hostname: &str, network: Network) ->
 }
 
 fn file(target: &str, contents: Vec<u8>) -> Mount {
-    Mount::File { target: target.into(), contents, mode: 0o644, uid: 0, gid: 0 }
+    Mount::File { target: target.into(), contents, mode: 0o644, uid: 0, gid: 0, readonly: false }
 }

@@ -38,8 +38,8 @@ pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> R
     let veils: Vec<PathBuf> = veil.iter().map(|veil| veil.directory.clone()).collect();
     let workspace = Workspace::create(request.parent, &veils, &session.snapshots)?;
     let root = workspace.tree()?;
-    prepare(session, &root, op)?;
     let account = account(&root, &op.user)?;
+    prepare(session, &root, op, &account)?;
     let mounts = Mounts::prepare(session, op, &account)?;
     let mut spec = spec(session, &workspace, op, &account, &mounts);
     if veil.is_some() {
@@ -78,10 +78,11 @@ fn says_disk_full(output: &[String]) -> bool {
 }
 
 /// Makes the directories that a process needs and that stay in the image: mount points of the kernel's file
-/// systems, and the working directory.
-fn prepare(session: &Session<'_>, root: &Tree, op: &RunOp) -> Result<(), StepError> {
-    let attributes = Attributes { owner: None, mode: None, ownership: session.engine.ownership() };
-    for path in ["proc", "sys", "dev", &op.cwd] {
+/// systems, and the working directory, which is then the user's.
+fn prepare(session: &Session<'_>, root: &Tree, op: &RunOp, account: &Account) -> Result<(), StepError> {
+    let own = Some((account.user.uid, account.user.gid));
+    for (path, owner) in [("proc", None), ("sys", None), ("dev", None), (&*op.cwd, own)] {
+        let attributes = Attributes { owner, mode: None, ownership: session.engine.ownership() };
         let path = Path::new(path);
         let path = root.resolve(path).map_err(Cause::file("looking up", path))?;
         make_directories(root, &path, &attributes)?;
@@ -125,7 +126,7 @@ fn spec(
         Security::Insecure => wharf_sandbox::Security::Insecure,
     };
     spec.stdin = Stdio::Null;
-    spec.limits = session.request.limits;
+    spec.limits = session.request.limits.clone();
     spec.ulimits = session.request.ulimits.clone();
     if let Some(size) = session.request.shm_size {
         spec.shm_size = size;

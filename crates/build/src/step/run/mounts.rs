@@ -53,6 +53,8 @@ impl Mounts {
                 Mount::Script(script) => mounts.script(session, script)?,
             }
         }
+        // What is mounted below something comes after it, whatever the order of the instruction.
+        mounts.list.sort_by_key(|mount| mount.target().components().count());
         Ok(mounts)
     }
 
@@ -132,7 +134,8 @@ impl Mounts {
         self.secrets.push(contents.clone());
         if let Some(target) = &mount.target {
             let FileOwner { uid, gid, mode } = mount.owner;
-            self.list.push(wharf_sandbox::Mount::File { target: target.into(), contents, mode, uid, gid });
+            let target = target.into();
+            self.list.push(wharf_sandbox::Mount::File { target, contents, mode, uid, gid, readonly: true });
         }
         Ok(())
     }
