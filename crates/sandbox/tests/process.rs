@@ -131,7 +131,7 @@ fn it_runs_as_the_user(arena: &Arena) {
     let user = User { uid: 1000, gid: 1000, groups: vec![27, 29] };
     let ended =
         arena.output_of(&Spec { user, ..arena.shell("id; touch /tmp/mine; stat -c %u:%g /tmp/mine") });
-    assert_eq!(ended, "uid=1000(app) gid=1000(app) groups=1000(app),27,29\n1000:1000\n");
+    assert_eq!(ended, "uid=1000(app) gid=1000(app) groups=27,29,1000(app)\n1000:1000\n");
 }
 
 /// The processes of the host whose command line holds `mark`.
