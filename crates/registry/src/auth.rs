@@ -4,6 +4,7 @@ mod authenticator;
 mod challenge;
 mod cloud;
 mod credentials;
+mod delegate;
 mod docker_config;
 mod helper;
 mod keeping;

@@ -388,6 +388,11 @@ fn http_of(
     }
 }
 
+/// Whether `host[:port]` may be spoken to without TLS.
+pub(crate) fn may_be_plain(host: &str, settings: &Settings) -> bool {
+    is_loopback(host) || is_allowed_plain(host, settings)
+}
+
 /// Whether the settings let `host[:port]` be spoken to without TLS.
 fn is_allowed_plain(host: &str, settings: &Settings) -> bool {
     let bare = host.rsplit_once(':').map_or(host, |(name, _)| name);

@@ -206,7 +206,7 @@ impl Login {
 }
 
 /// A registry spoken to over TLS must not lure credentials onto a plain connection.
-fn check_realm(realm: &str, secure: bool) -> Result<(), Cause> {
+pub(super) fn check_realm(realm: &str, secure: bool) -> Result<(), Cause> {
     match Url::parse(realm) {
         Ok(url) if url.scheme() == "https" => Ok(()),
         Ok(url) if url.scheme() == "http" && !secure => Ok(()),
@@ -230,17 +230,18 @@ fn sensitive(text: String) -> Result<HeaderValue, Cause> {
     Ok(value)
 }
 
-struct TokenRequest<'a> {
-    http: &'a reqwest::Client,
-    realm: &'a str,
-    service: Option<&'a str>,
-    scopes: &'a Scopes,
-    login: Option<&'a Login>,
+/// A question to a token server.
+pub(super) struct TokenRequest<'a> {
+    pub(super) http: &'a reqwest::Client,
+    pub(super) realm: &'a str,
+    pub(super) service: Option<&'a str>,
+    pub(super) scopes: &'a Scopes,
+    pub(super) login: Option<&'a Login>,
 }
 
 impl TokenRequest<'_> {
     /// The token and how long it may be used.
-    async fn send(&self, registry: &str) -> Result<(SecretString, Duration), Cause> {
+    pub(super) async fn send(&self, registry: &str) -> Result<(SecretString, Duration), Cause> {
         let builder = match self.login {
             Some(Login::Identity(refresh_token)) => self.exchange(refresh_token),
             _ => self.ask(),
