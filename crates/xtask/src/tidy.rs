@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::shell::{cargo, command, root};
 
 /// Which crates of the workspace each may use (`docs/architecture.md`).
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("wharf-oci", &[]),
     ("wharf-layer", &["wharf-oci"]),
     ("wharf-registry", &["wharf-oci"]),
@@ -19,6 +19,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("wharf-metadata", &["wharf-oci"]),
     ("wharf-sandbox", &[]),
     ("wharf-build", &["wharf-oci", "wharf-layer", "wharf-registry", "wharf-dockerfile", "wharf-sandbox"]),
+    ("wharf-buildkit", &["wharf-oci", "wharf-dockerfile"]),
     ("wharf-scan", &["wharf-oci", "wharf-layer", "wharf-dockerfile"]),
     ("wharf-ledger", &["wharf-oci", "wharf-registry"]),
     ("wharf-workflow", &["wharf-oci", "wharf-metadata"]),
@@ -26,10 +27,10 @@ const EDGES: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that may speak to a network.
-const NETWORKED: [&str; 4] = ["wharf-registry", "wharf-depot", "wharf", "wharf-testkit"];
+const NETWORKED: [&str; 5] = ["wharf-registry", "wharf-depot", "wharf-buildkit", "wharf", "wharf-testkit"];
 
 /// Dependencies that speak to a network.
-const NETWORK_CRATES: [&str; 4] = ["reqwest", "hyper", "axum", "tokio-rustls"];
+const NETWORK_CRATES: [&str; 5] = ["reqwest", "hyper", "axum", "tokio-rustls", "tonic"];
 
 /// Module names that say nothing of what is inside.
 const NAMELESS: [&str; 5] = ["util", "utils", "common", "helpers", "types"];

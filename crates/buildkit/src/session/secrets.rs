@@ -1,0 +1,63 @@
+//! Secrets, read when a step asks for them (moby/buildkit, `session/secrets`). Nothing here writes one anywhere.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::Secrets;
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
+use tonic::{Request, Response, Status};
+
+/// BuildKit's own limit.
+const LARGEST: usize = 500 << 10;
+
+/// Where a secret comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// A file of this machine.
+    File(PathBuf),
+    /// Itself, from a variable.
+    Value(Vec<u8>),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Value(_) => f.write_str("Value(…)"),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct SecretService {
+    secrets: BTreeMap<String, Secret>,
+}
+
+impl SecretService {
+    pub(super) fn new(secrets: BTreeMap<String, Secret>) -> Self {
+        Self { secrets }
+    }
+}
+
+#[tonic::async_trait]
+impl Secrets for SecretService {
+    async fn get_secret(
+        &self,
+        request: Request<GetSecretRequest>,
+    ) -> Result<Response<GetSecretResponse>, Status> {
+        let id = request.into_inner().id;
+        let data = match self.secrets.get(&id) {
+            None => return Err(Status::not_found(format!("secret {id}: not found"))),
+            Some(Secret::Value(value)) => value.clone(),
+            Some(Secret::File(path)) => tokio::fs::read(path)
+                .await
+                .map_err(|error| Status::unknown(format!("reading the secret {id}: {error}")))?,
+        };
+        match data.len() {
+            0..=LARGEST => Ok(Response::new(GetSecretResponse { data })),
+            size => Err(Status::invalid_argument(format!(
+                "the secret {id} has {size} bytes, and BuildKit takes no more than {LARGEST}"
+            ))),
+        }
+    }
+}
