@@ -19,6 +19,7 @@ mod local;
 mod output;
 mod publishing;
 mod releases;
+mod remote;
 mod scanning;
 mod settings;
 mod ship;

@@ -1,5 +1,7 @@
 //! `--provenance`, `--sbom` and `--attest` as docker takes them.
 
+use std::collections::BTreeMap;
+
 use wharf_build::{Attestations, ProvenanceOptions};
 
 use super::fields::Fields;
@@ -52,6 +54,31 @@ impl AttestFlags {
             };
         }
         Ok(asked)
+    }
+}
+
+impl AttestFlags {
+    /// What a builder elsewhere is told of them: kind and options.
+    pub(super) fn verbatim(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let mut said = BTreeMap::new();
+        for spec in &self.attest {
+            let fields = Fields::read("--attest", spec)?;
+            let kind = fields.need("type", "type=provenance")?.to_owned();
+            let rest: Vec<&str> =
+                spec.split(',').filter(|part| !part.trim_start().starts_with("type=")).collect();
+            said.insert(kind, rest.join(","));
+        }
+        for (kind, spec) in [("provenance", &self.provenance), ("sbom", &self.sbom)] {
+            let Some(spec) = spec else { continue };
+            match switch(spec) {
+                Some(false) => drop(said.remove(kind)),
+                Some(true) if kind == "provenance" => drop(said.insert(kind.into(), "mode=max".into())),
+                Some(true) => drop(said.insert(kind.into(), String::new())),
+                None => drop(said.insert(kind.into(), spec.clone())),
+            }
+        }
+        said.retain(|_, options| !options.split(',').any(|option| option == "disabled=true"));
+        Ok(said)
     }
 }
 

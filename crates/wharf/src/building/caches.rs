@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use wharf_build::{BuildRequest, CachePlace, CacheSource, CacheTarget};
+use wharf_buildkit::Entry;
 use wharf_oci::Reference;
 
 use super::fields::Fields;
@@ -37,6 +38,21 @@ impl CacheFlags {
             request.cache_to.extend(target(&fields, warnings)?);
         }
         Ok(())
+    }
+}
+
+impl CacheFlags {
+    /// The caches as a builder elsewhere is told of them: it knows services that wharf does not speak to.
+    pub(super) fn verbatim(&self) -> Result<(Vec<Entry>, Vec<Entry>), Failure> {
+        let entries = |flag: &'static str, specs: &[String]| {
+            let given = specs.iter().filter(|spec| !spec.is_empty());
+            let entry = |spec: &String| {
+                let fields = read(flag, spec)?;
+                Ok::<_, Failure>(fields.entry(kind(&fields)?))
+            };
+            given.map(entry).collect::<Result<Vec<_>, _>>()
+        };
+        Ok((entries("--cache-from", &self.cache_from)?, entries("--cache-to", &self.cache_to)?))
     }
 }
 

@@ -46,6 +46,13 @@ impl<'a> Fields<'a> {
         self.values.get(name).map(String::as_str)
     }
 
+    /// The options as a builder elsewhere takes them, which knows more of them; `kind` is said apart.
+    pub(super) fn entry(&self, kind: &str) -> wharf_buildkit::Entry {
+        let options = self.values.iter().filter(|(name, _)| *name != "type");
+        let options = options.map(|(name, value)| (name.clone(), value.clone())).collect();
+        wharf_buildkit::Entry { kind: kind.to_owned(), options }
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

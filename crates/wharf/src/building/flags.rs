@@ -14,6 +14,7 @@ use super::call::{Call, Method};
 use super::limits::LimitFlags;
 use super::outputs::{self, Push};
 use crate::exit::{Failure, OrFail};
+use crate::remote::Verbatim;
 use crate::settings::host;
 
 /// Flags of `docker buildx build`, with docker's meaning.
@@ -79,6 +80,9 @@ pub(crate) struct Flags {
     /// Trust the host's certificate authorities in RUN: `auto`, `on` or `off`
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     host_ca: String,
+    /// Build on this BuildKit: `unix:///PATH`, `docker://`
+    #[arg(long, value_name = "ADDRESS", env = "WHARF_BUILDER")]
+    pub(crate) builder: Option<String>,
     /// Keep the image in the store with all its layers; without --push it always is
     #[arg(long)]
     load: bool,
@@ -130,6 +134,12 @@ impl Flags {
             }
             _ => Ok(call),
         }
+    }
+
+    /// What a builder elsewhere is told as it was typed.
+    pub(crate) fn verbatim(&self) -> Result<Verbatim, Failure> {
+        let (cache_from, cache_to) = self.caches.verbatim()?;
+        Ok(Verbatim { cache_from, cache_to, attestations: self.attestations.verbatim()? })
     }
 
     /// What they ask for.

@@ -23,6 +23,7 @@ use wharf_build::{BuildRequest, BuildResult, ContextSource, DockerfileSource, En
 use wharf_oci::{Descriptor, Digest, Hashing};
 
 use crate::exit::{Failure, OrFail};
+use crate::remote::{self, Verbatim};
 use crate::settings::host;
 use crate::settings::project::Project;
 use crate::ship::Plan;
@@ -34,6 +35,7 @@ pub(crate) use inventory::inventory;
 pub(crate) use limits::ulimit;
 pub(crate) use outputs::Push;
 pub(crate) use pushing::push_all;
+pub(crate) use view::View;
 
 /// A finished build.
 pub(crate) struct Built {
@@ -80,6 +82,13 @@ pub(crate) fn of_plan(
             layers(digest, *size);
         }
     };
+    if let Some(address) = &plan.builder {
+        let keep_at = plan.push.first().filter(|_| plan.gate_remote).map(|target| &target.repository);
+        let asked = remote::Asked { request: &request, verbatim: &Verbatim::default(), keep_at };
+        let built = remote::build(world, address, &asked, &news)?;
+        let result = built.result.ok_or_else(|| anyhow::anyhow!("the builder has made no image"))?;
+        return Ok(Built { image: result.image, executed: result.executed, cached: result.cached });
+    }
     let (result, _) = told(world, &request, &news)?;
     Ok(Built { image: result.image, executed: result.executed, cached: result.cached })
 }

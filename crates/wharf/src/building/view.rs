@@ -15,7 +15,7 @@ use crate::output::size;
 const TITLE: usize = 48;
 
 /// The view of one build.
-pub(super) struct View {
+pub(crate) struct View {
     progress: Progress,
     open: Mutex<Open>,
 }
@@ -31,12 +31,12 @@ struct Open {
 }
 
 impl View {
-    pub(super) fn new(progress: &Progress) -> Self {
+    pub(crate) fn new(progress: &Progress) -> Self {
         Self { progress: progress.clone(), open: Mutex::default() }
     }
 
     /// Shows one piece of news.
-    pub(super) fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started { step, title } => {

@@ -9,7 +9,7 @@ use crate::building::{self, Asked, Flags, metadata, timings};
 use crate::cli::Globals;
 use crate::exit::{Exit, Outcome};
 use crate::world::World;
-use crate::{cli, local, output};
+use crate::{cli, local, output, remote};
 
 /// What `wharf build` takes.
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,8 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     }
     let world = World::sandboxed(&globals)?;
     let Asked { mut request, pushes, inventory, warnings } = flags.request()?;
-    for warning in &warnings {
+    // A builder elsewhere may know what wharf does not, and says itself what it does not.
+    for warning in warnings.iter().filter(|_| flags.builder.is_none()) {
         world.progress.note(&format!("warning: {warning}"));
     }
     if inventory {
@@ -44,7 +45,18 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         Method::Outline => return outline(&world, &request, &globals),
         Method::Targets => return targets(&world, &request, &globals),
     }
-    let (result, times) = building::timed(&world, &request)?;
+    let (result, times) = match &flags.builder {
+        None => building::timed(&world, &request)?,
+        Some(address) => {
+            let asked = remote::Asked { request: &request, verbatim: &flags.verbatim()?, keep_at: None };
+            let built = remote::build(&world, address, &asked, &|_| {})?;
+            built.warnings.iter().for_each(|text| world.progress.note(&format!("warning: {text}")));
+            match built.result {
+                Some(result) => (result, Vec::new()),
+                None => return without_image(&flags, &built.answer, &globals),
+            }
+        }
+    };
     for warning in &result.warnings {
         world.progress.note(&format!("warning: {warning}"));
     }
@@ -75,6 +87,19 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         output::print_json(&document)?;
     } else if in_store_only && (flags.quiet || !args.as_docker) {
         output::print(&format!("{id}\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Files or a cache were asked for, and there is no image to tell of.
+fn without_image(flags: &Flags, answer: &wharf_buildkit::Answer, globals: &Globals) -> Outcome {
+    let document = json!(answer);
+    if let Some(path) = &flags.metadata_file {
+        let text = serde_json::to_vec_pretty(&document)?;
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if globals.json {
+        output::print_json(&document)?;
     }
     Ok(Exit::Done)
 }

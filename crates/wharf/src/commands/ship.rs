@@ -35,6 +35,12 @@ pub(crate) struct Args {
     /// Take nothing from the cache
     #[arg(long)]
     no_cache: bool,
+    /// Build on this BuildKit: `unix:///PATH`, `docker://`
+    #[arg(long, value_name = "ADDRESS", env = "WHARF_BUILDER")]
+    builder: Option<String>,
+    /// Where the image is while it is tested: `local`, in the store here, or `remote`, pushed by the builder without a tag
+    #[arg(long, value_name = "WHERE", value_enum, default_value = "local")]
+    gate: Gate,
     /// Send finished layers while the build and the gates still go on; nothing names them before all is green
     #[arg(
         long,
@@ -58,6 +64,13 @@ pub(crate) struct Args {
     /// The project's directory
     #[arg(default_value = ".")]
     directory: PathBuf,
+}
+
+/// Where an image that was built elsewhere is while it is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Gate {
+    Local,
+    Remote,
 }
 
 /// Plans, and carries the plan out.
@@ -96,6 +109,8 @@ fn plan(args: &Args) -> Result<(Plan, project::Project, wharf_metadata::Snapshot
         no_smoke: args.no_smoke,
         no_scan: args.no_scan,
         no_cache: args.no_cache,
+        builder: args.builder.clone(),
+        gate_remote: args.gate == Gate::Remote,
         push_early: args.push_early,
         overrides: Overrides { allow_backward: args.allow_backward, force: args.force },
     };

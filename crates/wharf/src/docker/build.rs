@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use super::buildx::builders;
 use super::{arguments, translate};
 use crate::cli::{Cli, Globals};
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::Outcome;
 
 /// Flags that say nothing to wharf, and whether the next word is their value where none is attached.
 const SILENT: [(&str, bool); 12] = [
@@ -35,15 +35,11 @@ struct Sorted {
 /// Builds. A build prints what it does on standard error and, unless it is asked for the ID, nothing else.
 pub(super) fn run(words: &[String], globals: &Globals) -> Outcome {
     let sorted = sort(words);
-    if let Some(address) = builders::address(sorted.builder.as_deref(), globals)? {
-        return Err(Failure::new(
-            Exit::Process(125),
-            anyhow::anyhow!("the builder at {address} is BuildKit, not wharf"),
-        )
-        .hint("build here: `docker buildx use default`, or leave out --builder"));
-    }
+    let elsewhere = builders::address(sorted.builder.as_deref(), globals)?;
+    let elsewhere = elsewhere.map(|address| format!("--builder={address}"));
     // Go's switches take values, and wharf's do not.
-    let typed = ["wharf".to_owned(), "build".into(), "--as-docker".into()].into_iter().chain(sorted.words);
+    let typed = ["wharf".to_owned(), "build".into(), "--as-docker".into()];
+    let typed = typed.into_iter().chain(elsewhere).chain(sorted.words);
     let plain = arguments::plain_switches(&mut Cli::command(), typed.map(OsString::from).collect());
     let plain: Vec<String> = plain.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     translate::run(&[], &plain, globals)

@@ -72,6 +72,8 @@ pub(crate) struct Build {
     pub(crate) context: Option<PathBuf>,
     pub(crate) target: Option<String>,
     pub(crate) platform: Option<String>,
+    /// The BuildKit that builds it, as in `--builder`.
+    pub(crate) builder: Option<String>,
     #[serde(default)]
     pub(crate) args: BTreeMap<String, String>,
 }

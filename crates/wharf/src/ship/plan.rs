@@ -27,6 +27,10 @@ pub(crate) struct Asked {
     pub(crate) no_scan: bool,
     /// Take nothing from the cache.
     pub(crate) no_cache: bool,
+    /// Build on this BuildKit.
+    pub(crate) builder: Option<String>,
+    /// The image stays at the builder's side until the gates are green.
+    pub(crate) gate_remote: bool,
     /// Layers travel while the build and the gates still go on.
     pub(crate) push_early: bool,
     /// What may move in registries although it should not.
@@ -60,6 +64,12 @@ pub(crate) struct Plan {
     pub(crate) target: Option<String>,
     /// Take nothing from the cache.
     pub(crate) no_cache: bool,
+    /// The BuildKit that builds it; this machine where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) builder: Option<String>,
+    /// The builder pushes the image to the first target, by digest and without a tag, before the gates.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) gate_remote: bool,
     /// Layers travel while the build and the gates still go on.
     pub(crate) push_early: bool,
     /// Whether the image is started.
@@ -143,6 +153,8 @@ impl Plan {
             context: project.build.context.clone().unwrap_or_else(|| ".".into()),
             target: asked.target.clone().or_else(|| project.build.target.clone()),
             no_cache: asked.no_cache,
+            builder: asked.builder.clone().or_else(|| project.build.builder.clone()),
+            gate_remote: asked.gate_remote,
             push_early: asked.push_early,
             smoke: !asked.no_smoke && project.smoke.enabled.unwrap_or(true),
             scan: !asked.no_scan && project.scan.enabled.unwrap_or(true),
@@ -158,7 +170,21 @@ impl Plan {
         for target in &project.push {
             plan.add_target(target, asked, &facts, env)?;
         }
+        plan.check_gate()?;
         Ok(plan)
+    }
+
+    /// An image that stays at the builder's side needs a builder, and a registry to stay in.
+    fn check_gate(&self) -> Result<(), Failure> {
+        match (self.gate_remote, &self.builder, self.push.as_slice()) {
+            (true, None, _) => {
+                Err(Failure::usage("--gate remote is for builds elsewhere, and there is no builder")
+                    .hint("name one: --builder ADDRESS, or `builder` in [build] of wharf.toml"))
+            }
+            (true, _, []) => Err(Failure::usage("--gate remote needs a registry, and nothing is pushed")
+                .hint("without it the image comes here to be tested")),
+            _ => Ok(()),
+        }
     }
 
     fn add_target(
@@ -201,6 +227,7 @@ impl Plan {
             row("build", format!("{} in {}", self.dockerfile.display(), self.context.display())),
             row("gates", self.gates().join(", ")),
         ];
+        rows.extend(self.builder.iter().map(|address| row("builder", address.clone())));
         rows.extend(
             self.push.iter().map(|to| row("push", format!("{}  {}", to.repository, joined(&to.tags)))),
         );
