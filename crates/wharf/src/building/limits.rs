@@ -159,8 +159,8 @@ mod tests {
     }
 
     fn applied(words: &[&str]) -> Result<(BuildRequest, Vec<String>), Failure> {
-        let line = Line::try_parse_from([&["x"], words].concat())
-            .map_err(|error| Failure::usage(error.to_string()))?;
+        let words = std::iter::once("x").chain(words.iter().copied());
+        let line = Line::try_parse_from(words).map_err(|error| Failure::usage(error.to_string()))?;
         let mut request = BuildRequest::new(ContextSource::Empty);
         let mut warnings = Vec::new();
         line.flags.apply(&mut request, &mut warnings)?;
