@@ -31,7 +31,11 @@ pub(crate) fn run() -> Result<ExitCode> {
     let wharf = shell::build_wharf("debug")?;
     let bases = bases::ensure(&wharf).context("making the base images")?;
     let moto = moto::ensure().context("installing moto")?;
-    let validators = validators::ensure().context("installing validators")?;
+    // Without them one test says that it is skipped.
+    let validators = validators::ensure().unwrap_or_else(|error| {
+        println!("no validators: {error:#}");
+        Default::default()
+    });
     let mut tally = tests(&bases, &moto, &validators, &[])?;
     let unsteady = second_try(&mut tally, |names| tests(&bases, &moto, &validators, names))?;
     let score = conformance::run(&wharf)?;

@@ -9,7 +9,7 @@ use crate::shell::{command, target_dir};
 
 /// What is installed; the versions are part of the stamp.
 const REQUIREMENTS: [&str; 3] =
-    ["cyclonedx-python-lib[json-validation]==11.12.0", "spdx-tools==0.8.5", "jsonschema[format]==4.26.0"];
+    ["cyclonedx-python-lib[json-validation]==11.12.0", "spdx-tools==0.8.5", "jsonschema==4.26.0"];
 const SARIF: &str = "@microsoft/jest-sarif@1.0.0-beta.0";
 
 /// The directory of the environment, made where it is not there yet.

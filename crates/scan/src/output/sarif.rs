@@ -18,8 +18,10 @@ const MAX_TEXT: usize = 1000;
 
 /// The report as a SARIF log of one run.
 pub fn sarif(report: &Report, policy: &Policy) -> String {
-    let findings: Vec<&Finding> =
-        report.findings.iter().filter(|finding| policy.lists(finding)).take(MAX_RESULTS).collect();
+    let mut findings: Vec<&Finding> =
+        report.findings.iter().filter(|finding| policy.lists(finding)).collect();
+    let left_out = findings.len().saturating_sub(MAX_RESULTS);
+    findings.truncate(MAX_RESULTS);
     let mut rules: Vec<Value> = Vec::new();
     let mut indexes: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in &findings {
@@ -43,7 +45,9 @@ pub fn sarif(report: &Report, policy: &Policy) -> String {
             "automationDetails": { "id": category(report) },
             "results": results,
             "columnKind": "utf16CodeUnits",
-            "properties": { "image": report.subject.name, "digest": report.subject.digest, "notes": report.notes },
+            "properties": {
+                "image": report.subject.name, "digest": report.subject.digest, "notes": report.notes, "leftOut": left_out,
+            },
         }],
     });
     format!("{log:#}\n")
