@@ -150,6 +150,7 @@ fn mounts_are_there_for_the_time_of_the_command() {
             mode,
             uid: 0,
             gid: 0,
+            readonly: false,
         };
         let bind = |source: &PathBuf, target: &str, readonly| Mount::Bind {
             source: source.clone(),

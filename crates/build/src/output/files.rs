@@ -223,7 +223,7 @@ fn write_statement(path: &Path, text: &[u8], epoch: Option<i64>) -> Result<(), S
 
 fn set_epoch(path: &Path, epoch: i64) -> Result<(), StepError> {
     let moment = Moment { seconds: epoch, nanoseconds: 0 };
-    Ok(set_time_of(path, moment).map_err(Cause::file("setting the time of", path))?)
+    set_time_of(path, moment).map_err(Cause::file("setting the time of", path))
 }
 
 fn now() -> Timestamp {
