@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wharf_scan::Options;
+use wharf_scan::Checks;
 
 fuzz_target!(|data: &[u8]| {
-    let _ = wharf_scan::read_layer(data, &Options::default());
+    let _ = wharf_scan::read_layer(data, Checks::default());
 });

@@ -3,10 +3,12 @@
 
 mod compressed;
 mod tar;
+mod weights;
 mod zip;
 
 pub(crate) use compressed::Codec;
 pub(crate) use tar::{EntryKind, Reader as TarReader};
+pub(crate) use weights::spool_without_weights;
 pub(crate) use zip::{Archive as ZipArchive, Member as ZipMember};
 
 #[cfg(test)]

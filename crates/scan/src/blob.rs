@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -19,7 +20,15 @@ pub(crate) struct Blob {
 #[derive(Debug, Clone)]
 enum Data {
     Memory(Arc<Vec<u8>>),
-    File(Arc<File>),
+    File(Arc<Spool>),
+}
+
+/// A file of which parts may be missing.
+#[derive(Debug)]
+struct Spool {
+    file: File,
+    /// What was left out, in order; it reads as zeros.
+    holes: Vec<Range<u64>>,
 }
 
 impl From<Vec<u8>> for Blob {
@@ -38,7 +47,20 @@ impl Blob {
             (&mut file).take(length).read_to_end(&mut bytes)?;
             return Ok(bytes.into());
         }
-        Ok(Self { data: Data::File(Arc::new(file)), start: 0, length })
+        Ok(Self::with_holes(file, length, Vec::new()))
+    }
+
+    /// The bytes of a file of our own, without those in `holes`, which are sorted.
+    pub(crate) fn with_holes(file: File, length: u64, holes: Vec<Range<u64>>) -> Self {
+        Self { data: Data::File(Arc::new(Spool { file, holes })), start: 0, length }
+    }
+
+    /// Whether some of the `length` bytes from `offset` were left out.
+    pub(crate) fn has_hole(&self, offset: u64, length: u64) -> bool {
+        let Data::File(spool) = &self.data else { return false };
+        let start = self.start.saturating_add(offset);
+        let end = start.saturating_add(length);
+        spool.holes.iter().any(|hole| hole.start < end && start < hole.end)
     }
 
     /// How many bytes.
@@ -79,10 +101,10 @@ impl Blob {
                 buffer[..wanted].copy_from_slice(&bytes[at..at + wanted]);
                 Ok(wanted)
             }
-            Data::File(file) => {
+            Data::File(spool) => {
                 let mut done = 0;
                 while done < wanted {
-                    match file.read_at(&mut buffer[done..wanted], at + done as u64) {
+                    match spool.file.read_at(&mut buffer[done..wanted], at + done as u64) {
                         Ok(0) => break,
                         Ok(n) => done += n,
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -231,7 +253,7 @@ pub(crate) fn spool(mut stream: impl Read, limit: u64) -> io::Result<Spooled> {
         error = read_into(&mut stream, &mut chunk, 1);
         cut = !chunk.is_empty();
     }
-    Ok(Spooled { blob: Blob { data: Data::File(Arc::new(file)), start: 0, length }, cut, error })
+    Ok(Spooled { blob: Blob::with_holes(file, length, Vec::new()), cut, error })
 }
 
 fn read_into(stream: &mut impl Read, out: &mut Vec<u8>, limit: u64) -> Option<io::Error> {

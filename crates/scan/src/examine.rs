@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use crate::archive::{EntryKind, TarReader};
+use crate::archive::{EntryKind, TarReader, spool_without_weights};
 use crate::blob::{self, Blob};
 use crate::findings::Finding;
 use crate::image::{DirectoryRecord, FileRecord, LayerReport};
 use crate::inventory::Catalog;
 use crate::model;
-use crate::scan::Options;
+use crate::scan::Checks;
 use crate::secrets;
 
 /// How much of a file is looked at to tell what it is.
@@ -17,13 +17,16 @@ const HEAD: usize = 4096;
 /// The largest file that the inventory reads: a program, or a jar.
 const MAX_METADATA: u64 = 4 << 30;
 
+/// Archives longer than this are looked through for weights, which are not kept.
+const MANY: u64 = 8 << 20;
+
 /// How many directories down from the root are kept.
 const NEAR: usize = 3;
 
 /// Looks at files and keeps what it learns.
 #[derive(Debug)]
-pub(crate) struct Examiner<'a> {
-    options: &'a Options,
+pub(crate) struct Examiner {
+    checks: Checks,
     catalog: Catalog,
     files: Vec<FileRecord>,
     directories: Vec<DirectoryRecord>,
@@ -32,10 +35,10 @@ pub(crate) struct Examiner<'a> {
     findings: Vec<Finding>,
 }
 
-impl<'a> Examiner<'a> {
-    pub(crate) fn new(options: &'a Options) -> Self {
+impl Examiner {
+    pub(crate) fn new(checks: Checks) -> Self {
         Self {
-            options,
+            checks,
             catalog: Catalog::default(),
             files: Vec::new(),
             directories: Vec::new(),
@@ -76,7 +79,11 @@ impl<'a> Examiner<'a> {
         let mut head = Vec::with_capacity(HEAD.min(size as usize));
         (&mut content).take(HEAD as u64).read_to_end(&mut head)?;
         let Some(wanted) = self.wanted(path, size, &head) else { return Ok(()) };
-        let spooled = blob::spool(head.as_slice().chain(content), wanted)?;
+        let content = head.as_slice().chain(content);
+        let spooled = match head.starts_with(b"PK\x03\x04") && size > MANY {
+            true => spool_without_weights(content, wanted)?,
+            false => blob::spool(content, wanted)?,
+        };
         if let Some(error) = spooled.error {
             return Err(error);
         }
@@ -107,7 +114,7 @@ impl<'a> Examiner<'a> {
 
     /// How many bytes somebody wants to see of a file that begins like this.
     fn wanted(&self, path: &str, size: u64, head: &[u8]) -> Option<u64> {
-        let checks = &self.options.checks;
+        let checks = self.checks;
         let metadata =
             (checks.needs_packages() && Catalog::wants(path, size, head).is_some()).then_some(MAX_METADATA);
         let model =
@@ -117,14 +124,14 @@ impl<'a> Examiner<'a> {
     }
 
     fn whole(&mut self, path: &str, blob: &Blob) {
-        let checks = &self.options.checks;
+        let checks = self.checks;
         // What was spooled is in memory or in a file of our own; if that cannot be read, the head decides.
         let head = blob.bytes(0, HEAD).unwrap_or_default();
         if let Some(source) = Catalog::wants(path, blob.len(), &head).filter(|_| checks.needs_packages()) {
             self.catalog.add(source, path, blob);
         }
         if checks.models && model::wants(path, blob.len(), &head) {
-            self.findings.extend(model::scan(path, blob, &self.options.allow));
+            self.findings.extend(model::scan(path, blob));
         }
         if checks.secrets && secrets::wants(path, blob.len(), &head) {
             let content = blob.bytes(0, secrets::MAX_SIZE as usize).unwrap_or_default();
@@ -136,6 +143,7 @@ impl<'a> Examiner<'a> {
     pub(crate) fn finish(self) -> LayerReport {
         LayerReport {
             version: LayerReport::VERSION,
+            looked_for: self.checks,
             files: self.files,
             directories: self.directories,
             whiteouts: self.whiteouts,

@@ -14,5 +14,5 @@ mod policy;
 mod stream;
 mod value;
 
-pub(crate) use policy::{Judgement, Policy};
+pub(crate) use policy::{Allowed, Judgement, judge};
 pub(crate) use stream::{looks_like_pickle, scan};

@@ -10,6 +10,7 @@ use crate::archive::Codec;
 use crate::examine::Examiner;
 use crate::findings::{Finding, Report, Subject};
 use crate::image::{Image, LayerReport, OpenBlob, Provenance, Stack};
+use crate::pickle::Allowed;
 use crate::{Database, Error, Inventory, LicenceRules, Shelf, licences, practice, secrets, vulnerabilities};
 
 /// What is looked for.
@@ -51,6 +52,23 @@ impl Checks {
         self.vulnerabilities || self.licences || self.packages || self.config
     }
 
+    /// Whether whoever looked for these in a layer has seen all that `wanted` asks of one.
+    pub(crate) fn covers(self, wanted: Self) -> bool {
+        (self.models || !wanted.models)
+            && (self.secrets || !wanted.secrets)
+            && (self.needs_packages() || !wanted.needs_packages())
+    }
+
+    /// Both together, as far as layers are concerned.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            models: self.models || other.models,
+            secrets: self.secrets || other.secrets,
+            packages: self.packages || other.needs_packages(),
+            ..self
+        }
+    }
+
     /// Nothing.
     pub const NONE: Self = Self {
         vulnerabilities: false,
@@ -89,13 +107,14 @@ pub fn image(
     let layers = &image.manifest.layers;
     let read = |index: usize| {
         let digest = &layers[index].digest;
-        if let Some(report) = shelf.get(digest, options) {
+        if let Some(report) = shelf.get(digest, options.checks) {
             return Ok(report);
         }
-        let report = open(&layers[index]).and_then(|blob| read_layer(blob, options));
+        let checks = shelf.widened(digest, options.checks);
+        let report = open(&layers[index]).and_then(|blob| read_layer(blob, checks));
         let report = report.map_err(|source| Error::Layer { digest: digest.clone(), source })?;
-        shelf.put(digest, options, &report);
-        Ok(report)
+        shelf.put(digest, &report);
+        Ok(report.only(options.checks))
     };
     let next = std::sync::atomic::AtomicUsize::new(0);
     let worker = || {
@@ -126,10 +145,10 @@ pub fn image(
 ///
 /// # Errors
 /// If the stream breaks or is no tar archive.
-pub fn read_layer(blob: impl Read, options: &Options) -> io::Result<LayerReport> {
+pub fn read_layer(blob: impl Read, checks: Checks) -> io::Result<LayerReport> {
     let mut stream = BufReader::with_capacity(128 << 10, blob);
     let codec = Codec::detect(stream.fill_buf()?).filter(|codec| !matches!(codec, Codec::Zlib | Codec::Lzma));
-    let mut examiner = Examiner::new(options);
+    let mut examiner = Examiner::new(checks);
     match codec {
         Some(codec) => examiner.layer(BufReader::with_capacity(128 << 10, codec.decode(stream)?))?,
         None => examiner.layer(stream)?,
@@ -147,7 +166,7 @@ pub fn assemble(image: &Image<'_>, layers: &[LayerReport], options: &Options, da
         platform: Some(image.config.platform().to_string()),
     };
     let mut report = Report { subject, checks: options.checks, ..Report::default() };
-    report.findings = stack.findings(&digests);
+    report.findings = answered(stack.findings(&digests), options);
     if options.checks.needs_packages() {
         report.inventory = stack.inventory();
         judge_packages(&mut report, options, database);
@@ -207,7 +226,7 @@ fn judge_packages(report: &mut Report, options: &Options, database: &Database) {
 /// # Errors
 /// If it cannot be read.
 pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<Report, Error> {
-    let mut examiner = Examiner::new(options);
+    let mut examiner = Examiner::new(options.checks);
     let mut open = vec![path.to_owned()];
     let mut dockerfiles = Vec::new();
     while let Some(directory) = open.pop() {
@@ -283,7 +302,7 @@ pub fn rematch(
 /// # Errors
 /// If it cannot be read.
 pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
-    let mut examiner = Examiner::new(options);
+    let mut examiner = Examiner::new(options.checks);
     let name = path.to_string_lossy();
     let name = name.strip_prefix("./").unwrap_or(&name);
     examine(&mut examiner, path, name)?;
@@ -297,12 +316,19 @@ pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
 
 /// Looks at one file that is in memory, as if it lay at `name`: a model, or a document that may hold secrets.
 pub fn bytes(name: &str, content: Vec<u8>, options: &Options) -> Vec<Finding> {
-    let mut examiner = Examiner::new(options);
+    let mut examiner = Examiner::new(options.checks);
     examiner.bytes(name, content);
-    examiner.finish().findings
+    answered(examiner.finish().findings, options)
 }
 
-fn examine(examiner: &mut Examiner<'_>, file: &Path, name: &str) -> Result<(), Error> {
+/// Without those about names that the user allows.
+fn answered(findings: Vec<Finding>, options: &Options) -> Vec<Finding> {
+    let allowed = Allowed::new(&options.allow);
+    let is_open = |finding: &Finding| finding.name.as_ref().is_none_or(|name| !allowed.allows(name));
+    findings.into_iter().filter(is_open).collect()
+}
+
+fn examine(examiner: &mut Examiner, file: &Path, name: &str) -> Result<(), Error> {
     let examined = File::open(file).and_then(|file| examiner.file(name, file));
     examined.map_err(|source| Error::Path { path: file.to_owned(), source })
 }
@@ -310,7 +336,7 @@ fn examine(examiner: &mut Examiner<'_>, file: &Path, name: &str) -> Result<(), E
 fn finish(path: &Path, layers: &[LayerReport], options: &Options, database: &Database) -> Report {
     let subject = Subject { name: path.display().to_string(), ..Subject::default() };
     let mut report = Report { subject, checks: options.checks, ..Report::default() };
-    report.findings = layers.iter().flat_map(|layer| layer.findings.clone()).collect();
+    report.findings = answered(layers.iter().flat_map(|layer| layer.findings.clone()).collect(), options);
     report.inventory = Stack::new(layers).inventory();
     for package in &mut report.inventory.packages {
         package.layer = None;

@@ -7,6 +7,7 @@
 mod config;
 mod rules;
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::findings::{Finding, Kind};
@@ -19,8 +20,9 @@ pub(crate) const MAX_SIZE: u64 = 4 << 20;
 /// How far from its keyword a credential may begin, and how long it may be.
 const BEFORE: usize = 128;
 const AFTER: usize = 1 << 10;
-/// How often a pattern is tried in one file.
-const MAX_TRIES: usize = 5000;
+/// How many keywords of one file are looked at, and how often each pattern is tried.
+const MAX_HITS: usize = 1 << 20;
+const MAX_TRIES: usize = 2000;
 /// Findings of one rule in one file after which more say nothing new.
 const MAX_REPEATS: usize = 10;
 
@@ -30,27 +32,44 @@ pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> bool {
         ["usr/share/", "usr/include/", "usr/lib/gcc/", "proc/", "sys/", "usr/lib/locale/"];
     size > 0
         && size <= MAX_SIZE
-        && !head.contains(&0)
+        // What a program says as text, its compiled form says too, and stays when the text is deleted.
+        && (!head.contains(&0) || path.ends_with(".pyc") && !is_of_a_package(path))
         && !PUBLIC.iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// The credentials in a file.
 pub(crate) fn scan(path: &str, content: &[u8]) -> Vec<Finding> {
     let text = String::from_utf8_lossy(content);
-    let from_package =
-        ["/site-packages/", "/dist-packages/", "/node_modules/"].iter().any(|part| path.contains(part))
-            || path.starts_with("usr/lib/python")
-            || path.starts_with("usr/local/lib/python");
+    let (of_a_package, for_show) = (is_of_a_package(path), is_for_show(path));
+    // Libraries come with keys for their tests and addresses for their examples.
+    let applies =
+        |rule: &Rule| (rule.certain || !of_a_package) && !(rule.generic && for_show) && rule.applies_to(path);
     let mut findings = Vec::new();
-    for (rule, found) in matches(&text, path) {
-        // Libraries come with keys for their tests and addresses for their examples.
-        if from_package && !rule.certain {
-            continue;
-        }
+    for (rule, found) in matches(&text, applies) {
         let line = text[..found.start].bytes().filter(|b| *b == b'\n').count() + 1;
         findings.push(finding(rule, path, Some(format!("line {line}")), &text[found]));
     }
     findings
+}
+
+/// Whether a file belongs to an installed library, or to Python itself.
+fn is_of_a_package(path: &str) -> bool {
+    let digit = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    ["site-packages/", "dist-packages/", "node_modules/"].iter().any(|part| path.contains(part))
+        || path.match_indices("lib/python").any(|(at, found)| digit(&path[at + found.len()..]))
+}
+
+/// Whether values in a file are there to be seen: tests, examples, and lists of checksums.
+fn is_for_show(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let locks = ["package-lock.json", "npm-shrinkwrap.json", "go.sum", "pnpm-lock.yaml", "Pipfile.lock"];
+    let shown = [
+        "test", "tests", "testing", "testdata", "fixtures", "mocks", "examples", "docs", "locale", "locales",
+    ];
+    locks.contains(&name)
+        || name.ends_with(".lock")
+        || name.starts_with("test_")
+        || path.split('/').any(|part| shown.contains(&part))
 }
 
 fn finding(rule: &Rule, path: &str, place: Option<String>, secret: &str) -> Finding {
@@ -66,31 +85,48 @@ fn finding(rule: &Rule, path: &str, place: Option<String>, secret: &str) -> Find
     sealed
 }
 
-/// Where which rule finds something in a text, in order.
-fn matches<'r>(text: &str, path: &str) -> Vec<(&'r Rule, Range<usize>)> {
+/// Where which rule of those that apply finds something in a text, in order. What a rule knows by its form is not also found by
+/// a generic one.
+fn matches<'r>(text: &str, applies: impl Fn(&Rule) -> bool) -> Vec<(&'r Rule, Range<usize>)> {
+    let hits: Vec<_> = RULES.keywords.find_overlapping_iter(text).take(MAX_HITS).collect();
     let mut found: Vec<(&Rule, Range<usize>)> = Vec::new();
-    for hit in RULES.keywords.find_overlapping_iter(text).take(MAX_TRIES) {
-        let start = floor(text, hit.start().saturating_sub(BEFORE));
-        let end = floor(text, (hit.end() + AFTER).min(text.len()));
-        for &index in &RULES.by_keyword[hit.pattern().as_usize()] {
-            let rule = &RULES.rules[index];
-            let repeats = found.iter().filter(|(other, _)| std::ptr::eq(*other, rule)).count();
-            if repeats >= MAX_REPEATS || rule.path.as_ref().is_some_and(|pattern| !pattern.is_match(path)) {
-                continue;
-            }
-            for captures in rule.pattern.captures_iter(&text[start..end]) {
-                let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
-                let range = start + secret.start()..start + secret.end();
-                let overlaps =
-                    found.iter().any(|(_, other)| other.start < range.end && range.start < other.end);
-                if !overlaps && rule.accepts(secret.as_str()) {
-                    found.push((rule, range));
+    let mut tries: HashMap<usize, usize> = HashMap::new();
+    for generic in [false, true] {
+        for hit in &hits {
+            for &index in &RULES.by_keyword[hit.pattern().as_usize()] {
+                let rule = &RULES.rules[index];
+                if rule.generic != generic {
+                    continue;
                 }
+                let left = tries.entry(index).or_insert_with(|| if applies(rule) { MAX_TRIES } else { 0 });
+                if *left == 0 {
+                    continue;
+                }
+                *left -= 1;
+                let start = floor(text, hit.start().saturating_sub(BEFORE));
+                let end = floor(text, (hit.end() + AFTER).min(text.len()));
+                find_in(text, start..end, rule, &mut found);
             }
         }
     }
     found.sort_by_key(|(_, range)| range.start);
     found
+}
+
+/// Adds what a rule finds in a part of a text.
+fn find_in<'r>(text: &str, part: Range<usize>, rule: &'r Rule, found: &mut Vec<(&'r Rule, Range<usize>)>) {
+    if found.iter().filter(|(other, _)| std::ptr::eq(*other, rule)).count() >= MAX_REPEATS {
+        return;
+    }
+    for captures in rule.pattern.captures_iter(&text[part.clone()]) {
+        let group = captures.iter().skip(1).flatten().next();
+        let Some(secret) = group.or_else(|| captures.get(0)) else { continue };
+        let range = part.start + secret.start()..part.start + secret.end();
+        let overlaps = found.iter().any(|(_, other)| other.start < range.end && range.start < other.end);
+        if !overlaps && rule.accepts(secret.as_str()) {
+            found.push((rule, range));
+        }
+    }
 }
 
 /// The last place that begins a character, at or before `at`.
@@ -120,19 +156,22 @@ fn entropy(text: &str) -> f64 {
 
 /// Names of variables and arguments that hold credentials.
 fn names_a_secret(name: &str) -> bool {
-    const PARTS: [&str; 9] = [
-        "PASSWORD",
-        "PASSWD",
-        "SECRET",
-        "TOKEN",
-        "APIKEY",
-        "API_KEY",
-        "ACCESS_KEY",
-        "PRIVATE_KEY",
-        "CREDENTIAL",
-    ];
+    const WORDS: [&str; 8] =
+        ["PASSWORD", "PASSWD", "PASS", "SECRET", "TOKEN", "APIKEY", "CREDENTIAL", "CREDENTIALS"];
+    const PARTS: [&str; 5] = ["PASSWORD", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "SECRET_KEY"];
+    const ABOUT: [&str; 6] = ["_FILE", "_PATH", "_URL", "_NAME", "_ID", "_TYPE"];
     let name = name.to_ascii_uppercase();
-    PARTS.iter().any(|part| name.contains(part)) && !name.ends_with("_FILE") && !name.ends_with("_PATH")
+    let named = name.split(['_', '-', '.']).any(|word| WORDS.contains(&word))
+        || PARTS.iter().any(|part| name.contains(part));
+    named && !ABOUT.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether letters and digits alternate as they do in nothing that people write: words, versions and dates do not.
+fn looks_random(value: &str) -> bool {
+    let characters: Vec<char> = value.chars().filter(char::is_ascii_alphanumeric).collect();
+    let turns =
+        characters.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
+    turns >= 3
 }
 
 /// How a value looks that stands for a credential without being one.
@@ -178,6 +217,14 @@ mod tests {
             (&["ghp", "_16C7e42F292c6912E7710c838347Ae178B4a"], "github-token"),
             (&["WANDB_API_KEY=", "0123456789abcdef0123456789abcdef01234567"], "wandb-key"),
             (&["--extra-index-url https://ci:", "s3cr3tT0ken9@pypi.corp.invalid/simple"], "url-credentials"),
+            (&["api_key = \"a8f5f167f44f", "4964e6c998dee827110c\""], "assigned-secret"),
+            (
+                &["docker login -u _json_", "key -p '{\"type\": \"service_account\", \"a\": \"b\"}'"],
+                "gcp-registry-login",
+            ),
+            (&["DATABASE_URL=postgresql://app:", "x7Gh2kQ9pL@db:5432/x"], "url-credentials"),
+            (&["cohere.Client(\"aB3dE5gH7jK9mN1pQ3sT", "5vX7zB9dF1hJ3lN5pR7t\")"], "cohere-key"),
+            (&["{\"username\": \"joe\", \"key\": \"0123456789ab", "cdef0123456789abcdef\"}"], "kaggle-key"),
             (&["-----BEGIN OPENSSH ", "PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n"], "private-key"),
         ] {
             assert_eq!(rules("app/.env", &made_up(parts)), [rule], "{rule}");
@@ -193,6 +240,9 @@ mod tests {
             "hf_transfer and hf_hub_download",
             "token = ${TOKEN}",
             "see https://user:$PASS@host/",
+            "secret_name: \"my-app-secret-2024-eu\"",
+            "token = \"[PAD] and more of them\"",
+            "postgresql://user:password@localhost/db",
         ] {
             assert_eq!(rules("app/readme.md", text), [""; 0], "{text}");
         }
@@ -212,5 +262,17 @@ mod tests {
         let key = made_up(&["-----BEGIN RSA ", "PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n"]);
         assert_eq!(rules("opt/venv/lib/python3.11/site-packages/x/tests/key.pem", &key), [""; 0]);
         assert_eq!(rules("app/key.pem", &key), ["private-key"]);
+        assert_eq!(rules("opt/conda/lib/python3.11/test/key.pem", &key), [""; 0]);
+        let token = made_up(&["token = \"a8f5f167f44f", "4964e6c998dee827110c\""]);
+        assert_eq!(rules("app/tests/test_login.py", &token), [""; 0]);
+        assert_eq!(rules("app/poetry.lock", &token), [""; 0]);
+    }
+
+    #[test]
+    fn compiled_programs_say_what_the_text_said() {
+        let head = b"\xa7\r\r\n\0\0\0\0";
+        assert!(wants("app/settings.pyc", 100, head));
+        assert!(!wants("app/settings.bin", 100, head));
+        assert!(!wants("opt/venv/lib/python3.11/site-packages/x/y.pyc", 100, head));
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use wharf_oci::Digest;
 
 use crate::image::LayerReport;
-use crate::scan::Options;
+use crate::scan::Checks;
 
 /// A directory of layer reports, or none. What cannot be read or written is made anew: a cache is no place for errors.
 #[derive(Debug, Clone, Default)]
@@ -22,27 +22,41 @@ impl Shelf {
         Self { directory: Some(directory.into()) }
     }
 
-    /// The report of a layer, if one was made with these options by this version.
-    pub(crate) fn get(&self, layer: &Digest, options: &Options) -> Option<LayerReport> {
-        let packed = fs::read(self.place(layer, options)?).ok()?;
+    /// Whether a layer was looked at, for all that is asked.
+    pub fn knows(&self, layer: &Digest, checks: Checks) -> bool {
+        self.get(layer, checks).is_some()
+    }
+
+    /// The report of a layer, if one was made by this version that answers all that is asked.
+    pub(crate) fn get(&self, layer: &Digest, checks: Checks) -> Option<LayerReport> {
+        let report = self.kept(layer)?;
+        report.looked_for.covers(checks).then(|| report.only(checks))
+    }
+
+    /// These checks, and all that the layer was looked at for before: so that what is kept of it only grows.
+    pub(crate) fn widened(&self, layer: &Digest, checks: Checks) -> Checks {
+        checks.and(self.kept(layer).map_or(Checks::NONE, |report| report.looked_for))
+    }
+
+    fn kept(&self, layer: &Digest) -> Option<LayerReport> {
+        let packed = fs::read(self.place(layer)?).ok()?;
         let json = zstd::stream::decode_all(packed.as_slice()).ok()?;
         let report: LayerReport = serde_json::from_slice(&json).ok()?;
         (report.version == LayerReport::VERSION).then_some(report)
     }
 
     /// Keeps the report of a layer.
-    pub(crate) fn put(&self, layer: &Digest, options: &Options, report: &LayerReport) {
-        if let Some(place) = self.place(layer, options) {
+    pub fn put(&self, layer: &Digest, report: &LayerReport) {
+        if let Some(place) = self.place(layer) {
             // The next scan makes it again.
             let _ = write(&place, report);
         }
     }
 
-    /// A report depends on the layer, on what was looked for, and on the rules of this version.
-    fn place(&self, layer: &Digest, options: &Options) -> Option<PathBuf> {
-        let rules =
-            serde_json::to_string(&(options.checks, &options.allow, env!("CARGO_PKG_VERSION"))).ok()?;
-        let name = Sha256::new().chain_update(layer.to_string()).chain_update(rules).finalize();
+    /// A report depends on the layer and on the rules of this version; and on what was looked for, which it says itself.
+    fn place(&self, layer: &Digest) -> Option<PathBuf> {
+        let version = env!("CARGO_PKG_VERSION");
+        let name = Sha256::new().chain_update(layer.to_string()).chain_update(version).finalize();
         let name = hex::encode(&name[..16]);
         Some(self.directory.as_ref()?.join(format!("v{}", LayerReport::VERSION)).join(&name[..2]).join(name))
     }
@@ -61,25 +75,30 @@ fn write(place: &Path, report: &LayerReport) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::Checks;
+    use crate::findings::{Finding, Kind, Severity};
 
     #[test]
-    fn a_report_is_for_its_layer_and_its_options() {
+    fn a_report_is_for_its_layer_and_for_all_that_was_looked_for() {
         let directory = tempfile::tempdir().unwrap();
         let shelf = Shelf::at(directory.path());
         let (layer, other) = (wharf_oci::digest::sha256(b"a"), wharf_oci::digest::sha256(b"b"));
         let report = LayerReport {
             version: LayerReport::VERSION,
             whiteouts: vec!["x".into()],
+            looked_for: Checks { secrets: false, ..Checks::default() },
+            findings: vec![Finding::new(Kind::Model, "pickle-import", Severity::High, "m.pkl", "x")],
             ..LayerReport::default()
         };
-        let options = Options::default();
-        assert_eq!(shelf.get(&layer, &options), None);
-        shelf.put(&layer, &options, &report);
-        assert_eq!(shelf.get(&layer, &options), Some(report));
-        assert_eq!(shelf.get(&other, &options), None);
-        let models = Options { checks: Checks { models: true, ..Checks::NONE }, ..Options::default() };
-        assert_eq!(shelf.get(&layer, &models), None);
-        assert_eq!(Shelf::default().get(&layer, &options), None);
+        let models = Checks { models: true, ..Checks::NONE };
+        assert_eq!(shelf.get(&layer, models), None);
+        shelf.put(&layer, &report);
+        assert_eq!(shelf.get(&layer, models), Some(report.clone()));
+        assert_eq!(shelf.get(&other, models), None);
+        assert_eq!(Shelf::default().get(&layer, models), None);
+        let packages = Checks { packages: true, ..Checks::NONE };
+        assert_eq!(shelf.get(&layer, packages), Some(LayerReport { findings: Vec::new(), ..report }));
+        let secrets = Checks { secrets: true, ..Checks::NONE };
+        assert_eq!(shelf.get(&layer, secrets), None);
+        assert!(shelf.widened(&layer, secrets).models);
     }
 }

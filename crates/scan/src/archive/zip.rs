@@ -11,11 +11,12 @@ use crate::blob::Blob;
 
 use super::Codec;
 
-const LOCAL: &[u8] = b"PK\x03\x04";
+pub(super) const LOCAL: &[u8] = b"PK\x03\x04";
 const CENTRAL: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
 const END_64: &[u8] = b"PK\x06\x06";
 const LOCATOR_64: &[u8] = b"PK\x06\x07";
+pub(super) const DESCRIPTOR: &[u8] = b"PK\x07\x08";
 /// The end record and the longest comment after it.
 const TAIL: u64 = 22 + 65_535;
 /// More members than any archive of ours has.
@@ -186,7 +187,7 @@ fn hidden_length(blob: &Blob, local: &Header) -> io::Result<u64> {
         return Ok(local.compressed.min(blob.len().saturating_sub(local.offset)));
     }
     let mut end = blob.len();
-    for signature in [LOCAL, CENTRAL, END, b"PK\x07\x08"] {
+    for signature in [LOCAL, CENTRAL, END, DESCRIPTOR] {
         end = blob.find(signature, local.offset, end)?.unwrap_or(end);
     }
     Ok(end - local.offset.min(end))
@@ -262,21 +263,50 @@ fn read_local(blob: &Blob, at: u64) -> io::Result<Option<Header>> {
     if fixed.len() < 30 || !fixed.starts_with(LOCAL) {
         return Ok(None);
     }
-    let (name_length, extra_length) = (u16_at(&fixed, 26), u16_at(&fixed, 28));
-    let variable = blob.bytes(at + 30, usize::from(name_length) + usize::from(extra_length))?;
-    let (name, extra) = variable.split_at(usize::from(name_length).min(variable.len()));
-    let mut sizes = [u64::from(u32_at(&fixed, 22)), u64::from(u32_at(&fixed, 18))];
-    widen(&mut sizes, extra);
-    let data = at + 30 + u64::from(name_length) + u64::from(extra_length);
-    Ok(Some(Header {
-        name: String::from_utf8_lossy(name).into_owned(),
-        method: u16_at(&fixed, 8),
-        crc: u32_at(&fixed, 14),
-        compressed: sizes[1],
-        offset: data,
-        next: data,
-        deferred: u16_at(&fixed, 6) & 8 != 0,
+    let bytes = blob.bytes(at, 30 + usize::from(u16_at(&fixed, 26)) + usize::from(u16_at(&fixed, 28)))?;
+    Ok(LocalHeader::parse(&bytes).map(|local| {
+        let data = at + local.length as u64;
+        Header {
+            name: local.name,
+            method: local.method,
+            crc: local.crc,
+            compressed: local.compressed,
+            offset: data,
+            next: data,
+            deferred: local.deferred,
+        }
     }))
+}
+
+/// What stands before a member's data.
+pub(super) struct LocalHeader {
+    pub(super) name: String,
+    pub(super) method: u16,
+    crc: u32,
+    pub(super) compressed: u64,
+    /// Checksum and sizes follow the data.
+    pub(super) deferred: bool,
+    /// Its own length.
+    pub(super) length: usize,
+}
+
+impl LocalHeader {
+    /// The header that `bytes` begin with, the signature aside; name and extra fields may be cut off.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let (fixed, variable) = bytes.split_at_checked(30)?;
+        let (name_length, extra_length) = (usize::from(u16_at(fixed, 26)), usize::from(u16_at(fixed, 28)));
+        let (name, extra) = variable.split_at(name_length.min(variable.len()));
+        let mut sizes = [u64::from(u32_at(fixed, 22)), u64::from(u32_at(fixed, 18))];
+        widen(&mut sizes, &extra[..extra_length.min(extra.len())]);
+        Some(Self {
+            name: String::from_utf8_lossy(name).into_owned(),
+            method: u16_at(fixed, 8),
+            crc: u32_at(fixed, 14),
+            compressed: sizes[1],
+            deferred: u16_at(fixed, 6) & 8 != 0,
+            length: 30 + name_length + extra_length,
+        })
+    }
 }
 
 /// Replaces the values that are all ones by those of the zip64 extra field (APPNOTE 4.5.3), in its order: size,

@@ -56,6 +56,9 @@ pub struct Finding {
     /// Where inside the file: members of nested archives joined by `!`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub member: Option<String>,
+    /// The name that a model file imports, where allowing it is an answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
     /// The layer that brought it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub layer: Option<LayerRef>,
@@ -146,6 +149,7 @@ impl Finding {
             help: String::new(),
             path: path.to_owned(),
             member: None,
+            name: None,
             layer: None,
             location: None,
             package: None,

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::findings::Finding;
+use crate::findings::{Finding, Kind};
 use crate::inventory::{Distribution, PackageFile};
+use crate::scan::Checks;
 
 /// What one layer holds: all that a scan needs to know of it, so that a caller who keeps this by the layer's
 /// digest need not read the layer again.
@@ -12,6 +13,8 @@ use crate::inventory::{Distribution, PackageFile};
 pub struct LayerReport {
     /// [`LayerReport::VERSION`] when it was made; a report of another version is made anew.
     pub version: u32,
+    /// What it was looked at for.
+    pub looked_for: Checks,
     /// Every regular file and link; a symbolic link has no size.
     pub files: Vec<FileRecord>,
     /// Directories near the root, whose owner and mode decide who may enter.
@@ -32,7 +35,18 @@ pub struct LayerReport {
 
 impl LayerReport {
     /// The version of this structure and of the rules that fill it.
-    pub const VERSION: u32 = 3;
+    pub const VERSION: u32 = 4;
+
+    /// The same as far as these checks ask.
+    #[must_use]
+    pub(crate) fn only(mut self, checks: Checks) -> Self {
+        self.findings.retain(|finding| match finding.kind {
+            Kind::Model => checks.models,
+            Kind::Secret => checks.secrets,
+            _ => true,
+        });
+        self
+    }
 }
 
 /// A directory of a layer.

@@ -11,11 +11,18 @@ pub(crate) struct Issue {
     pub(crate) severity: Severity,
     /// What is wrong, with the file as "it".
     pub(crate) title: String,
+    /// The imported name that it is about, if allowing that is an answer.
+    pub(crate) name: Option<String>,
 }
 
 impl Issue {
     pub(crate) fn new(rule: &'static str, severity: Severity, title: impl Into<String>) -> Self {
-        Self { rule, severity, title: title.into() }
+        Self { rule, severity, title: title.into(), name: None }
+    }
+
+    /// The same, for somebody to allow by that name.
+    pub(crate) fn about(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
     }
 
     /// The finding for a file, or for a member of it.
@@ -29,6 +36,7 @@ impl Issue {
         let mut finding = Finding::new(Kind::Model, self.rule, self.severity, path, title);
         finding.help = help(self.rule).to_owned();
         finding.member = member;
+        finding.name = self.name;
         finding.sealed()
     }
 }

@@ -108,6 +108,10 @@ fn check_object(object: &Map<String, Value>, issues: &mut Vec<Issue>) {
     if class == "Lambda" || class == "__lambda__" {
         lambda(issues);
     }
+    if class == "TorchModuleWrapper" {
+        let title = "it wraps a module of PyTorch, which is a pickle that Keras loads";
+        push(issues, Issue::new("keras-pickle", Severity::High, title));
+    }
     let Some(module) = text("module") else { return };
     let known = MODULES.iter().any(|known| is_below(module, known));
     let runs_text =

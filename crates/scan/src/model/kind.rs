@@ -102,17 +102,18 @@ pub(super) fn of(path: &str, size: u64, head: &[u8]) -> Option<Format> {
         _ if TarReader::<&[u8]>::detect(head) => Some(Format::Tar),
         _ => None,
     };
-    by_bytes.or_else(|| by_name(&name, head)).or_else(|| {
-        if looks_like_pickle(head, size <= head.len() as u64) {
-            return Some(Format::Pickle);
-        }
+    let pickle = || looks_like_pickle(head, size <= head.len() as u64).then_some(Format::Pickle);
+    by_bytes.or_else(pickle).or_else(|| by_name(&name, head)).or_else(|| {
         if is_model_name(&name) && is_onnx(head) {
             return Some(Format::Onnx);
         }
         let codec = Codec::detect(head)?;
         // Two bytes are little to go by where nothing else says that this is a stream.
         let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
-        let named = is_model_name(&name) || is_model_name(stem) || !name.contains('.');
+        let named = is_model_name(&name)
+            || is_model_name(stem)
+            || !name.contains('.')
+            || [".z", ".zlib", ".lzma"].iter().any(|suffix| name.ends_with(suffix));
         let certain = named || !matches!(codec, Codec::Zlib | Codec::Lzma);
         certain.then_some(Format::Compressed(codec))
     })
@@ -121,7 +122,10 @@ pub(super) fn of(path: &str, size: u64, head: &[u8]) -> Option<Format> {
 fn by_name(name: &str, head: &[u8]) -> Option<Format> {
     let text = || !head.contains(&0);
     let contains = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
-    match name.rsplit_once('.')?.1 {
+    let Some((_, extension)) = name.rsplit_once('.') else {
+        return (text() && contains(b"!!python/")).then_some(Format::Yaml);
+    };
+    match extension {
         "onnx" => Some(Format::Onnx),
         "pb" | "pbtxt" => Some(Format::TensorFlow),
         "safetensors" => Some(Format::SafeTensors),
@@ -189,6 +193,9 @@ mod tests {
         assert_eq!(kind("weights.bin", b"7z\xbc\xaf\x27\x1c"), Some(Format::Sealed("7z")));
         assert_eq!(kind("a", b"cos\nsystem\n(S'id'\ntR."), Some(Format::Pickle));
         assert_eq!(kind("a.yml", b"a: 1\n"), Some(Format::Yaml));
+        assert_eq!(kind("a.yml", b"cos\nsystem\n(S'id'\ntR."), Some(Format::Pickle));
+        assert_eq!(kind("hparams", b"a: !!python/name:os.system\n"), Some(Format::Yaml));
+        assert_eq!(kind("model.tar.lzma", b"\x5d\0\0\x80\0"), kind("model.pkl.lzma", b"\x5d\0\0\x80\0"));
     }
 
     #[test]

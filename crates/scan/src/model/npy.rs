@@ -35,6 +35,10 @@ pub(super) fn objects_at(blob: &Blob) -> Content {
 
 /// Whether the element type has objects in it: a type code `O`, alone or in a field.
 fn has_objects(header: &str) -> bool {
+    // NumPy's own headers escape nothing; one that does hides what it says.
+    if header.contains('\\') {
+        return true;
+    }
     let types = header.split(['\'', '"']).skip(1).step_by(2);
     types.into_iter().any(|text| {
         let code = text.trim_start_matches(['|', '<', '>', '=']);
@@ -53,6 +57,7 @@ mod tests {
         assert!(has_objects("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"));
         assert!(has_objects("{'descr': [('a', '<f8'), ('b', '|O')], 'shape': (1,), }"));
         assert!(has_objects("{\"descr\": \"O8\", 'shape': (1,), }"));
+        assert!(has_objects("{'descr': '\\x7cO', 'fortran_order': False, 'shape': (1,), }"));
         assert!(!has_objects("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }"));
         assert!(!has_objects("{'descr': [('Other', '<f8')], 'shape': (3,), }"));
     }

@@ -8,7 +8,7 @@ use super::Issue;
 use crate::archive::ZipArchive;
 use crate::blob::Blob;
 use crate::findings::Severity;
-use crate::pickle::{Judgement, Policy};
+use crate::pickle::{self, Judgement};
 
 const SCHEMA: &str = "schema.json";
 const MAX_SCHEMA: u64 = 64 << 20;
@@ -19,7 +19,7 @@ pub(super) fn is_skops(archive: &ZipArchive) -> bool {
 }
 
 /// What is wrong with a model.
-pub(super) fn check(blob: &Blob, archive: &ZipArchive, policy: &Policy) -> Vec<Issue> {
+pub(super) fn check(blob: &Blob, archive: &ZipArchive) -> Vec<Issue> {
     let mut issues = Vec::new();
     for member in archive.members.iter().filter(|member| member.name == SCHEMA) {
         let Ok(Some(stream)) = member.open(blob, member.method) else { continue };
@@ -27,29 +27,29 @@ pub(super) fn check(blob: &Blob, archive: &ZipArchive, policy: &Policy) -> Vec<I
         // A schema that is cut off is no JSON, and then no loader reads it either.
         let _ = stream.take(MAX_SCHEMA).read_to_end(&mut text);
         if let Ok(schema) = serde_json::from_slice::<Value>(&text) {
-            walk(&schema, policy, &mut issues);
+            walk(&schema, &mut issues);
         }
     }
     issues
 }
 
-fn walk(node: &Value, policy: &Policy, issues: &mut Vec<Issue>) {
+fn walk(node: &Value, issues: &mut Vec<Issue>) {
     match node {
         Value::Object(object) => {
             let text = |key: &str| object.get(key).and_then(Value::as_str);
             if let (Some(module), Some(class)) = (text("__module__"), text("__class__")) {
-                judge(module, class, text("__loader__").unwrap_or_default(), policy, issues);
+                judge(module, class, text("__loader__").unwrap_or_default(), issues);
             }
-            object.values().for_each(|value| walk(value, policy, issues));
+            object.values().for_each(|value| walk(value, issues));
         }
-        Value::Array(items) => items.iter().for_each(|item| walk(item, policy, issues)),
+        Value::Array(items) => items.iter().for_each(|item| walk(item, issues)),
         _ => {}
     }
 }
 
-fn judge(module: &str, class: &str, loader: &str, policy: &Policy, issues: &mut Vec<Issue>) {
+fn judge(module: &str, class: &str, loader: &str, issues: &mut Vec<Issue>) {
     let name = format!("{module}.{class}");
-    let (severity, title) = match policy.judge(module, class) {
+    let (severity, title) = match pickle::judge(module, class) {
         Judgement::Allowed => return,
         // How skops writes down functions and methods, with their owners judged on their own.
         Judgement::Special(_) if loader != "OperatorFuncNode" => return,
@@ -70,6 +70,7 @@ fn judge(module: &str, class: &str, loader: &str, policy: &Policy, issues: &mut 
         }
     };
     let issue = Issue::new("skops-import", severity, title);
+    let issue = if severity == Severity::Critical { issue } else { issue.about(name) };
     if issues.len() < 100 && !issues.contains(&issue) {
         issues.push(issue);
     }

@@ -57,7 +57,7 @@ pub(super) fn check(template: &str) -> Vec<Issue> {
         } else if INCLUDES.is_match(code) {
             Issue::new(
                 "template-include",
-                Severity::Medium,
+                Severity::High,
                 "it has a chat template that loads other templates",
             )
         } else {

@@ -7,7 +7,7 @@ use super::{Issue, gguf, hdf5, json, npy, onnx, safetensors, skops, template, te
 use crate::archive::{Codec, EntryKind, TarReader, ZipArchive, ZipMember};
 use crate::blob::{self, Blob};
 use crate::findings::{Finding, Severity};
-use crate::pickle::{self, Policy};
+use crate::pickle;
 
 /// How deep archives may be nested.
 const MAX_DEPTH: usize = 6;
@@ -22,9 +22,9 @@ const CUT: u64 = 4 << 20;
 const HEAD: usize = 4096;
 
 /// What is wrong with the file at `path`.
-pub(crate) fn scan(path: &str, blob: &Blob, allow: &[String]) -> Vec<Finding> {
+pub(crate) fn scan(path: &str, blob: &Blob) -> Vec<Finding> {
     let left = blob.len().saturating_mul(MAX_RATIO).max(4 * FREE);
-    let mut walk = Walk { policy: Policy::new(allow), left, inside: Vec::new(), found: Vec::new() };
+    let mut walk = Walk { left, inside: Vec::new(), found: Vec::new() };
     walk.file(path, blob);
     let findings = walk.found.into_iter();
     findings.map(|(member, issue)| issue.into_finding(path, member)).collect()
@@ -32,7 +32,6 @@ pub(crate) fn scan(path: &str, blob: &Blob, allow: &[String]) -> Vec<Finding> {
 
 /// A way down, and what was found on it.
 struct Walk {
-    policy: Policy,
     /// Bytes that may still be unpacked.
     left: u64,
     /// The names of the members that lead to where we are.
@@ -78,7 +77,7 @@ impl Walk {
             Some(Format::Onnx) => self.report_all(onnx::check(blob)),
             Some(Format::TensorFlow) => self.report_all(tensorflow::check_graph(blob)),
             Some(Format::TfLite) => self.report_all(tensorflow::check_lite(blob)),
-            Some(Format::Yaml) => self.report_all(yaml::check(blob, &self.policy)),
+            Some(Format::Yaml) => self.report_all(yaml::check(blob)),
             Some(Format::Json) => self.report_all(json::check(blob)),
             Some(Format::Jinja) => self.report_all(template::check_file(blob)),
             Some(Format::Sealed(kind)) => self.sealed(kind, name),
@@ -92,7 +91,7 @@ impl Walk {
     }
 
     fn pickle(&mut self, name: &str, blob: &Blob) {
-        let scanned = pickle::scan(blob, &self.policy, kind::is_pickle_name(name));
+        let scanned = pickle::scan(blob, kind::is_pickle_name(name));
         let suspicious = scanned.issues.iter().any(|issue| issue.severity >= Severity::High);
         self.report_all(scanned.issues);
         if scanned.is_pickle && !scanned.complete && !suspicious && kind::is_pickle_name(name) {
@@ -205,13 +204,21 @@ impl Walk {
             self.limit("has more members than any real model");
         }
         if skops::is_skops(&archive) {
-            self.report_all(skops::check(blob, &archive, &self.policy));
+            self.report_all(skops::check(blob, &archive));
         }
         let torch = TorchArchive::of(&archive);
         let model = kind::is_model_name(name) || torch.is_some();
         for member in archive.members.iter().take(MAX_MEMBERS) {
             let raw = torch.as_ref().is_some_and(|torch| torch.is_storage(&member.name));
             if raw || member.name.ends_with('/') {
+                continue;
+            }
+            if blob.has_hole(member.data, member.compressed) {
+                let title = format!(
+                    "it is two archives in one: `{}` lies where its headers say that weights are",
+                    member.name
+                );
+                self.report(Issue::new("archive-disagreement", Severity::High, title));
                 continue;
             }
             if member.hidden && archive.has_directory {

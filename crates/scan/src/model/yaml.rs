@@ -2,106 +2,78 @@
 
 use std::sync::LazyLock;
 
+use granit_parser::{Event, Parser};
 use regex::Regex;
 
 use super::Issue;
 use crate::blob::Blob;
 use crate::findings::Severity;
-use crate::pickle::{Judgement, Policy};
+use crate::pickle::{self, Judgement};
 
 const MAX_DOCUMENT: usize = 64 << 20;
+/// What stands for `!!`.
+const STANDARD: &str = "tag:yaml.org,2002:";
 /// Tags of plain values.
 const VALUES: [&str; 12] =
     ["none", "bool", "str", "unicode", "bytes", "int", "long", "float", "complex", "list", "tuple", "dict"];
 
-/// A tag where a node may begin: at the start of a line, after an indicator, or after another property.
+/// What looks like a tag, for documents that only another parser can read.
 static TAG: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?m)(?:^|[\s\[{,:\-?])(?:!!python/|!<tag:yaml\.org,2002:python/|(?P<handle>!\w*!)(?:python/)?)(?P<kind>[a-z]+(?:/[a-z]+)?)(?::(?P<name>[^\s\]\[{},>]*))?",
-    )
-});
-static HANDLE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?m)^%TAG\s+(?P<handle>!\w*!?)\s+tag:yaml\.org,2002:python(?P<path>/\S*)?"));
-
-fn pattern(text: &str) -> Regex {
+    let text = r"(?m)(?:!!|!<tag:yaml\.org,2002:)python/([a-z]+(?:/[a-z]+)?)(?::([^\s\]\[{},>]*))?";
     match Regex::new(text) {
         Ok(regex) => regex,
         Err(error) => unreachable!("{error}"),
     }
-}
+});
 
 /// What is wrong with a document.
-pub(super) fn check(blob: &Blob, policy: &Policy) -> Vec<Issue> {
+pub(super) fn check(blob: &Blob) -> Vec<Issue> {
     let bytes = blob.bytes(0, MAX_DOCUMENT).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    if !text.contains("python") {
-        return Vec::new();
-    }
     let mut issues: Vec<Issue> = Vec::new();
+    // No tag leads to Python without this word, which a handle may take apart as far as `py` and `thon`.
+    if !text.contains("python") && !text.contains("%TAG") {
+        return issues;
+    }
     let mut push = |issue: Option<Issue>| issues.extend(issue.filter(|issue| !issues.contains(issue)));
-    let handles: Vec<&str> =
-        HANDLE.captures_iter(&text).filter_map(|found| found.name("handle")).map(|m| m.as_str()).collect();
-    if !handles.is_empty() {
+    let mut hidden = false;
+    for event in Parser::new_from_str(&text) {
+        let Ok((event, _)) = event else {
+            // What comes now another parser may read; it is searched as text.
+            for found in TAG.captures_iter(&text) {
+                let part = |index| found.get(index).map_or("", |part| part.as_str());
+                push(judge(part(1), part(2)));
+            }
+            break;
+        };
+        let (Event::Scalar(_, _, _, tag) | Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag)) =
+            event
+        else {
+            continue;
+        };
+        let Some(tag) = tag else { continue };
+        let full = format!("{}{}", tag.handle(), tag.suffix());
+        let Some(python) = full.strip_prefix(STANDARD).and_then(|rest| rest.strip_prefix("python/")) else {
+            continue;
+        };
+        let (kind, name) = python.split_once(':').unwrap_or((python, ""));
+        hidden |= !VALUES.contains(&kind) && !matches!(tag.original_handle(), "!!" | "");
+        push(judge(kind, name));
+    }
+    if hidden {
         let title = "it gives tags of Python objects another name, which hides them";
         push(Some(Issue::new("yaml-python", Severity::High, title)));
-    }
-    let mut literal = Literal::default();
-    for line in text.lines() {
-        if literal.holds(line) {
-            continue;
-        }
-        let line = without_comment(line);
-        for found in TAG.captures_iter(line) {
-            let handle = found.name("handle").map(|m| m.as_str());
-            if handle.is_some_and(|handle| !handles.contains(&handle))
-                || is_quoted(line, found.get(0).map_or(0, |m| m.start()))
-            {
-                continue;
-            }
-            let kind = found.name("kind").map_or("", |m| m.as_str());
-            let name = found.name("name").map_or("", |m| m.as_str());
-            push(judge(kind, name, policy));
-        }
     }
     issues
 }
 
-/// Where a block of literal text is: `key: |`, and what is indented more than that.
-#[derive(Default)]
-struct Literal {
-    below: Option<usize>,
-}
-
-impl Literal {
-    /// Whether the line is text of a block, and what follows for the next.
-    fn holds(&mut self, line: &str) -> bool {
-        let indent = line.len() - line.trim_start_matches(' ').len();
-        if line.trim().is_empty() {
-            return self.below.is_some();
-        }
-        if self.below.is_some_and(|parent| indent > parent) {
-            return true;
-        }
-        let line = without_comment(line).trim_end();
-        let indicator = line.rsplit([' ', '\t']).next().unwrap_or_default();
-        let opens = indicator.starts_with(['|', '>'])
-            && indicator
-                .trim_start_matches(['|', '>'])
-                .chars()
-                .all(|c| c == '-' || c == '+' || c.is_ascii_digit());
-        // In a list, what is below is indented more than the dash.
-        self.below = opens.then_some(indent);
-        false
-    }
-}
-
-fn judge(kind: &str, name: &str, policy: &Policy) -> Option<Issue> {
+fn judge(kind: &str, name: &str) -> Option<Issue> {
     if VALUES.contains(&kind) {
         return None;
     }
     let tag = format!("!!python/{kind}:{name}");
     let (module, attribute) = name.rsplit_once('.').unwrap_or(("builtins", name));
-    let (severity, what) = match policy.judge(module, attribute) {
+    let (severity, what) = match pickle::judge(module, attribute) {
         Judgement::Allowed => return None,
         Judgement::Dangerous(why) => (Severity::Critical, why),
         _ if kind == "module" => (Severity::High, "imports a module"),
@@ -113,24 +85,8 @@ fn judge(kind: &str, name: &str, policy: &Policy) -> Option<Issue> {
         }
         _ => (Severity::Medium, "names something of which nothing is known"),
     };
-    Some(Issue::new("yaml-python", severity, format!("it uses the tag `{tag}`, which {what}")))
-}
-
-/// The line up to a comment.
-fn without_comment(line: &str) -> &str {
-    if line.trim_start().starts_with('#') {
-        return "";
-    }
-    match line.find(" #") {
-        Some(at) if !is_quoted(line, at) => &line[..at],
-        _ => line,
-    }
-}
-
-/// Whether a place of a line is inside quotes.
-fn is_quoted(line: &str, at: usize) -> bool {
-    let before = line.get(..at).unwrap_or_default();
-    before.matches('"').count() % 2 == 1 || before.matches('\'').count() % 2 == 1
+    let issue = Issue::new("yaml-python", severity, format!("it uses the tag `{tag}`, which {what}"));
+    Some(if severity == Severity::Critical { issue } else { issue.about(name) })
 }
 
 #[cfg(test)]
@@ -138,10 +94,7 @@ mod tests {
     use super::*;
 
     fn worst(text: &str) -> Option<Severity> {
-        check(&Blob::from(text.as_bytes().to_vec()), &Policy::default())
-            .iter()
-            .map(|issue| issue.severity)
-            .max()
+        check(&Blob::from(text.as_bytes().to_vec())).iter().map(|issue| issue.severity).max()
     }
 
     #[test]
@@ -155,6 +108,10 @@ mod tests {
             "a: !!python/name:os.system\n",
             "a: |\n  text\nb: !!python/object/apply:os.system [id]\n",
             "- |\n !!python\n- !!python/object/apply:os.system [id]\n",
+            "it's: !!python/object/apply:os.system ['id']\n",
+            "a \"b: !!python/object/apply:os.system [\"id\"]\n",
+            "%TAG !p! tag:yaml.org,2002:pyth\n---\na: !p!on/object/apply:os.system [id]\n",
+            "a: [\n !!python/object/apply:os.system [id]\n",
         ] {
             assert!(worst(text) >= Some(Severity::High), "{text}");
         }

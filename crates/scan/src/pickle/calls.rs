@@ -1,10 +1,11 @@
 //! Calls: what may be called with what, and what comes of it.
 
-use super::machine::Machine;
+use super::machine::{Calling, Machine};
 use super::policy::{Judgement, Special};
 use super::value::{Object, Value};
 use crate::blob::Blob;
 use crate::findings::Severity;
+use crate::model::Issue;
 
 /// Pickles within one pickle that are looked at.
 const MAX_NESTED: usize = 256;
@@ -13,11 +14,16 @@ const MAX_ENCODED: u64 = 16 << 20;
 
 impl Machine<'_> {
     /// Calls `callee`, or makes an object of that class.
-    pub(super) fn call(&mut self, callee: Value, arguments: Option<Vec<Value>>) -> Value {
+    pub(super) fn call(&mut self, callee: Value, arguments: Option<Vec<Value>>, calling: Calling) -> Value {
         self.calls += 1;
         match callee {
             Value::Global(index) => {
-                self.imports[index as usize].called = true;
+                let import = &mut self.imports[index as usize];
+                import.called = true;
+                import.is_class |= calling == Calling::New;
+                if calling == Calling::Call {
+                    self.check_unknown(index, arguments.as_deref());
+                }
                 if let Judgement::Special(special) = self.imports[index as usize].judgement
                     && let Some(value) = self.call_special(special, index, arguments.as_deref())
                 {
@@ -30,6 +36,30 @@ impl Machine<'_> {
             _ => {}
         }
         self.heap.add(Object::Made { callee, arguments, state: None })
+    }
+
+    /// A class of which nothing is known may be the user's own; made of a command, a path or an address it may as well be
+    /// a client, a writer or a runner.
+    fn check_unknown(&mut self, class: u32, arguments: Option<&[Value]>) {
+        let import = &self.imports[class as usize];
+        let is_exception = import.name.ends_with("Error") || import.name.ends_with("Exception");
+        if is_exception
+            || !matches!(
+                import.judgement,
+                Judgement::Unknown { class: true } | Judgement::Unlisted { class: true }
+            )
+        {
+            return;
+        }
+        let inner = arguments.into_iter().flatten().flat_map(|value| self.heap.tuple(*value)).flatten();
+        let mut texts =
+            arguments.into_iter().flatten().chain(inner).filter_map(|v| self.heap.text(self.blob, *v));
+        if texts.any(|text| leads_outside(&text)) {
+            let name = self.full_name(class);
+            let title =
+                format!("it makes a `{name}`, of which nothing is known, of a command, a path or an address");
+            self.add(Issue::new("pickle-call", Severity::High, title).about(name));
+        }
     }
 
     /// Calls of names that are harmless with some arguments only. Gives the result where it is not simply an
@@ -57,9 +87,10 @@ impl Machine<'_> {
                     self.report("pickle-call", Severity::High, format!("it makes a `{name}` of a file"));
                 }
             }
-            Special::TypeOf => {
+            Special::OfOne => {
                 if arguments.len() != 1 {
-                    self.report("pickle-call", Severity::High, format!("it makes a class with `{name}`"));
+                    let title = format!("it calls `{name}` for more than an object's own");
+                    self.report("pickle-call", Severity::High, title);
                 }
             }
         }
@@ -156,6 +187,10 @@ impl Machine<'_> {
 
     /// Functions that load a pickle from bytes: the bytes are looked at like a file of their own.
     fn load(&mut self, function: &str, arguments: &[Value]) {
+        if !function.starts_with("torch.") {
+            let title = format!("it loads a pickle within the pickle with `{function}`");
+            self.report("pickle-nested", Severity::High, title);
+        }
         match arguments.first().and_then(|value| self.bytes_of(*value)) {
             Some(_) if self.nested.len() >= MAX_NESTED => {
                 self.report("pickle-limit", Severity::High, "it loads more pickles than any real model");
@@ -259,8 +294,9 @@ impl Machine<'_> {
             if !suspicious.contains(&key.as_str()) || value == Value::Scalar {
                 continue;
             }
-            let harmless =
-                self.heap.long_text(self.blob, value).is_some_and(|text| is_argument_template(&text));
+            let harmless = self.heap.long_text(self.blob, value).is_some_and(|text| {
+                if key == "formula" { is_formula(&text) } else { is_argument_template(&text) }
+            });
             if !harmless {
                 let name = self.full_name(class);
                 self.report(
@@ -276,7 +312,7 @@ impl Machine<'_> {
     pub(super) fn hand_on(&mut self, value: Value) {
         if let Value::Global(index) = value
             && let Judgement::Special(special) = self.imports[index as usize].judgement
-            && !matches!(special, Special::TypeOf | Special::Holder)
+            && !matches!(special, Special::OfOne | Special::Holder)
         {
             let name = self.full_name(index);
             self.report(
@@ -286,6 +322,15 @@ impl Machine<'_> {
             );
         }
     }
+}
+
+/// Whether a text looks like a command line, a path or an address rather than a word or a sentence.
+fn leads_outside(text: &str) -> bool {
+    text.contains(['/', '\\', '|', ';', '$', '`', '<', '>', '&', '~'])
+        || text.contains(" -")
+        || text.contains("__")
+        || text.parse::<std::net::IpAddr>().is_ok()
+        || text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 /// scipy writes its argument parsers as text: definitions with names and plain defaults, and a tuple.
@@ -302,7 +347,69 @@ fn is_argument_template(text: &str) -> bool {
     })
 }
 
+/// Formulas of statsmodels are Python, too; real ones call functions of numbers only.
+fn is_formula(text: &str) -> bool {
+    const CALLS: [&str; 28] = [
+        "C",
+        "Q",
+        "bs",
+        "cr",
+        "cc",
+        "te",
+        "center",
+        "standardize",
+        "scale",
+        "Treatment",
+        "Sum",
+        "Poly",
+        "Helmert",
+        "Diff",
+        "log",
+        "log1p",
+        "log2",
+        "log10",
+        "exp",
+        "sqrt",
+        "abs",
+        "power",
+        "square",
+        "sin",
+        "cos",
+        "tan",
+        "where",
+        "I",
+    ];
+    if text.contains("__") || text.contains("lambda") || text.contains('[') || text.contains('@') {
+        return false;
+    }
+    text.match_indices('(').all(|(at, _)| {
+        let callee: &str = text[..at]
+            .rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+            .next()
+            .unwrap_or_default();
+        let name = callee.strip_prefix("np.").or_else(|| callee.strip_prefix("numpy.")).unwrap_or(callee);
+        name.is_empty() || CALLS.contains(&name)
+    })
+}
+
 /// The bytes whose Latin-1 text this is; what lies outside is no byte.
 fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_call_functions_of_numbers_only() {
+        for formula in
+            ["y ~ a + b", "y ~ a*b + np.log(c)", "y ~ C(a, Treatment(1)) + bs(b, df=4)", "y ~ (a + b)**2"]
+        {
+            assert!(is_formula(formula), "{formula}");
+        }
+        for formula in ["y ~ I(open('x'))", "y ~ np.load(a)", "y ~ a.__class__", "y ~ [f for f in a]"] {
+            assert!(!is_formula(formula), "{formula}");
+        }
+    }
 }

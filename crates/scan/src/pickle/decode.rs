@@ -7,6 +7,8 @@ use crate::blob::{Blob, Reader};
 
 /// The longest line that a text opcode may have.
 const MAX_LINE: u64 = 16 << 20;
+/// The longest name that is looked at.
+const MAX_NAME: usize = 1024;
 
 /// Why there is no further opcode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,10 +206,12 @@ impl Decoder {
 
     fn name(&mut self) -> Result<String, Broken> {
         let (_, line) = self.line()?;
-        if line.len() > 4096 {
-            return Err(Broken::Invalid);
+        let mut name = String::from_utf8(line).map_err(|_| Broken::Invalid)?;
+        // No module is called like that, so what is longer has dots, and its beginning tells as much as the whole.
+        if let Some((at, _)) = name.char_indices().nth(MAX_NAME) {
+            name.truncate(at);
         }
-        String::from_utf8(line).map_err(|_| Broken::Invalid)
+        Ok(name)
     }
 
     /// `S`: a string literal of Python 2 with its quotes.

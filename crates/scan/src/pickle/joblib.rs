@@ -46,7 +46,7 @@ impl Machine<'_> {
                 position = position.checked_add(bytes).filter(|end| *end <= self.blob.len())?;
             }
             Layout::Pickled => {
-                let mut inner = Machine::new(self.blob, position, self.policy, Arrays::Run);
+                let mut inner = Machine::new(self.blob, position, Arrays::Run);
                 inner.run();
                 position = inner.decoder.position();
                 self.absorb(inner);
@@ -63,11 +63,13 @@ impl Machine<'_> {
         self.nested.extend(other.nested);
         for import in other.imports {
             if let Value::Global(index) = self.import(&import.module, &import.name) {
-                self.imports[index as usize].called |= import.called;
+                let known = &mut self.imports[index as usize];
+                known.called |= import.called;
+                known.is_class |= import.is_class;
             }
         }
         for issue in other.issues {
-            self.report(issue.rule, issue.severity, issue.title);
+            self.add(issue);
         }
     }
 
@@ -77,6 +79,13 @@ impl Machine<'_> {
         else {
             return None;
         };
+        // Texts of any length are kept like objects.
+        if let Some(Object::Made { callee: Value::Global(class), .. }) = self.heap.get(dtype)
+            && ["StringDType", "_convert_to_stringdtype_kwargs"]
+                .contains(&self.imports[*class as usize].name.as_str())
+        {
+            return Some(Layout::Pickled);
+        }
         let code = self.heap.text(self.blob, *arguments.first()?)?;
         let (kind, digits) = code.split_at_checked(1)?;
         if kind == "O" || (kind == "V" && self.has_objects((*details)?)) {

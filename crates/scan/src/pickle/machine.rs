@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::decode::{Broken, Decoder, Op};
-use super::policy::{Judgement, Policy};
+use super::policy::{self, Judgement};
 use super::value::{Heap, KEPT_ITEMS, Object, Value};
 use crate::blob::Blob;
 use crate::findings::Severity;
@@ -46,13 +46,23 @@ pub(super) struct Import {
     pub(super) judgement: Judgement,
     /// It was called, rather than only mentioned.
     pub(super) called: bool,
+    /// An object was made of it without a call of its own code, which works with classes only.
+    pub(super) is_class: bool,
+}
+
+/// How something is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calling {
+    /// `callee(*arguments)`: its own code runs.
+    Call,
+    /// `callee.__new__(callee, *arguments)`: how classes are restored that do not say otherwise.
+    New,
 }
 
 /// A machine at work on one pickle.
 pub(super) struct Machine<'a> {
     pub(super) blob: &'a Blob,
     pub(super) decoder: Decoder,
-    pub(super) policy: &'a Policy,
     pub(super) arrays: Arrays,
     stack: Vec<Value>,
     marks: Vec<usize>,
@@ -105,11 +115,10 @@ impl Memo {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(blob: &'a Blob, start: u64, policy: &'a Policy, arrays: Arrays) -> Self {
+    pub(super) fn new(blob: &'a Blob, start: u64, arrays: Arrays) -> Self {
         Self {
             blob,
             decoder: Decoder::new(blob, start),
-            policy,
             arrays,
             stack: Vec::new(),
             marks: Vec::new(),
@@ -228,10 +237,11 @@ impl<'a> Machine<'a> {
     fn step_call(&mut self, op: Op) -> Option<()> {
         let made = match op {
             Op::Reduce | Op::NewObject => {
+                let calling = if op == Op::Reduce { Calling::Call } else { Calling::New };
                 let arguments = self.pop()?;
                 let callee = self.pop()?;
                 let arguments = self.heap.tuple(arguments).map(<[Value]>::to_vec);
-                self.call(callee, arguments)
+                self.call(callee, arguments, calling)
             }
             Op::NewObjectEx => {
                 let keywords = self.pop()?;
@@ -242,17 +252,17 @@ impl<'a> Machine<'a> {
                 if let Some(arguments) = &mut arguments {
                     arguments.extend(keywords);
                 }
-                self.call(callee, arguments)
+                self.call(callee, arguments, Calling::New)
             }
             Op::Object => {
                 let items = self.pop_mark()?;
                 let (callee, arguments) = items.split_first()?;
-                self.call(*callee, Some(arguments.to_vec()))
+                self.call(*callee, Some(arguments.to_vec()), Calling::Call)
             }
             Op::Instance { module, name } => {
                 let arguments = self.pop_mark()?;
                 let callee = self.import(&module, &name);
-                self.call(callee, Some(arguments))
+                self.call(callee, Some(arguments), Calling::Call)
             }
             _ => {
                 let state = self.pop()?;
@@ -388,9 +398,15 @@ impl<'a> Machine<'a> {
         if let Some(index) = self.import_index.get(&key) {
             return Value::Global(*index);
         }
-        let judgement = self.policy.judge(module, name);
+        let judgement = policy::judge(module, name);
         let index = self.imports.len() as u32;
-        self.imports.push(Import { module: key.0.clone(), name: key.1.clone(), judgement, called: false });
+        self.imports.push(Import {
+            module: key.0.clone(),
+            name: key.1.clone(),
+            judgement,
+            called: false,
+            is_class: false,
+        });
         self.import_index.insert(key, index);
         Value::Global(index)
     }
@@ -401,7 +417,10 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn report(&mut self, rule: &'static str, severity: Severity, title: impl Into<String>) {
-        let issue = Issue::new(rule, severity, title);
+        self.add(Issue::new(rule, severity, title));
+    }
+
+    pub(super) fn add(&mut self, issue: Issue) {
         // A loop of the same trick says nothing new.
         if self.issues.len() < 100 && !self.issues.contains(&issue) {
             self.issues.push(issue);

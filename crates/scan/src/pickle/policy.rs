@@ -44,77 +44,73 @@ pub(crate) enum Special {
     Encode,
     /// A class that reads a file when it is given its name.
     Holder,
-    /// `type(object)`; with three arguments it makes a class.
-    TypeOf,
+    /// `type(object)` and `iter(object)`: with more arguments they make a class, or call the first one.
+    OfOne,
 }
 
-/// The built-in lists and the names that the user allows.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Policy {
+/// What the global `name` of `module` means.
+pub(crate) fn judge(module: &str, name: &str) -> Judgement {
+    let (module, name) = modern(module, name);
+    if let Some(judgement) = harmless::lookup(&module, &name) {
+        return judgement;
+    }
+    if is_listed_class(&module, &name) {
+        return Judgement::Allowed;
+    }
+    let root = module.split('.').next().unwrap_or_default();
+    // Cython writes these: they make the class they are given, without calling it, and fill in its state.
+    if name.starts_with("__pyx_unpickle_")
+        && !name.contains('.')
+        && libraries::MODELS.binary_search(&root).is_ok()
+    {
+        return Judgement::Allowed;
+    }
+    if let Some(why) = dangerous::reason(&module, &name) {
+        return Judgement::Dangerous(why);
+    }
+    // A module reached as an attribute of another one that imports it.
+    if name.contains('.')
+        && let Some(why) = name.split('.').find_map(dangerous::module_reason)
+    {
+        return Judgement::Dangerous(why);
+    }
+    if name.contains('.') || is_dunder(&name) {
+        return Judgement::Evasive;
+    }
+    let class = name.trim_start_matches('_').starts_with(char::is_uppercase);
+    if libraries::STANDARD.binary_search(&root).is_ok() {
+        Judgement::Unlisted { class: false }
+    } else if libraries::MODELS.binary_search(&root).is_ok() {
+        Judgement::Unlisted { class }
+    } else {
+        Judgement::Unknown { class }
+    }
+}
+
+/// The names that the user allows.
+#[derive(Debug, Default)]
+pub(crate) struct Allowed {
     names: HashSet<String>,
+    /// With the dot behind them.
     modules: Vec<String>,
 }
 
-impl Policy {
-    /// With these names allowed: `module.Name`, or `module.*` for all of a module and of those below it.
+impl Allowed {
+    /// These: `module.Name`, or `module.*` for all of a module and of those below it.
     pub(crate) fn new(allow: &[String]) -> Self {
-        let mut policy = Self::default();
+        let mut allowed = Self::default();
         for entry in allow {
-            match entry.strip_suffix(".*") {
-                Some(module) => policy.modules.push(module.to_owned()),
-                None => drop(policy.names.insert(entry.clone())),
+            match entry.strip_suffix('*').filter(|module| module.ends_with('.')) {
+                Some(module) => allowed.modules.push(module.to_owned()),
+                None => drop(allowed.names.insert(entry.clone())),
             }
         }
-        policy
+        allowed
     }
 
-    /// What the global `name` of `module` means.
-    pub(crate) fn judge(&self, module: &str, name: &str) -> Judgement {
-        let (module, name) = modern(module, name);
-        if let Some(judgement) = harmless::lookup(&module, &name) {
-            return judgement;
-        }
-        if is_listed_class(&module, &name) {
-            return Judgement::Allowed;
-        }
-        let root = module.split('.').next().unwrap_or_default();
-        // Cython writes these: they make the class they are given, without calling it, and fill in its state.
-        if name.starts_with("__pyx_unpickle_")
-            && !name.contains('.')
-            && libraries::MODELS.binary_search(&root).is_ok()
-        {
-            return Judgement::Allowed;
-        }
-        if let Some(why) = dangerous::reason(&module, &name) {
-            return Judgement::Dangerous(why);
-        }
-        // A module reached as an attribute of another one that imports it.
-        if name.contains('.')
-            && let Some(why) = name.split('.').find_map(dangerous::module_reason)
-        {
-            return Judgement::Dangerous(why);
-        }
-        if self.is_allowed_by_user(&module, &name) {
-            return Judgement::Allowed;
-        }
-        if name.contains('.') || is_dunder(&name) {
-            return Judgement::Evasive;
-        }
-        let class = name.trim_start_matches('_').starts_with(char::is_uppercase);
-        if libraries::STANDARD.binary_search(&root).is_ok() {
-            Judgement::Unlisted { class: false }
-        } else if libraries::MODELS.binary_search(&root).is_ok() {
-            Judgement::Unlisted { class }
-        } else {
-            Judgement::Unknown { class }
-        }
-    }
-
-    fn is_allowed_by_user(&self, module: &str, name: &str) -> bool {
-        let below = |allowed: &String| {
-            module.strip_prefix(allowed.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.names.contains(&format!("{module}.{name}")) || self.modules.iter().any(below)
+    /// Whether a name is among them.
+    pub(crate) fn allows(&self, name: &str) -> bool {
+        self.names.contains(name) || self.modules.iter().any(|module| name.starts_with(module.as_str()))
     }
 }
 
@@ -125,6 +121,7 @@ fn modern(module: &str, name: &str) -> (String, String) {
         "copy_reg" => "copyreg",
         "cPickle" | "_pickle" => "pickle",
         "UserDict" | "UserList" | "UserString" => "collections",
+        "_abcoll" => "collections.abc",
         "exceptions" => "builtins",
         other => other,
     };
@@ -132,11 +129,24 @@ fn modern(module: &str, name: &str) -> (String, String) {
         Some(rest) => format!("numpy.core{rest}"),
         None => module.to_owned(),
     };
+    if let Some(method) = name.strip_prefix("unicode.").filter(|_| module == "builtins") {
+        return (module, format!("str.{method}"));
+    }
+    let builtin = match (module.as_str(), name) {
+        ("itertools", "izip") => Some("zip"),
+        ("itertools", "imap") => Some("map"),
+        ("itertools", "ifilter") => Some("filter"),
+        _ => None,
+    };
+    if let Some(name) = builtin {
+        return ("builtins".to_owned(), name.to_owned());
+    }
     let name = match (module.as_str(), name) {
         ("builtins", "unicode") => "str",
         ("builtins", "long") => "int",
         ("builtins", "xrange") => "range",
         ("builtins", "unichr") => "chr",
+        ("collections", "IterableUserDict") => "UserDict",
         (_, name) => name,
     };
     (module, name.to_owned())
@@ -180,10 +190,6 @@ fn is_dunder(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn judge(module: &str, name: &str) -> Judgement {
-        Policy::default().judge(module, name)
-    }
-
     #[test]
     fn what_models_use_is_allowed() {
         for (module, name) in [
@@ -196,6 +202,10 @@ mod tests {
             ("collections", "OrderedDict"),
             ("copy_reg", "_reconstructor"),
             ("__builtin__", "object"),
+            ("__builtin__", "unicode.lower"),
+            ("itertools", "izip"),
+            ("UserDict", "IterableUserDict"),
+            ("sklearn.metrics.cluster._supervised", "v_measure_score"),
             ("torch._utils", "_rebuild_tensor_v2"),
             ("torch.nn.modules.linear", "Linear"),
             ("xgboost.sklearn", "XGBClassifier"),
@@ -248,12 +258,17 @@ mod tests {
     }
 
     #[test]
-    fn users_allow_names_and_not_dangers() {
-        let policy = Policy::new(&["churn.features.*".into(), "own.Model".into(), "os.*".into()]);
-        assert_eq!(policy.judge("churn.features.scale", "Scaler"), Judgement::Allowed);
-        assert_eq!(policy.judge("churn.featuresx", "Scaler"), Judgement::Unknown { class: true });
-        assert_eq!(policy.judge("own", "Model"), Judgement::Allowed);
-        assert!(matches!(policy.judge("os", "system"), Judgement::Dangerous(_)));
+    fn users_allow_names_and_modules() {
+        let allowed = Allowed::new(&["churn.features.*".into(), "own.Model".into()]);
+        for (name, expected) in [
+            ("churn.features.scale.Scaler", true),
+            ("churn.features.Scaler", true),
+            ("churn.featuresx.Scaler", false),
+            ("own.Model", true),
+            ("own.Other", false),
+        ] {
+            assert_eq!(allowed.allows(name), expected, "{name}");
+        }
     }
 
     #[test]

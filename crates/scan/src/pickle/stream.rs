@@ -2,7 +2,7 @@
 
 use super::decode::Broken;
 use super::machine::{Arrays, End, Import, Machine};
-use super::policy::{Judgement, Policy};
+use super::policy::Judgement;
 use crate::blob::Blob;
 use crate::findings::Severity;
 use crate::model::Issue;
@@ -33,8 +33,7 @@ pub(crate) fn looks_like_pickle(head: &[u8], whole: bool) -> bool {
         return *protocol <= 5;
     }
     let blob = Blob::from(head.to_vec());
-    let policy = Policy::default();
-    let mut machine = Machine::new(&blob, 0, &policy, Arrays::Skip);
+    let mut machine = Machine::new(&blob, 0, Arrays::Skip);
     match machine.run() {
         End::Broken(Broken::Truncated) if !whole => machine.steps >= 2 && has_plausible_names(&machine),
         _ => is_convincing(&machine) && !machine.imports.is_empty(),
@@ -42,14 +41,14 @@ pub(crate) fn looks_like_pickle(head: &[u8], whole: bool) -> bool {
 }
 
 /// Looks at all pickles of a file from its first byte on. `expected` says that its name is that of a pickle.
-pub(crate) fn scan(blob: &Blob, policy: &Policy, expected: bool) -> Scanned {
+pub(crate) fn scan(blob: &Blob, expected: bool) -> Scanned {
     let mut scanned = Scanned::default();
     let legacy_torch = blob.bytes(0, TORCH_MAGIC.len()).is_ok_and(|head| head == TORCH_MAGIC);
     let most = if legacy_torch { 5 } else { MAX_PICKLES };
     let mut arrays_seen = 0;
     let mut at = 0;
     for number in 0..most {
-        let mut machine = Machine::new(blob, at, policy, Arrays::Skip);
+        let mut machine = Machine::new(blob, at, Arrays::Skip);
         let end = machine.run();
         let certain = machine.declared || (expected && number == 0);
         if !certain && !is_convincing(&machine) {
@@ -66,16 +65,16 @@ pub(crate) fn scan(blob: &Blob, policy: &Policy, expected: bool) -> Scanned {
         }
     }
     if arrays_seen > 0 {
-        run_without_arrays(blob, policy, &mut scanned);
+        run_without_arrays(blob, &mut scanned);
     } else if scanned.complete && !legacy_torch {
-        search_behind(blob, policy, &mut scanned);
+        search_behind(blob, &mut scanned);
     }
     scanned
 }
 
 /// Looks for a pickle somewhere behind the end of the last one, where a loader that is told the place would read on. Only what
 /// is certain to be one and dangerous counts, as anything may lie there.
-fn search_behind(blob: &Blob, policy: &Policy, scanned: &mut Scanned) {
+fn search_behind(blob: &Blob, scanned: &mut Scanned) {
     const LONGEST: usize = 16 << 20;
     const MOST: usize = 4096;
     let rest = blob.bytes(scanned.end, LONGEST).unwrap_or_default();
@@ -88,7 +87,7 @@ fn search_behind(blob: &Blob, policy: &Policy, scanned: &mut Scanned) {
     };
     let later = (0..rest.len()).filter(|at| begins(*at));
     for at in first.into_iter().chain(later).take(MOST) {
-        let mut machine = Machine::new(blob, scanned.end + at as u64, policy, Arrays::Skip);
+        let mut machine = Machine::new(blob, scanned.end + at as u64, Arrays::Skip);
         let end = machine.run();
         let dangerous =
             |import: &&Import| matches!(import.judgement, Judgement::Dangerous(_)) && import.called;
@@ -104,13 +103,15 @@ fn search_behind(blob: &Blob, policy: &Policy, scanned: &mut Scanned) {
 
 /// As the plain loader would run a file of joblib's. Raw numbers that happen to look like instructions end
 /// soon; a name with a meaning is no accident.
-fn run_without_arrays(blob: &Blob, policy: &Policy, scanned: &mut Scanned) {
-    let mut machine = Machine::new(blob, 0, policy, Arrays::Run);
+fn run_without_arrays(blob: &Blob, scanned: &mut Scanned) {
+    let mut machine = Machine::new(blob, 0, Arrays::Run);
     machine.run();
     for import in
         machine.imports.iter().filter(|import| is_identifier(&import.module) && is_identifier(&import.name))
     {
-        scanned.add(judge(import).filter(|issue| issue.severity >= Severity::High));
+        // An array of objects that follows is read with the memo of the whole, which gives names that there are none of.
+        let is_noise = matches!(import.judgement, Judgement::Unlisted { .. });
+        scanned.add(judge(import).filter(|issue| issue.severity >= Severity::High && !is_noise));
     }
 }
 
@@ -148,14 +149,16 @@ fn judge(import: &Import) -> Option<Issue> {
         Judgement::Unlisted { class: false } => {
             (Severity::High, format!("it uses `{name}`, which no model has a reason to use"))
         }
-        Judgement::Unknown { class } if import.called && !class && import.module != "__main__" => {
+        Judgement::Unknown { class: false } if import.called && !import.is_class => {
             (Severity::High, format!("it calls `{name}`, of which nothing is known"))
         }
         Judgement::Unknown { .. } => {
             (Severity::Medium, format!("it uses `{name}`, of which nothing is known"))
         }
     };
-    Some(Issue::new("pickle-import", severity, title))
+    let issue = Issue::new("pickle-import", severity, title);
+    // Of what is dangerous nobody says that it may be.
+    Some(if severity == Severity::Critical { issue } else { issue.about(name) })
 }
 
 /// Without a header, only a program that makes sense as one is taken for a pickle.
@@ -176,4 +179,53 @@ fn is_identifier(text: &str) -> bool {
         part.starts_with(|c: char| c.is_alphabetic() || c == '_')
             && part.chars().all(|c| c.is_alphanumeric() || c == '_')
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worst(program: &[u8]) -> Option<Severity> {
+        let scanned = scan(&Blob::from(program.to_vec()), true);
+        scanned.issues.iter().map(|issue| issue.severity).max()
+    }
+
+    #[test]
+    fn classes_that_nobody_knows_are_judged_by_what_they_are_made_of() {
+        let made = |argument: &str, end: &[u8]| {
+            let mut program = b"\x80\x04\x8c\x06client\x8c\x06Remote\x93\x8c".to_vec();
+            program.push(argument.len() as u8);
+            program.extend_from_slice(argument.as_bytes());
+            program.extend_from_slice(end);
+            program
+        };
+        for argument in ["10.0.0.1", "host:22", "/etc/passwd", "curl x | sh", "rm -rf x"] {
+            assert_eq!(worst(&made(argument, b"\x85R.")), Some(Severity::High), "{argument}");
+        }
+        for argument in ["red", "High risk", "2024"] {
+            assert_eq!(worst(&made(argument, b"\x85R.")), Some(Severity::Medium), "{argument}");
+        }
+        // The class's own code does not run when it is only made.
+        assert_eq!(worst(&made("10.0.0.1", b"\x85\x81.")), Some(Severity::Medium));
+    }
+
+    #[test]
+    fn a_function_that_nobody_knows_is_no_class() {
+        assert_eq!(worst(b"\x80\x04\x8c\x08__main__\x8c\x03run\x93)R."), Some(Severity::High));
+        assert_eq!(worst(b"\x80\x04\x8c\x03own\x8c\x03run\x93)R."), Some(Severity::High));
+        assert_eq!(worst(b"\x80\x04\x8c\x03own\x8c\x03run\x93)\x81."), Some(Severity::Medium));
+        assert_eq!(worst(b"\x80\x04\x8c\x03own\x8c\x03run\x93."), Some(Severity::Medium));
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_judged() {
+        let path = "path.os.".repeat(2000);
+        assert_eq!(worst(format!("cos\n{path}system\n(S'id'\ntR.").as_bytes()), Some(Severity::Critical));
+    }
+
+    #[test]
+    fn pickles_within_pickles_have_no_business_in_a_model() {
+        assert_eq!(worst(b"\x80\x04\x8c\x06pickle\x8c\x05loads\x93C\x02N.\x85R."), Some(Severity::High));
+        assert_eq!(worst(b"\x80\x04\x8c\x0dtorch.storage\x8c\x10_load_from_bytes\x93C\x02N.\x85R."), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use wharf_oci::ImageConfig;
 
-use super::{finding, is_placeholder, masked, matches, names_a_secret};
+use super::{finding, is_placeholder, looks_random, masked, matches, names_a_secret};
 use crate::findings::{Finding, Kind, Severity};
 
 /// Where findings of the config are said to be.
@@ -24,7 +24,8 @@ pub(crate) fn scan_config(config: &ImageConfig) -> Vec<Finding> {
     }
     for line in &config.history {
         let text = line.created_by.as_deref().unwrap_or_default();
-        let argument = build_arguments(text).find(|(name, _)| names_a_secret(name));
+        let declared = text.strip_prefix("ARG ").and_then(|argument| argument.split_once('='));
+        let argument = build_arguments(text).chain(declared).find(|(name, _)| names_a_secret(name));
         let place = argument.map_or_else(|| "history".to_owned(), |(name, _)| format!("ARG {name}"));
         check(&place, text, argument, &mut findings);
     }
@@ -33,7 +34,7 @@ pub(crate) fn scan_config(config: &ImageConfig) -> Vec<Finding> {
 }
 
 fn check(place: &str, text: &str, named: Option<(&str, &str)>, findings: &mut Vec<Finding>) {
-    let found = matches(text, PATH);
+    let found = matches(text, |rule| rule.applies_to(PATH));
     let any = !found.is_empty();
     findings.extend(
         found.into_iter().map(|(rule, range)| finding(rule, PATH, Some(place.to_owned()), &text[range])),
@@ -43,7 +44,8 @@ fn check(place: &str, text: &str, named: Option<(&str, &str)>, findings: &mut Ve
     }) {
         let title =
             format!("`{name}` looks like a credential and is stored in the image ({})", masked(value));
-        let mut finding = Finding::new(Kind::Secret, "secret-in-config", Severity::Medium, PATH, title);
+        let severity = if looks_random(value) { Severity::High } else { Severity::Medium };
+        let mut finding = Finding::new(Kind::Secret, "secret-in-config", severity, PATH, title);
         finding.member = Some(place.to_owned());
         findings.push(finding.sealed());
     }
@@ -69,6 +71,8 @@ mod tests {
             "GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D".into(),
             "DB_PASSWORD=hunter2hunter2".into(),
             "TOKEN_FILE=/run/secrets/token".into(),
+            "TOKENIZER_NAME=bert-base-uncased".into(),
+            "MAX_TOKENS=123456789".into(),
         ]);
         config.history = vec![History {
             created_by: Some("RUN |2 A=1 PIP_TOKEN=q8s7d6f5g4h3 /bin/sh -c pip install x # buildkit".into()),

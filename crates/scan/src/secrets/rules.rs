@@ -6,7 +6,7 @@ use aho_corasick::AhoCorasick;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::{entropy, is_placeholder};
+use super::{entropy, is_placeholder, looks_random};
 use crate::findings::Severity;
 
 /// A kind of credential.
@@ -18,17 +18,24 @@ pub(super) struct Rule {
     /// The first group, or the whole match, is the credential.
     pub(super) pattern: Regex,
     /// Only in files whose path matches.
-    pub(super) path: Option<Regex>,
+    path: Option<Regex>,
     /// The least entropy of a real one.
     entropy: f64,
     /// Its form alone says that it is one, wherever it stands.
     pub(super) certain: bool,
+    /// Only the name beside it says that it is one.
+    pub(super) generic: bool,
 }
 
 impl Rule {
+    /// Whether it is for files at this path.
+    pub(super) fn applies_to(&self, path: &str) -> bool {
+        self.path.as_ref().is_none_or(|pattern| pattern.is_match(path))
+    }
+
     /// Whether what the pattern found is more than a stand-in.
     pub(super) fn accepts(&self, secret: &str) -> bool {
-        !is_placeholder(secret) && entropy(secret) >= self.entropy
+        !is_placeholder(secret) && entropy(secret) >= self.entropy && (!self.generic || looks_random(secret))
     }
 }
 
@@ -61,6 +68,8 @@ struct Written {
     entropy: f64,
     #[serde(default)]
     certain: bool,
+    #[serde(default)]
+    generic: bool,
 }
 
 /// The built-in rules. They are part of the program, so a mistake in them is one of ours and shows in every test.
@@ -91,6 +100,7 @@ fn parse(text: &str) -> Result<Rules, Box<dyn std::error::Error>> {
             path: written.path.as_deref().map(Regex::new).transpose()?,
             entropy: written.entropy,
             certain: written.certain,
+            generic: written.generic,
         });
     }
     let keywords = AhoCorasick::builder().ascii_case_insensitive(true).build(keywords)?;

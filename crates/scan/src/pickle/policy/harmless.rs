@@ -57,7 +57,8 @@ fn is_torch_constant(module: &str, name: &str) -> bool {
 
 const SPECIAL: &[(&str, &str, Special)] = &[
     ("builtins", "getattr", Special::GetAttribute),
-    ("builtins", "type", Special::TypeOf),
+    ("builtins", "type", Special::OfOne),
+    ("builtins", "iter", Special::OfOne),
     ("operator", "attrgetter", Special::AttributeNames),
     ("_operator", "attrgetter", Special::AttributeNames),
     ("operator", "methodcaller", Special::AttributeNames),
@@ -90,7 +91,13 @@ const TABLE: &[(&str, &str)] = &[
          id isinstance issubclass callable property staticmethod classmethod super divmod pow hex oct bin ascii format",
     ),
     ("collections", "OrderedDict defaultdict deque Counter ChainMap UserDict UserList UserString"),
-    ("collections.abc", "Mapping Sequence Iterable Hashable Callable"),
+    (
+        "collections.abc",
+        "Mapping MutableMapping Sequence MutableSequence Set MutableSet Iterable Iterator Hashable Callable Sized Container \
+         Collection Generator KeysView ValuesView ItemsView",
+    ),
+    ("http", "HTTPStatus HTTPMethod"),
+    ("statistics", "NormalDist mean fmean median mode stdev pstdev variance pvariance quantiles"),
     ("copyreg", "_reconstructor __newobj__ __newobj_ex__"),
     ("datetime", "datetime date time timedelta timezone tzinfo timezone.utc"),
     ("decimal", "Decimal"),
@@ -182,6 +189,10 @@ const TABLE: &[(&str, &str)] = &[
     ("numpy.lib._function_base_impl", "median percentile quantile"),
     ("numpy.polynomial.polynomial", "Polynomial"),
     ("numpy.polynomial.chebyshev", "Chebyshev"),
+    ("numpy.polynomial.legendre", "Legendre"),
+    ("numpy.polynomial.hermite", "Hermite"),
+    ("numpy.polynomial.hermite_e", "HermiteE"),
+    ("numpy.polynomial.laguerre", "Laguerre"),
     ("numpy.ma.core", "_mareconstruct MaskedArray MaskedConstant mvoid"),
     ("numpy.ma", "_mareconstruct MaskedArray"),
     ("numpy.dtypes", "StringDType Float64DType Float32DType Int64DType Int32DType BoolDType ObjectDType"),
@@ -214,6 +225,12 @@ const TABLE: &[(&str, &str)] = &[
     ("scipy.spatial.ckdtree", "cKDTree"),
     ("scipy.special._ufuncs", "expit logit xlogy gammaln psi erf erfinv ndtr ndtri boxcox inv_boxcox"),
     ("scipy.special", "expit logit"),
+    (
+        "scipy.signal._ltisys",
+        "TransferFunctionContinuous TransferFunctionDiscrete ZerosPolesGainContinuous ZerosPolesGainDiscrete \
+         StateSpaceContinuous StateSpaceDiscrete TransferFunction ZerosPolesGain StateSpace lti dlti",
+    ),
+    ("scipy.cluster.hierarchy", "ClusterNode"),
     ("scipy._lib.array_api_compat.numpy._aliases", "asarray"),
     // scikit-learn beyond its classes.
     ("sklearn.neighbors._kd_tree", "newObj"),
@@ -269,15 +286,42 @@ const TABLE: &[(&str, &str)] = &[
     (
         "sklearn.metrics._classification",
         "accuracy_score f1_score precision_score recall_score log_loss matthews_corrcoef cohen_kappa_score \
-         balanced_accuracy_score fbeta_score jaccard_score brier_score_loss hamming_loss zero_one_loss",
+         balanced_accuracy_score fbeta_score jaccard_score brier_score_loss hamming_loss zero_one_loss hinge_loss \
+         class_likelihood_ratios classification_report confusion_matrix multilabel_confusion_matrix \
+         precision_recall_fscore_support d2_log_loss_score d2_brier_score",
     ),
-    ("sklearn.metrics._ranking", "roc_auc_score average_precision_score ndcg_score top_k_accuracy_score"),
+    (
+        "sklearn.metrics._ranking",
+        "roc_auc_score average_precision_score ndcg_score dcg_score top_k_accuracy_score auc roc_curve \
+         precision_recall_curve det_curve coverage_error label_ranking_loss label_ranking_average_precision_score",
+    ),
     (
         "sklearn.metrics._regression",
         "mean_squared_error mean_absolute_error r2_score explained_variance_score max_error median_absolute_error \
-         mean_squared_log_error root_mean_squared_error mean_absolute_percentage_error d2_absolute_error_score",
+         mean_squared_log_error root_mean_squared_error root_mean_squared_log_error mean_absolute_percentage_error \
+         mean_pinball_loss mean_tweedie_deviance mean_poisson_deviance mean_gamma_deviance d2_absolute_error_score \
+         d2_pinball_score d2_tweedie_score",
     ),
-    ("sklearn.metrics._scorer", "_passthrough_scorer"),
+    ("sklearn.metrics._scorer", "_passthrough_scorer positive_likelihood_ratio negative_likelihood_ratio"),
+    (
+        "sklearn.metrics.cluster._supervised",
+        "adjusted_mutual_info_score adjusted_rand_score completeness_score fowlkes_mallows_score homogeneity_score \
+         homogeneity_completeness_v_measure mutual_info_score normalized_mutual_info_score rand_score v_measure_score entropy \
+         contingency_matrix pair_confusion_matrix",
+    ),
+    (
+        "sklearn.metrics.cluster._unsupervised",
+        "silhouette_score silhouette_samples calinski_harabasz_score davies_bouldin_score",
+    ),
+    ("sklearn.metrics._plot.confusion_matrix", "ConfusionMatrixDisplay"),
+    ("sklearn.metrics._plot.roc_curve", "RocCurveDisplay"),
+    ("sklearn.metrics._plot.precision_recall_curve", "PrecisionRecallDisplay"),
+    ("sklearn.metrics._plot.det_curve", "DetCurveDisplay"),
+    ("sklearn.metrics._plot.regression", "PredictionErrorDisplay"),
+    ("sklearn.calibration", "CalibrationDisplay"),
+    ("sklearn.inspection._plot.partial_dependence", "PartialDependenceDisplay"),
+    ("sklearn.inspection._plot.decision_boundary", "DecisionBoundaryDisplay"),
+    ("sklearn.model_selection._plot", "LearningCurveDisplay ValidationCurveDisplay"),
     ("sklearn.preprocessing._function_transformer", "_identity"),
     ("sklearn.utils.extmath", "softmax"),
     ("sklearn.linear_model._logistic", "_logistic_regression_path"),
