@@ -10,16 +10,23 @@
 //! - a connection that is lost is not made again behind the back of a build, as its session would be gone;
 //! - the builder sees of this machine only what the request names.
 
-mod address;
+pub mod address;
 mod builder;
+pub mod buildx;
 mod error;
+pub mod fleet;
 mod images;
+pub mod rendezvous;
 pub mod session;
 mod solve;
+mod status;
 pub mod transport;
+pub mod upkeep;
 
 pub use address::{Address, AddressError};
 pub use builder::{About, Builder, Feature, Version};
 pub use error::Error;
 pub use images::save;
 pub use solve::{Answer, Entry, Frontend, News, NoCache, Place, Solve, SolveError, Vertex, Warning};
+pub use status::{is_lost, reason};
+pub use tonic::Status;

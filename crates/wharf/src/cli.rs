@@ -70,6 +70,8 @@ pub(crate) enum Command {
     /// Build an image from a Dockerfile, with the flags of `docker buildx build`
     #[command(args_override_self = true)]
     Build(Box<commands::build::Args>),
+    /// List, inspect, measure and prune the builders elsewhere
+    Builders(commands::builders::Args),
     /// Work out tags, labels and annotations from git and the CI event
     Meta(commands::meta::Args),
     /// Start an image as its own user and see whether it works

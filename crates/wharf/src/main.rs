@@ -5,6 +5,7 @@
 
 mod actor;
 mod bake;
+mod builders;
 mod building;
 mod cli;
 mod commands;

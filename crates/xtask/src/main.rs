@@ -16,6 +16,7 @@ mod bases;
 mod bench;
 mod conformance;
 mod demo;
+mod engines;
 mod moto;
 mod registries;
 mod shell;

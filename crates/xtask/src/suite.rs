@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use crate::shell::{cargo, target_dir};
-use crate::{bases, conformance, moto, shell, system, tidy, validators};
+use crate::{bases, conformance, engines, moto, shell, system, tidy, validators};
 
 /// More failures than this are no coincidence, and are not tried again.
 const CHANCE_MAX: usize = 5;
@@ -31,13 +31,23 @@ pub(crate) fn run() -> Result<ExitCode> {
     let wharf = shell::build_wharf("debug")?;
     let bases = bases::ensure(&wharf).context("making the base images")?;
     let moto = moto::ensure().context("installing moto")?;
-    // Without them one test says that it is skipped.
+    // Without them the tests that need them say that they are skipped.
     let validators = validators::ensure().unwrap_or_else(|error| {
         println!("no validators: {error:#}");
         Default::default()
     });
-    let mut tally = tests(&bases, &moto, &validators, &[])?;
-    let unsteady = second_try(&mut tally, |names| tests(&bases, &moto, &validators, names))?;
+    let engines = engines::ensure().unwrap_or_else(|error| {
+        println!("no Docker engines: {error:#}");
+        Default::default()
+    });
+    let peers: [(&str, &Path); 4] = [
+        ("WHARF_TEST_BASES", &bases),
+        ("WHARF_TEST_MOTO", &moto),
+        ("WHARF_TEST_VALIDATORS", &validators),
+        ("WHARF_TEST_ENGINES", &engines),
+    ];
+    let mut tally = tests(&peers, &[])?;
+    let unsteady = second_try(&mut tally, |names| tests(&peers, names))?;
     let score = conformance::run(&wharf)?;
 
     println!();
@@ -72,18 +82,15 @@ fn second_try(tally: &mut Tally, run: impl FnOnce(&[String]) -> Result<Tally>) -
 }
 
 /// All of cargo's tests, or those of these names. Their output is shown as it comes, and read for the counts and for
-/// the lines in which a test says why it could not run.
-fn tests(bases: &Path, moto: &Path, validators: &Path, only: &[String]) -> Result<Tally> {
+/// the lines in which a test says why it could not run. `peers` are what was made for them, and the names they know it
+/// by.
+fn tests(peers: &[(&str, &Path)], only: &[String]) -> Result<Tally> {
     let mut run = cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"]);
     if !only.is_empty() {
         run = run.arg("--exact").args(only);
     }
-    let mut command = run
-        .env("WHARF_TEST_BASES", bases)
-        .env("WHARF_TEST_MOTO", moto)
-        .env("WHARF_TEST_VALIDATORS", validators)
-        .env("CARGO_TARGET_DIR", target_dir())
-        .into_inner();
+    let run = peers.iter().fold(run, |run, (name, place)| run.env(name, place));
+    let mut command = run.env("CARGO_TARGET_DIR", target_dir()).into_inner();
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().context("starting cargo test")?;
     let mut tally = Tally::default();
     let mut skips = Vec::new();

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::shell::command;
 
 /// Command → package: what is looked for, and what brings it.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 19] = [
     ("/usr/bin/time", "time"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/bin/busybox", "busybox-static"),
@@ -25,6 +25,8 @@ const PACKAGES: [(&str, &str); 17] = [
     ("/usr/bin/python3", "python3"),
     ("/usr/lib/python3.11/ensurepip/__init__.py", "python3-venv"),
     ("/usr/bin/skopeo", "skopeo"),
+    ("/usr/sbin/ip", "iproute2"),
+    ("/usr/bin/ssh", "openssh-client"),
 ];
 
 /// The ordinary user that the rootless tests run as.

@@ -17,7 +17,11 @@ const UPGRADE: &[u8] =
 const LONGEST_HEAD: usize = 16 << 10;
 
 pub(super) async fn dial(socket: &Path) -> io::Result<Box<dyn Stream>> {
-    let mut stream = UnixStream::connect(socket).await?;
+    upgrade(UnixStream::connect(socket).await?).await
+}
+
+/// Turns a connection to an engine into one to its BuildKit.
+pub(super) async fn upgrade(mut stream: impl Stream + 'static) -> io::Result<Box<dyn Stream>> {
     stream.write_all(UPGRADE).await?;
     let head = read_head(&mut stream).await?;
     let status = head.lines().next().unwrap_or_default();
@@ -29,7 +33,7 @@ pub(super) async fn dial(socket: &Path) -> io::Result<Box<dyn Stream>> {
 }
 
 /// Reads up to the empty line, and not a byte of what follows it.
-async fn read_head(stream: &mut UnixStream) -> io::Result<String> {
+pub(super) async fn read_head(stream: &mut impl Stream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == LONGEST_HEAD {

@@ -1,6 +1,7 @@
 //! One file per verb: its arguments, and what it does with them.
 
 pub(crate) mod build;
+pub(crate) mod builders;
 pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod db;
@@ -58,6 +59,7 @@ pub(crate) fn run(typed: Cli) -> Outcome {
     match typed.command {
         Command::Ship(args) => ship::run(args, globals),
         Command::Build(args) => build::run(*args, globals),
+        Command::Builders(args) => builders::run(args, globals),
         Command::Meta(args) => meta::run(args, globals),
         Command::Smoke(args) => smoke::run(args, globals),
         Command::Lint(args) => lint::run(args, globals),

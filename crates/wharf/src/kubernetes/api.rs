@@ -1,4 +1,4 @@
-//! The two calls of the Kubernetes API that a rollout takes: read a Deployment, and patch it.
+//! The few calls of the Kubernetes API that wharf makes: read a Deployment and patch it, and list pods.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::kubeconfig::Connection;
 /// An answer that does not come within this time does not come.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// A Deployment in a cluster.
+/// A Deployment in a cluster, or all pods of a namespace.
 pub(super) struct Api {
     http: Client,
     url: String,
@@ -22,17 +22,31 @@ pub(super) struct Api {
 impl Api {
     /// A client for one Deployment.
     pub(super) fn new(connection: Connection, namespace: &str, deployment: &str) -> anyhow::Result<Self> {
+        Self::at(connection, &format!("/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}"))
+    }
+
+    /// A client for the pods of a namespace.
+    pub(super) fn pods(connection: Connection, namespace: &str) -> anyhow::Result<Self> {
+        Self::at(connection, &format!("/api/v1/namespaces/{namespace}/pods"))
+    }
+
+    fn at(connection: Connection, path: &str) -> anyhow::Result<Self> {
         let settings = wharf_registry::Settings { proxies: crate::world::proxies(), ..Default::default() };
         let http = wharf_registry::http_client_for(&settings, &connection.tls)
             .with_context(|| format!("setting up the connection to {}", connection.server))?;
-        let url =
-            format!("{}/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}", connection.server);
-        Ok(Self { http, url, token: connection.token })
+        Ok(Self { http, url: format!("{}{path}", connection.server), token: connection.token })
     }
 
     /// The Deployment as it is.
     pub(super) async fn read(&self) -> anyhow::Result<Value> {
-        self.send(self.http.request(Method::GET, &self.url), "reading").await
+        self.object(self.http.request(Method::GET, &self.url), "reading").await
+    }
+
+    /// The pods that a selector finds.
+    pub(super) async fn list(&self, selector: &str) -> anyhow::Result<Value> {
+        let query = [("labelSelector", selector)];
+        let url = reqwest::Url::parse_with_params(&self.url, query).context("the cluster's address")?;
+        self.send(self.http.request(Method::GET, url), "listing").await
     }
 
     /// Changes it by a strategic merge; `dry` asks whether that would be allowed.
@@ -43,7 +57,15 @@ impl Api {
             .request(Method::PATCH, format!("{}?fieldManager=wharf{dry}", self.url))
             .header("Content-Type", "application/strategic-merge-patch+json")
             .body(patch.to_string());
-        self.send(request, "patching").await
+        self.object(request, "patching").await
+    }
+
+    async fn object(&self, request: RequestBuilder, doing: &str) -> anyhow::Result<Value> {
+        let value = self.send(request, doing).await?;
+        if value["spec"].is_null() {
+            return Err(anyhow!("the answer is no Deployment").context(format!("{doing} {}", self.url)));
+        }
+        Ok(value)
     }
 
     async fn send(&self, request: RequestBuilder, doing: &str) -> anyhow::Result<Value> {
@@ -59,9 +81,6 @@ impl Api {
         if !status.is_success() {
             let said = value["message"].as_str().unwrap_or_default();
             return Err(anyhow!("the cluster answered {status} {said}").context(task()));
-        }
-        if value["spec"].is_null() {
-            return Err(anyhow!("the answer is no Deployment").context(task()));
         }
         Ok(value)
     }

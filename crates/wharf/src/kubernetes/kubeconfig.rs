@@ -15,16 +15,16 @@ use crate::settings::host::variable;
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// A way into a cluster.
-pub(super) struct Connection {
-    pub(super) server: String,
-    pub(super) token: Option<SecretString>,
-    pub(super) tls: HostTls,
+pub(crate) struct Connection {
+    pub(crate) server: String,
+    pub(crate) token: Option<SecretString>,
+    pub(crate) tls: HostTls,
     /// The namespace that is meant where none is said.
-    pub(super) namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 /// The connection: by the file that was named, `$KUBECONFIG`, `~/.kube/config`, or from inside a pod.
-pub(super) fn connection(named: Option<&Path>, context: Option<&str>) -> anyhow::Result<Connection> {
+pub(crate) fn connection(named: Option<&Path>, context: Option<&str>) -> anyhow::Result<Connection> {
     if let Some(path) = named.map(Path::to_owned).or_else(conventional) {
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("reading the kubeconfig {}", path.display()))?;

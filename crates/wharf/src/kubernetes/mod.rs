@@ -3,7 +3,8 @@
 
 mod api;
 mod image;
-mod kubeconfig;
+pub(crate) mod kubeconfig;
+mod pods;
 mod rollout;
 mod undo;
 
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use wharf_ledger::{LogName, Release};
 
 use self::api::Api;
+pub(crate) use self::pods::ready_pods;
 use self::rollout::{Progress, progress};
 pub(crate) use self::undo::after_failure;
 use crate::exit::{Failure, OrFail};

@@ -72,7 +72,7 @@ pub(crate) struct Build {
     pub(crate) context: Option<PathBuf>,
     pub(crate) target: Option<String>,
     pub(crate) platform: Option<String>,
-    /// The BuildKit that builds it, as in `--builder`.
+    /// BuildKit elsewhere that builds it: `tcp://…`, `kube://…`, or several as `linux/amd64=…,linux/arm64=…`.
     pub(crate) builder: Option<String>,
     #[serde(default)]
     pub(crate) args: BTreeMap<String, String>,

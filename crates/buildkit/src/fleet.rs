@@ -1,0 +1,180 @@
+//! Several builders that share one build: `linux/amd64=tcp://a:1234,linux/arm64=tcp://b:1234`. Each builds the
+//! platforms that stand before its address; one without any builds the rest.
+
+use std::str::FromStr;
+
+use wharf_oci::Platform;
+
+use crate::address::{Address, AddressError, Tls};
+
+/// The builders of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fleet(Vec<Member>);
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What it builds; everything else where this is empty.
+    pub platforms: Vec<Platform>,
+    /// Where it is.
+    pub address: Address,
+}
+
+/// A platform that no builder is for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no builder is for {0}")]
+pub struct Unserved(pub Platform);
+
+impl Fleet {
+    /// The builders of these members.
+    pub fn new(members: Vec<Member>) -> Self {
+        let mut all: Vec<Member> = Vec::new();
+        for member in members {
+            match all.iter_mut().find(|known| known.address == member.address) {
+                Some(known) if known.platforms.is_empty() || member.platforms.is_empty() => {
+                    known.platforms.clear()
+                }
+                Some(known) => known.platforms.extend(member.platforms),
+                None => all.push(member),
+            }
+        }
+        Self(all)
+    }
+
+    /// All builders.
+    pub fn members(&self) -> &[Member] {
+        &self.0
+    }
+
+    /// The same builders with these certificates, where they listen on ports and have none.
+    #[must_use]
+    pub fn secured(self, with: &Tls) -> Self {
+        let secure = |member: Member| Member { address: member.address.secured(with), ..member };
+        Self(self.0.into_iter().map(secure).collect())
+    }
+
+    /// Who builds what, in the order of the builders; platforms keep theirs. A build that names no platform is for
+    /// the first builder, which knows best what it runs on.
+    ///
+    /// # Errors
+    /// A platform that nobody is for.
+    pub fn share(&self, platforms: &[Platform]) -> Result<Vec<(&Member, Vec<Platform>)>, Unserved> {
+        if platforms.is_empty() {
+            return Ok(self.0.first().map(|member| (member, Vec::new())).into_iter().collect());
+        }
+        let mut shares: Vec<(&Member, Vec<Platform>)> =
+            self.0.iter().map(|member| (member, Vec::new())).collect();
+        for platform in platforms {
+            let named = self.0.iter().position(|member| member.platforms.contains(platform));
+            let rest = || self.0.iter().position(|member| member.platforms.is_empty());
+            let at = named.or_else(rest).ok_or_else(|| Unserved(platform.clone()))?;
+            shares[at].1.push(platform.clone());
+        }
+        shares.retain(|(_, platforms)| !platforms.is_empty());
+        Ok(shares)
+    }
+}
+
+impl FromStr for Fleet {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        // Selectors have commas and equals signs, too: only what looks like an address begins a new one.
+        let mut pieces: Vec<String> = Vec::new();
+        for piece in text.split(',') {
+            match pieces.last_mut() {
+                Some(last) if !begins(piece) => {
+                    last.push(',');
+                    last.push_str(piece);
+                }
+                _ => pieces.push(piece.to_owned()),
+            }
+        }
+        let members: Result<Vec<Member>, AddressError> =
+            pieces.iter().map(|piece| member(piece.trim())).collect();
+        Ok(Self::new(members?))
+    }
+}
+
+fn begins(piece: &str) -> bool {
+    let piece = piece.trim_start();
+    let address = platform(piece).map_or(piece, |(_, address)| address);
+    address.starts_with("buildx:")
+        || address.split_once("://").is_some_and(|(scheme, _)| {
+            !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        })
+}
+
+fn member(piece: &str) -> Result<Member, AddressError> {
+    match platform(piece) {
+        Some((platform, address)) => Ok(Member { platforms: vec![platform], address: address.parse()? }),
+        None => Ok(Member { platforms: Vec::new(), address: piece.parse()? }),
+    }
+}
+
+/// `OS/ARCH=` at the beginning. A bare architecture is none, as it may be a key of a selector.
+fn platform(piece: &str) -> Option<(Platform, &str)> {
+    let (platform, address) = piece.split_once('=')?;
+    Some((platform.parse().ok().filter(|_| platform.contains('/') && !platform.contains(':'))?, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet(text: &str) -> Fleet {
+        text.parse().unwrap()
+    }
+
+    fn shared(fleet: &Fleet, platforms: &str) -> Vec<String> {
+        let platforms: Vec<Platform> =
+            platforms.split_terminator(' ').map(|platform| platform.parse().unwrap()).collect();
+        let shares = fleet.share(&platforms).unwrap();
+        let line = |(member, platforms): (&Member, Vec<Platform>)| {
+            let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+            format!("{} {}", member.address, platforms.join(" "))
+        };
+        shares.into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn each_platform_goes_to_its_builder() {
+        let two = fleet("linux/amd64=tcp://a:1,linux/arm64=tcp://b:1");
+        assert_eq!(
+            shared(&two, "linux/arm64 linux/amd64"),
+            ["tcp://a:1 linux/amd64", "tcp://b:1 linux/arm64"]
+        );
+        assert_eq!(shared(&two, "linux/arm64"), ["tcp://b:1 linux/arm64"]);
+        assert_eq!(shared(&two, ""), ["tcp://a:1 "]);
+        let error = two.share(&["linux/s390x".parse().unwrap()]).unwrap_err();
+        assert_eq!(error.to_string(), "no builder is for linux/s390x");
+
+        let rest = fleet("linux/arm64=tcp://b:1, tcp://a:1");
+        assert_eq!(
+            shared(&rest, "linux/amd64 linux/arm64 linux/s390x"),
+            ["tcp://b:1 linux/arm64", "tcp://a:1 linux/amd64 linux/s390x"]
+        );
+    }
+
+    #[test]
+    fn one_builder_for_two_platforms_is_one() {
+        let one = fleet("linux/amd64=tcp://a:1,linux/386=tcp://a:1");
+        assert_eq!(shared(&one, "linux/amd64 linux/386"), ["tcp://a:1 linux/amd64 linux/386"]);
+    }
+
+    #[test]
+    fn selectors_keep_their_commas() {
+        let one = fleet("kube://ci?selector=app=buildkitd,tier in (a,b),zone=eu");
+        assert_eq!(one.members().len(), 1);
+        let two = fleet("linux/amd64=kube://ci?selector=a=b,c/d=e,linux/arm64=buildx:arm");
+        let addresses: Vec<String> = two.members().iter().map(|member| member.address.to_string()).collect();
+        assert_eq!(addresses, ["kube://ci?selector=a=b,c/d=e", "buildx:arm"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[a-z0-9/:=,. ]{0,60}") {
+            drop(text.parse::<Fleet>());
+        }
+    }
+}
