@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod build;
+mod builders;
 mod cache;
 mod command_line;
 mod container;
