@@ -1,7 +1,5 @@
 //! The engines of the kit: one answers as BuildKit does, on both ways to it, and leaves nothing behind.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;

@@ -121,11 +121,8 @@ async fn receive(mut from: SplitStream<Socket>, mut to: WriteHalf<DuplexStream>,
             }
         };
         match bytes.split_first() {
-            Some((&STDOUT, data)) => {
-                if to.write_all(data).await.is_err() {
-                    break;
-                }
-            }
+            Some((&STDOUT, data)) if to.write_all(data).await.is_err() => break,
+            Some((&STDOUT, _)) => {}
             Some((&STDERR, data)) => words.add(data),
             Some((&ERROR, data)) => words.add(failure(data).as_bytes()),
             _ => {}

@@ -33,7 +33,7 @@ fn certificates_that_are_wrong_are_named() {
     assert!(said.contains("hint: --tlscert must be signed by"), "{said}");
     let said = complaint(&world, &address, &flags(&world, &trusted, &papers.authority.expired(&["ci"])));
     assert!(said.contains("xpired") && said.contains("hint: renew the certificate in --tlscert"), "{said}");
-    let said = complaint(&world, &address, &flags(&world, &trusted, &good)[..2].to_vec());
+    let said = complaint(&world, &address, &flags(&world, &trusted, &good)[..2]);
     assert!(said.contains("hint: the builder wants to know who comes"), "{said}");
     let said = complaint(&world, &address, &[]);
     assert!(said.contains("certificates are needed"), "plain text to a port with TLS: {said}");
