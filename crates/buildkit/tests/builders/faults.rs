@@ -33,8 +33,6 @@ async fn certificates_that_are_wrong_are_named() {
     let nobody = Tls { certificate: None, key: None, ..papers.good() };
     let said = complaint(&with(nobody)).await;
     assert!(said.contains("CertificateRequired"), "{said}");
-    let said = complaint(&address).await;
-    assert!(said.contains("certificates are needed"), "plain text to a port with TLS: {said}");
     let other = Tls { server_name: Some("other.example".into()), ..papers.good() };
     let said = complaint(&with(other)).await;
     assert!(said.contains("not valid for name") && said.contains("other.example"), "{said}");

@@ -53,11 +53,10 @@ async fn a_builders_cache_is_measured_and_pruned() {
 }
 
 #[tokio::test]
-async fn a_newer_builder_says_its_rules() {
+async fn a_newer_builder_says_what_it_is() {
     let engine = engine!(Trixie);
     let channel = transport::connect(&engine.address().parse().unwrap()).await.unwrap();
     let workers = upkeep::workers(&channel).await.unwrap();
-    assert!(!workers[0].gc.is_empty(), "{workers:?}");
     assert!(workers[0].labels.keys().any(|label| label.contains("worker")), "{workers:?}");
     upkeep::version(&channel).await.unwrap();
 }

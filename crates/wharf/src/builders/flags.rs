@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wharf_buildkit::address::Tls;
+use wharf_buildkit::address::{Address, Tls};
 use wharf_buildkit::fleet::Fleet;
 
 use crate::exit::{Failure, OrFail};
@@ -10,11 +10,9 @@ use crate::exit::{Failure, OrFail};
 /// Which builder, and by which certificates.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
-#[allow(dead_code, reason = "for builds")]
 pub(crate) struct Flags {
     /// Build on BuildKit elsewhere: `tcp://HOST:PORT`, `unix://SOCKET`, `docker://`, `docker-container://NAME`,
-    /// `ssh://HOST`, `kube-pod://POD?namespace=…`, `kube://NAMESPACE?selector=…` or `buildx:NAME`; several as
-    /// `linux/amd64=ADDRESS,linux/arm64=ADDRESS`; `default` builds here
+    /// `ssh://HOST`, `kube-pod://POD?namespace=…`, `kube://NAMESPACE?selector=…` or `buildx:NAME`; `default` builds here
     #[arg(long, value_name = "ADDRESS", env = "WHARF_BUILDER")]
     pub(crate) builder: Option<String>,
     #[command(flatten)]
@@ -39,14 +37,39 @@ pub(crate) struct TlsFlags {
     tlsservername: Option<String>,
 }
 
-#[allow(dead_code, reason = "for builds")]
 impl Flags {
-    /// The builders that are meant: what the flag or the environment says, else what the project says. `None` builds
+    /// The builder that is meant: what the flag or the environment says, else what the project says. `None` builds
     /// here.
-    pub(crate) fn fleet(&self, project: Option<&str>) -> Result<Option<Fleet>, Failure> {
+    pub(crate) fn elsewhere(&self, project: Option<&str>) -> Option<Elsewhere> {
         match self.builder.as_deref().or(project) {
-            None | Some("" | "default") => Ok(None),
-            Some(text) => self.tls.fleet(text).map(Some),
+            None | Some("" | "default") => None,
+            Some(address) => Some(Elsewhere { address: address.to_owned(), tls: self.tls.clone() }),
+        }
+    }
+}
+
+/// A builder as it was named, with the certificates for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Elsewhere {
+    /// What was typed.
+    pub(crate) address: String,
+    tls: TlsFlags,
+}
+
+/// By its address; certificates are files that only the flags name.
+impl serde::Serialize for Elsewhere {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.address)
+    }
+}
+
+impl Elsewhere {
+    /// The one builder that it names. Buildx's may stand for several.
+    pub(crate) fn one(&self) -> Result<Address, Failure> {
+        match self.tls.fleet(&self.address)?.members() {
+            [member] => Ok(member.address.clone()),
+            members => Err(Failure::usage(format!("`{}` names {} builders", self.address, members.len()))
+                .hint("a build goes to one of them as yet: name that one")),
         }
     }
 }

@@ -86,7 +86,6 @@ impl Candidate {
 }
 
 /// The first of them that answers, and those that come after it.
-#[allow(dead_code, reason = "for builds")]
 pub(crate) async fn reach<'a>(
     candidates: &'a [Candidate],
     note: &(dyn Fn(&str) + Sync),

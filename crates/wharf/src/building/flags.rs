@@ -80,9 +80,8 @@ pub(crate) struct Flags {
     /// Trust the host's certificate authorities in RUN: `auto`, `on` or `off`
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     host_ca: String,
-    /// Build on this BuildKit: `unix:///PATH`, `docker://`
-    #[arg(long, value_name = "ADDRESS", env = "WHARF_BUILDER")]
-    pub(crate) builder: Option<String>,
+    #[command(flatten)]
+    pub(crate) builder: crate::builders::flags::Flags,
     /// Keep the image in the store with all its layers; without --push it always is
     #[arg(long)]
     load: bool,

@@ -82,10 +82,10 @@ pub(crate) fn of_plan(
             layers(digest, *size);
         }
     };
-    if let Some(address) = &plan.builder {
+    if let Some(builder) = &plan.builder {
         let keep_at = plan.push.first().filter(|_| plan.gate_remote).map(|target| &target.repository);
         let asked = remote::Asked { request: &request, verbatim: &Verbatim::default(), keep_at };
-        let built = remote::build(world, address, &asked, &news)?;
+        let built = remote::build(world, builder, &asked, &news)?;
         let result = built.result.ok_or_else(|| anyhow::anyhow!("the builder has made no image"))?;
         return Ok(Built { image: result.image, executed: result.executed, cached: result.cached });
     }

@@ -30,8 +30,9 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     }
     let world = World::sandboxed(&globals)?;
     let Asked { mut request, pushes, inventory, warnings } = flags.request()?;
+    let elsewhere = flags.builder.elsewhere(None);
     // A builder elsewhere may know what wharf does not, and says itself what it does not.
-    for warning in warnings.iter().filter(|_| flags.builder.is_none()) {
+    for warning in warnings.iter().filter(|_| elsewhere.is_none()) {
         world.progress.note(&format!("warning: {warning}"));
     }
     if inventory {
@@ -45,11 +46,11 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         Method::Outline => return outline(&world, &request, &globals),
         Method::Targets => return targets(&world, &request, &globals),
     }
-    let (result, times) = match &flags.builder {
+    let (result, times) = match &elsewhere {
         None => building::timed(&world, &request)?,
-        Some(address) => {
+        Some(builder) => {
             let asked = remote::Asked { request: &request, verbatim: &flags.verbatim()?, keep_at: None };
-            let built = remote::build(&world, address, &asked, &|_| {})?;
+            let built = remote::build(&world, builder, &asked, &|_| {})?;
             built.warnings.iter().for_each(|text| world.progress.note(&format!("warning: {text}")));
             match built.result {
                 Some(result) => (result, Vec::new()),

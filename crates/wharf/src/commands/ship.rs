@@ -35,9 +35,8 @@ pub(crate) struct Args {
     /// Take nothing from the cache
     #[arg(long)]
     no_cache: bool,
-    /// Build on this BuildKit: `unix:///PATH`, `docker://`
-    #[arg(long, value_name = "ADDRESS", env = "WHARF_BUILDER")]
-    builder: Option<String>,
+    #[command(flatten)]
+    builder: crate::builders::flags::Flags,
     /// Where the image is while it is tested: `local`, in the store here, or `remote`, pushed by the builder without a tag
     #[arg(long, value_name = "WHERE", value_enum, default_value = "local")]
     gate: Gate,

@@ -19,8 +19,9 @@ use wharf_oci::{Descriptor, Reference};
 
 pub(crate) use request::Verbatim;
 
+use crate::builders::{self, flags::Elsewhere};
 use crate::building::View;
-use crate::exit::{Exit, Failure, OrFail};
+use crate::exit::{Exit, Failure};
 use crate::local;
 use crate::world::World;
 
@@ -45,18 +46,18 @@ pub(crate) struct Built {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Builds at `address`, showing what goes on; `hear` hears the news, too.
+/// Builds at `builder`, showing what goes on; `hear` hears the news, too.
 pub(crate) fn build(
     world: &World,
-    address: &str,
+    builder: &Elsewhere,
     asked: &Asked<'_>,
     hear: &(dyn Fn(&Event) + Send + Sync),
 ) -> Result<Built, Failure> {
     let Asked { request, verbatim, keep_at } = asked;
-    let address: Address = address.parse().or_usage()?;
+    let address = builder.one()?;
     let began = Instant::now();
     let work = async {
-        let builder = Builder::connect(&address).await.map_err(failure::of_builder)?;
+        let builder = reach(world, &address, request).await?;
         let prepared = request::prepare(world, &builder, request, verbatim)?;
         let view = View::new(&world.progress);
         let translator = news::Translator::default();
@@ -96,6 +97,16 @@ pub(crate) fn build(
             _ = terminate.recv() => Err(interrupted()),
         }
     })
+}
+
+/// The first that answers of those that an address stands for. The image's name decides who is asked first, so that a
+/// project finds its cache.
+async fn reach(world: &World, address: &Address, request: &BuildRequest) -> Result<Builder, Failure> {
+    let key = request.tags.first().map(|tag| tag.name()).unwrap_or_default();
+    let candidates = builders::candidates(address, &key).await?;
+    let note = |text: &str| world.progress.note(&format!("warning: {text}"));
+    let (candidate, channel, _) = builders::reach(&candidates, &note).await?;
+    Builder::over(&candidate.address, channel).await.map_err(failure::of_builder)
 }
 
 fn interrupted() -> Failure {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use wharf_metadata::{Metadata, Motion, Overrides, Snapshot, Tag};
 use wharf_oci::Reference;
 
+use crate::builders::flags::{Elsewhere, Flags};
 use crate::exit::{Failure, OrFail};
 use crate::output::table;
 use crate::settings::condition::{self, Facts};
@@ -28,7 +29,7 @@ pub(crate) struct Asked {
     /// Take nothing from the cache.
     pub(crate) no_cache: bool,
     /// Build on this BuildKit.
-    pub(crate) builder: Option<String>,
+    pub(crate) builder: Flags,
     /// The image stays at the builder's side until the gates are green.
     pub(crate) gate_remote: bool,
     /// Layers travel while the build and the gates still go on.
@@ -66,7 +67,7 @@ pub(crate) struct Plan {
     pub(crate) no_cache: bool,
     /// The BuildKit that builds it; this machine where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) builder: Option<String>,
+    pub(crate) builder: Option<Elsewhere>,
     /// The builder pushes the image to the first target, by digest and without a tag, before the gates.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) gate_remote: bool,
@@ -153,7 +154,7 @@ impl Plan {
             context: project.build.context.clone().unwrap_or_else(|| ".".into()),
             target: asked.target.clone().or_else(|| project.build.target.clone()),
             no_cache: asked.no_cache,
-            builder: asked.builder.clone().or_else(|| project.build.builder.clone()),
+            builder: asked.builder.elsewhere(project.build.builder.as_deref()),
             gate_remote: asked.gate_remote,
             push_early: asked.push_early,
             smoke: !asked.no_smoke && project.smoke.enabled.unwrap_or(true),
@@ -227,7 +228,7 @@ impl Plan {
             row("build", format!("{} in {}", self.dockerfile.display(), self.context.display())),
             row("gates", self.gates().join(", ")),
         ];
-        rows.extend(self.builder.iter().map(|address| row("builder", address.clone())));
+        rows.extend(self.builder.iter().map(|builder| row("builder", builder.address.clone())));
         rows.extend(
             self.push.iter().map(|to| row("push", format!("{}  {}", to.repository, joined(&to.tags)))),
         );
