@@ -130,10 +130,11 @@ impl ContentService {
         let offset = u64::try_from(offset).map_err(|_| out_of_range())?;
         let total = u64::try_from(info.size).unwrap_or_default();
         let rest = total.checked_sub(offset).ok_or_else(out_of_range)?;
+        // Some ask for a round number of bytes, and take what there is.
         let size = match u64::try_from(size) {
             Ok(0) => rest,
-            Ok(size) if size <= rest => size,
-            _ => return Err(out_of_range()),
+            Ok(size) => size.min(rest),
+            Err(_) => return Err(out_of_range()),
         };
         let (sender, outgoing) = stream::channel();
         tokio::task::spawn_blocking(move || {

@@ -35,8 +35,6 @@ fn certificates_that_are_wrong_are_named() {
     assert!(said.contains("xpired") && said.contains("hint: renew the certificate in --tlscert"), "{said}");
     let said = complaint(&world, &address, &flags(&world, &trusted, &good)[..2]);
     assert!(said.contains("hint: the builder wants to know who comes"), "{said}");
-    let said = complaint(&world, &address, &[]);
-    assert!(said.contains("certificates are needed"), "plain text to a port with TLS: {said}");
     let mut other = flags(&world, &trusted, &good);
     other.extend(["--tlsservername".into(), "other.example".into()]);
     let said = complaint(&world, &address, &other);
