@@ -218,6 +218,10 @@ mod tests {
             (&["WANDB_API_KEY=", "0123456789abcdef0123456789abcdef01234567"], "wandb-key"),
             (&["--extra-index-url https://ci:", "s3cr3tT0ken9@pypi.corp.invalid/simple"], "url-credentials"),
             (&["api_key = \"a8f5f167f44f", "4964e6c998dee827110c\""], "assigned-secret"),
+            (
+                &["docker login -u _json_", "key -p '{\"type\": \"service_account\", \"a\": \"b\"}'"],
+                "gcp-registry-login",
+            ),
             (&["DATABASE_URL=postgresql://app:", "x7Gh2kQ9pL@db:5432/x"], "url-credentials"),
             (&["cohere.Client(\"aB3dE5gH7jK9mN1pQ3sT", "5vX7zB9dF1hJ3lN5pR7t\")"], "cohere-key"),
             (&["{\"username\": \"joe\", \"key\": \"0123456789ab", "cdef0123456789abcdef\"}"], "kaggle-key"),
