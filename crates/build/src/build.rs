@@ -20,6 +20,7 @@ use crate::request::{BuildRequest, NamedContext};
 use crate::result::{BuildResult, Timings};
 use crate::session::{Parts, Session, task_count};
 use crate::snapshot::{Chain, Snapshots};
+use crate::witness;
 use crate::work::WorkDirectory;
 
 /// A build whose cache turns out damaged is begun again, with what is damaged forgotten, at most so often.
@@ -89,7 +90,8 @@ fn attempt_build(
     events(Event::Planned { steps: plans.iter().map(task_count).sum() });
     let planned = Instant::now();
 
-    let snapshots = Snapshots { engine, work: &work, events };
+    let looked_at = witness::published_bases(&plans, &bases).map_err(BuildError::Export)?;
+    let snapshots = Snapshots { engine, work: &work, events, looked_at: &looked_at };
     let mut first = 0;
     let mut sessions = Vec::new();
     for plan in &plans {

@@ -14,6 +14,7 @@ use crate::event::Events;
 use crate::request::BuildRequest;
 use crate::result::BuildResult;
 use crate::state::State;
+use crate::witness::Witness;
 
 /// Builds images. Several builds may run at once, in one process or in several on the same data directory.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Engine {
     interrupted: Arc<AtomicBool>,
     /// Why layers cannot be mounted on one another, once somebody asked.
     flat: OnceLock<Option<String>>,
+    pub(crate) witness: Option<Arc<dyn Witness>>,
 }
 
 impl Engine {
@@ -56,7 +58,15 @@ impl Engine {
             runtime,
             interrupted,
             flat: OnceLock::new(),
+            witness: None,
         })
+    }
+
+    /// The same, with somebody who looks at the layers of images while they are written or unpacked.
+    #[must_use]
+    pub fn watched_by(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = Some(witness);
+        self
     }
 
     /// What stops every build of this engine: their processes are killed, and each ends with an error.

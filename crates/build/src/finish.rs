@@ -4,7 +4,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
-use wharf_layer::{DiffOptions, Earlier, WriteOptions};
+use wharf_layer::{DiffOptions, Earlier, LayerInfo, LayerWriter, WriteOptions};
 
 use crate::engine::Engine;
 use crate::error::StepError;
@@ -13,6 +13,7 @@ use crate::id::Id;
 use crate::session::Session;
 use crate::snapshot::{Layer, Written, publish};
 use crate::state::{LayerRecord, SlotRecord, StepRecord};
+use crate::witness;
 
 /// So many layers are written at once. Each keeps a thread busy with compression and one with hashing.
 const THREADS: usize = 2;
@@ -61,20 +62,27 @@ fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
     let mut lowers = job.written.lowers;
     lowers.reverse(); // the topmost first
     let options = DiffOptions { ownership: engine.ownership(), upper: job.written.form };
-    let write = WriteOptions {
+    let how = WriteOptions {
         compression: session.request.image.compression,
         outline: !engine.is_flat(),
         earlier: job.slot.as_ref().and_then(|(slot, _)| earlier(engine, slot)),
         ..WriteOptions::default()
     };
+    let published = session.is_published(job.step);
     let out = engine.store.writer()?;
-    let (out, info) = wharf_layer::write_diff(&job.written.upper, &lowers, &options, out, &write)?;
-    out.commit(Some(&info.digest))?;
-    if write.outline {
+    let write = |shown| -> Result<LayerInfo, StepError> {
+        let layer = LayerWriter::new(out, &how).shown_to(shown);
+        let (out, info) = wharf_layer::write_diff(&job.written.upper, &lowers, &options, layer)?;
+        out.commit(Some(&info.digest))?;
+        Ok(info)
+    };
+    let witness = engine.witness.as_ref().filter(|_| published);
+    let info = witness::shown(witness, write, |info| info.digest.clone())?;
+    if how.outline {
         engine.keep_outline(&info.diff_id, info.outline.as_ref())?;
     }
     let blob = info.descriptor(session.request.image.family);
-    let (digest, size, published) = (blob.digest.clone(), blob.size, session.is_published(job.step));
+    let (digest, size) = (blob.digest.clone(), blob.size);
     (session.events)(Event::Layer { step: job.step, digest, size, published });
     let record = LayerRecord { blob, diff_id: info.diff_id };
     if !job.keys.is_empty() {

@@ -42,6 +42,7 @@ mod tree;
 mod trust;
 mod unpack;
 mod usage;
+mod witness;
 mod work;
 
 pub use annotation::{Annotation, AnnotationLevel};
@@ -58,3 +59,4 @@ pub use request::{
 pub use result::{BuildResult, CacheExport, Image, ImageLayer, Timings};
 pub use state::StateError;
 pub use usage::{Item, ItemKind, PruneError, PruneRequest, Share, Usage};
+pub use witness::{Keep, Witness};

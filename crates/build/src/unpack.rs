@@ -36,7 +36,8 @@ impl Engine {
         };
         let layers: Vec<Arc<Layer>> = blobs.iter().zip(diff_ids).map(layer).collect();
         let work = WorkDirectory::create(&self.data.join("work"))?;
-        let snapshots = Snapshots { engine: self, work: &work, events };
+        let looked_at = blobs.iter().map(|blob| blob.digest.clone()).collect();
+        let snapshots = Snapshots { engine: self, work: &work, events, looked_at: &looked_at };
         match self.is_flat() {
             true => snapshots.flat(&layers).map(|tree| vec![tree]),
             false => snapshots.directories(&layers),

@@ -56,7 +56,7 @@ fn write_and_apply(tree: &Path, name: &str, options: &WriteOptions) -> Result<()
     let scratch = tempfile::TempDir::new()?;
     let start = Start::now();
     let blob = File::create_new(scratch.path().join("blob"))?;
-    let (blob, info) = write_diff(tree, &[], &DiffOptions::default(), blob, options)?;
+    let (blob, info) = write_diff(tree, &[], &DiffOptions::default(), LayerWriter::new(blob, options))?;
     print(&format!("write tree, {name}"), &info, start)?;
     drop(blob);
     let mut blob = File::open(scratch.path().join("blob"))?;

@@ -8,7 +8,7 @@ use std::{
 use wharf_oci::Digest;
 
 use crate::{
-    Error, OpaqueXattr, Outline, Ownership,
+    Error, OpaqueXattr, Outline, Ownership, Shown,
     member::Whiteouts,
     outline::Tracing,
     stream::decompress,
@@ -104,6 +104,16 @@ pub struct Applied {
 /// Nothing is written outside `dir`, whatever the layer says. On error `dir` is left half done: callers
 /// unpack under a temporary name and rename. Nothing is synced to disk.
 pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Result<Applied, Error> {
+    apply_shown(reader, dir, options, None)
+}
+
+/// The same, with the layer's tar stream shown to somebody meanwhile.
+pub fn apply_shown(
+    reader: impl Read + Send,
+    dir: &Path,
+    options: &ApplyOptions,
+    shown: Option<Shown>,
+) -> Result<Applied, Error> {
     let policy = Policy {
         form: options.form,
         ownership: options.ownership,
@@ -116,7 +126,7 @@ pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Re
         unpacker.kept = Some(paths);
     }
     unpacker.tracing = options.outline.then(Tracing::default);
-    let (entries, diff_id, uncompressed_size) = decompress(reader, |stream| unpacker.unpack(stream))?;
+    let (entries, diff_id, uncompressed_size) = decompress(reader, shown, |stream| unpacker.unpack(stream))?;
     let Unpacker { implied, placeholders, tracing, .. } = unpacker;
     let outline = tracing.and_then(Tracing::finish);
     Ok(Applied { diff_id, uncompressed_size, entries, implied, placeholders, outline })

@@ -60,7 +60,7 @@ pub fn extract(file: &File, root: &Path, dest: &Path, options: &ExtractOptions) 
         }
     };
     let mut unpacker = Unpacker::new(Tree::at(dest.into()), policy, &[]);
-    decompress(file, |stream| unpacker.unpack(stream)).map(|(entries, ..)| entries)
+    decompress(file, None, |stream| unpacker.unpack(stream)).map(|(entries, ..)| entries)
 }
 
 fn rewind(mut file: &File) -> Result<(), Error> {

@@ -20,7 +20,7 @@ use std::{
 use rustix::fs::OFlags;
 
 use crate::{
-    Entry, Error, Kind, LayerInfo, LayerWriter, Ownership, WriteOptions,
+    Entry, Error, Kind, LayerInfo, LayerWriter, Ownership,
     inode::{self, failed},
     stack::{self, Found, Parts, Stack, is_opaque, is_whiteout},
 };
@@ -74,15 +74,13 @@ pub fn diff(
     walk.run()
 }
 
-/// Writes the [`diff`] as a layer to `out`.
+/// Writes the [`diff`] as the entries of `layer`, and ends it.
 pub fn write_diff<W: Write + Send + 'static>(
     upper: &Path,
     lowers: &[PathBuf],
     options: &DiffOptions,
-    out: W,
-    write: &WriteOptions,
+    mut layer: LayerWriter<W>,
 ) -> Result<(W, LayerInfo), Error> {
-    let mut layer = LayerWriter::new(out, write);
     diff(upper, lowers, options, |change| match change.content {
         Some(content) => layer.append(&change.entry, content),
         None => layer.append(&change.entry, io::empty()),

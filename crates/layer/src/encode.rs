@@ -24,7 +24,7 @@ use wharf_oci::{Digest, Hashing};
 
 pub use reuse::{Blocks, Earlier};
 
-use crate::{Compression, Error, LayerInfo};
+use crate::{Compression, Error, LayerInfo, Shown};
 use cut::Cutter;
 use reuse::Key;
 
@@ -44,6 +44,8 @@ pub(crate) struct Encoder<W> {
     /// Where gzip's blocks end.
     cutter: Cutter,
     previous: Option<Block>,
+    /// Where somebody looks at the stream.
+    shown: Option<Shown>,
     /// `None` where the stream is written as it is: then both digests are the same.
     to_digest: Option<Sender<Block>>,
     digest: Option<JoinHandle<(Digest, u64)>>,
@@ -95,6 +97,7 @@ impl<W: Write + Send + 'static> Encoder<W> {
             filled: 0,
             cutter: Cutter::default(),
             previous: None,
+            shown: None,
             to_digest: None,
             digest: None,
             to_workers: None,
@@ -131,6 +134,11 @@ impl<W: Write + Send + 'static> Encoder<W> {
         self.to_workers = Some(to_workers);
     }
 
+    /// From here on, somebody looks at the stream.
+    pub(crate) fn show_to(&mut self, shown: Shown) {
+        self.shown = Some(shown);
+    }
+
     /// Adds `data` to the stream.
     pub(crate) fn write(&mut self, mut data: &[u8]) -> Result<(), Error> {
         let length = data.len() as u64;
@@ -161,6 +169,9 @@ impl<W: Write + Send + 'static> Encoder<W> {
     pub(crate) fn finish(mut self) -> Result<(W, LayerInfo), Error> {
         if self.filled > 0 {
             self.send_block(self.filled)?;
+        }
+        if let Some(shown) = self.shown.take() {
+            shown.end();
         }
         self.to_digest = None;
         self.to_workers = None;
@@ -202,6 +213,9 @@ impl<W: Write + Send + 'static> Encoder<W> {
         block.truncate(length);
         (self.filled, self.cutter) = (surplus, Cutter::default());
         let block = Arc::new(block);
+        if let Some(shown) = &mut self.shown {
+            shown.show(&block);
+        }
         let piece = match &self.to_workers {
             None => Piece::Plain(block),
             Some(to_workers) => {

@@ -2,7 +2,8 @@
 //!
 //! A step of a build leaves an overlay upper directory. [`diff`] says what it changes in the layers below,
 //! [`LayerWriter`] makes a layer of any entries, [`write_diff`] does both; [`apply`] makes a directory of a
-//! layer again, and [`LayerReader`] looks into one without unpacking it. [`archive`] is `ADD`'s extraction,
+//! layer again, and [`LayerReader`] looks into one without unpacking it; what [`watch`] gives looks at one
+//! while another pass writes or reads it. [`archive`] is `ADD`'s extraction,
 //! [`recompress`] and [`verify_blob`] treat layers as blobs. A layer is split by giving the changes of one
 //! diff to several writers.
 //!
@@ -38,10 +39,11 @@ mod stream;
 mod tar;
 mod tree;
 mod unpack;
+mod watch;
 mod whiteout;
 mod writer;
 
-pub use apply::{Applied, ApplyOptions, Contents, Form, Limits, apply};
+pub use apply::{Applied, ApplyOptions, Contents, Form, Limits, apply, apply_shown};
 pub use blob::{recompress, verify_blob};
 pub use compression::{Compression, Family, Format};
 pub use decode::Decoder;
@@ -53,4 +55,5 @@ pub use outline::{Named, Outline, Part, View};
 pub use overlay::{DEVICE_XATTR, OWNER_XATTR, OpaqueXattr, Ownership};
 pub use reader::LayerReader;
 pub use unpack::lay_out;
+pub use watch::{Shown, Watched, watch};
 pub use writer::{LayerInfo, LayerWriter, Precision, WriteOptions};

@@ -19,7 +19,7 @@ use std::{
 use wharf_oci::Digest;
 
 use crate::{
-    Decoder, Device, Entry, Error, Kind, Limits,
+    Decoder, Device, Entry, Error, Kind, Limits, Shown,
     member::{Whiteouts, interpret},
     stream::decompress,
     tar::{self, TarReader},
@@ -58,12 +58,13 @@ pub(crate) fn keeps_content(path: &Path, size: u64) -> bool {
 }
 
 impl Outline {
-    /// The outline of the layer in `reader`, compressed or not, if it has one, and the digest of its tar stream.
+    /// The outline of the layer in `reader`, compressed or not, if it has one, and the digest of its tar stream,
+    /// which is shown to somebody meanwhile.
     ///
     /// # Errors
     /// When the layer cannot be read.
-    pub fn of_layer(reader: impl Read + Send) -> Result<(Option<Self>, Digest), Error> {
-        let read = decompress(reader, |stream| {
+    pub fn of_layer(reader: impl Read + Send, shown: Option<Shown>) -> Result<(Option<Self>, Digest), Error> {
+        let read = decompress(reader, shown, |stream| {
             let mut tracing = Tracing::default();
             let mut archive = TarReader::new(stream);
             while let Some(entry) = archive.next_entry()? {

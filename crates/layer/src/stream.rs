@@ -12,7 +12,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 use wharf_oci::{Digest, Hashing};
 
-use crate::{Error, decode::Decoder};
+use crate::{Error, Shown, decode::Decoder};
 
 const BLOCK_SIZE: usize = 256 << 10;
 /// How many blocks may wait for the consumer, and as many for the digest.
@@ -34,15 +34,16 @@ struct Block {
 }
 
 /// What `consume` made of the stream in `reader`, and the digest and length of the whole decompressed
-/// stream, including what `consume` did not care to read.
+/// stream, including what `consume` did not care to read. Meanwhile the stream is `shown` to whoever looks.
 pub(crate) fn decompress<T>(
     reader: impl Read + Send,
+    shown: Option<Shown>,
     consume: impl FnOnce(&mut Decompressed) -> Result<T, Error>,
 ) -> Result<(T, Digest, u64), Error> {
     let (to_consumer, blocks) = bounded(QUEUE);
     let (to_digest, to_be_hashed) = bounded::<Block>(QUEUE);
     thread::scope(|scope| {
-        scope.spawn(move || decode(reader, &to_consumer, &to_digest));
+        scope.spawn(move || decode(reader, shown, &to_consumer, &to_digest));
         let digest = scope.spawn(move || {
             let mut hashing = Hashing::new(io::sink());
             for block in to_be_hashed {
@@ -61,7 +62,12 @@ pub(crate) fn decompress<T>(
 }
 
 /// Sends block after block until the stream ends, breaks, or nobody listens any more.
-fn decode(reader: impl Read, to_consumer: &Sender<io::Result<Block>>, to_digest: &Sender<Block>) {
+fn decode(
+    reader: impl Read,
+    mut shown: Option<Shown>,
+    to_consumer: &Sender<io::Result<Block>>,
+    to_digest: &Sender<Block>,
+) {
     let mut decoder = match Decoder::new(reader) {
         Ok(decoder) => decoder,
         Err(error) => {
@@ -73,9 +79,15 @@ fn decode(reader: impl Read, to_consumer: &Sender<io::Result<Block>>, to_digest:
         let mut bytes = Vec::with_capacity(BLOCK_SIZE);
         let read = decoder.by_ref().take(BLOCK_SIZE as u64).read_to_end(&mut bytes);
         if bytes.is_empty() && read.is_ok() {
+            if let Some(shown) = shown {
+                shown.end();
+            }
             return;
         }
         let block = Block { bytes: Arc::new(bytes), compressed: decoder.compressed() };
+        if let Some(shown) = &mut shown {
+            shown.show(&block.bytes);
+        }
         let is_heard = to_digest.send(block.clone()).is_ok() && to_consumer.send(Ok(block)).is_ok();
         if let Err(error) = read {
             let _ = to_consumer.send(Err(error));

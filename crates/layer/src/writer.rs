@@ -9,7 +9,7 @@ use std::{
 use wharf_oci::{Descriptor, Digest};
 
 use crate::{
-    Blocks, Compression, Earlier, Entry, Error, Family, Kind, Metadata, Outline, Timestamp,
+    Blocks, Compression, Earlier, Entry, Error, Family, Kind, Metadata, Outline, Shown, Timestamp,
     encode::Encoder,
     outline::{Tracing, keeps_content},
     tar,
@@ -88,6 +88,15 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
             precision: options.precision,
             tracing: options.outline.then(Tracing::default),
         }
+    }
+
+    /// The same layer, with its tar stream shown to somebody while it is written.
+    #[must_use]
+    pub fn shown_to(mut self, shown: Option<Shown>) -> Self {
+        if let Some(shown) = shown {
+            self.encoder.show_to(shown);
+        }
+        self
     }
 
     /// Adds an entry. For a file, `content` must give exactly as many bytes as its size; it is not read

@@ -52,12 +52,7 @@ impl Snapshots<'_> {
         let directory = self.clone(&below, Cloning::Names)?;
         (self.events)(Event::Unpacking { diff_id: record.diff_id.clone() });
         let options = ApplyOptions::new(Form::Plain, self.engine.ownership());
-        let blob = self.engine.store.open_blob(&record.blob.digest)?;
-        let applied = wharf_layer::apply(blob, &directory, &options)?;
-        if applied.diff_id != record.diff_id {
-            let (expected, actual) = (record.diff_id.clone(), applied.diff_id);
-            return Err(wharf_layer::Error::DigestMismatch { expected, actual }.into());
-        }
+        self.apply_to(&directory, record, &options)?;
         let published = publish(&directory, &name)?;
         *place = Some(published.clone());
         Ok(published)

@@ -67,15 +67,11 @@ impl Snapshots<'_> {
     fn read_outline(&self, layer: &Layer, record: &LayerRecord) -> Result<Option<Outline>, StepError> {
         self.fetch(layer, &record.blob)?;
         let blob = self.engine.store.open_blob(&record.blob.digest)?;
-        let (outline, diff_id) = Outline::of_layer(blob)?;
-        if diff_id != record.diff_id {
-            return Err(wharf_layer::Error::DigestMismatch {
-                expected: record.diff_id.clone(),
-                actual: diff_id,
-            }
-            .into());
-        }
-        self.engine.keep_outline(&diff_id, outline.as_ref())?;
+        let outline = self.reading(record, |shown| {
+            let (outline, diff_id) = Outline::of_layer(blob, shown)?;
+            Ok((diff_id, outline))
+        })?;
+        self.engine.keep_outline(&record.diff_id, outline.as_ref())?;
         Ok(outline)
     }
 }

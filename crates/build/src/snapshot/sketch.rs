@@ -134,12 +134,7 @@ impl Snapshots<'_> {
                 contents: Contents::Only(files.iter().map(|(source, _)| source.clone()).collect()),
                 ..ApplyOptions::new(Form::Plain, self.engine.ownership())
             };
-            let applied =
-                wharf_layer::apply(self.engine.store.open_blob(&record.blob.digest)?, &scratch, &options)?;
-            if applied.diff_id != record.diff_id {
-                let (expected, actual) = (record.diff_id.clone(), applied.diff_id);
-                return Err(wharf_layer::Error::DigestMismatch { expected, actual }.into());
-            }
+            self.apply_to(&scratch, record, &options)?;
             for (source, path) in files {
                 let target = sketch.directory.join(path);
                 let put =

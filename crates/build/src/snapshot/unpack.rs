@@ -1,5 +1,6 @@
 //! Brings layers into directories: found, or fetched and unpacked, several at a time.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::io::Errno;
-use wharf_layer::{ApplyOptions, Form, OpaqueXattr, Ownership};
+use wharf_layer::{Applied, ApplyOptions, Form, OpaqueXattr, Ownership, Shown};
 use wharf_oci::{Descriptor, Digest};
 use wharf_registry::{LayoutError, Progress};
 
@@ -18,6 +19,7 @@ use crate::error::{Cause, StepError};
 use crate::event::{Event, Events};
 use crate::id::Hasher;
 use crate::state::LayerRecord;
+use crate::witness;
 use crate::work::WorkDirectory;
 
 /// So many layers are fetched and unpacked at once.
@@ -29,6 +31,8 @@ pub(crate) struct Snapshots<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) work: &'a WorkDirectory,
     pub(crate) events: Events<'a>,
+    /// The blobs of layers that a witness is to see.
+    pub(crate) looked_at: &'a HashSet<Digest>,
 }
 
 impl Snapshots<'_> {
@@ -161,19 +165,52 @@ impl Snapshots<'_> {
     fn apply(&self, record: &LayerRecord, lowers: &[PathBuf]) -> Result<(PathBuf, bool), StepError> {
         let directory = self.work.path("layer");
         fs::create_dir(&directory).map_err(Cause::file("making directory", &directory))?;
-        let blob = self.engine.store.open_blob(&record.blob.digest)?;
         let options = ApplyOptions {
             lowers: lowers.to_vec(),
             outline: true,
             ..ApplyOptions::new(Form::Overlay(self.engine.opaque()), self.engine.ownership())
         };
-        let applied = wharf_layer::apply(blob, &directory, &options)?;
-        if applied.diff_id != record.diff_id {
-            let (expected, actual) = (record.diff_id.clone(), applied.diff_id);
-            return Err(wharf_layer::Error::DigestMismatch { expected, actual }.into());
-        }
+        let applied = self.apply_to(&directory, record, &options)?;
         self.engine.keep_outline(&record.diff_id, applied.outline.as_ref())?;
         Ok((directory, !applied.implied.is_empty()))
+    }
+
+    /// Applies a layer that is in the store.
+    pub(super) fn apply_to(
+        &self,
+        directory: &Path,
+        record: &LayerRecord,
+        options: &ApplyOptions,
+    ) -> Result<Applied, StepError> {
+        let blob = self.engine.store.open_blob(&record.blob.digest)?;
+        let apply = |shown| {
+            let applied = wharf_layer::apply_shown(blob, directory, options, shown)?;
+            Ok((applied.diff_id.clone(), applied))
+        };
+        self.reading(record, apply)
+    }
+
+    /// Reads a layer with `read`, which gives its diff_id, too, and checks that it is the one that the config names.
+    /// If it becomes part of an image, the witness sees it.
+    pub(super) fn reading<T>(
+        &self,
+        record: &LayerRecord,
+        read: impl FnOnce(Option<Shown>) -> Result<(Digest, T), wharf_layer::Error>,
+    ) -> Result<T, StepError> {
+        let blob = &record.blob.digest;
+        let witness = self.engine.witness.as_ref();
+        let witness = witness.filter(|witness| self.looked_at.contains(blob) && !witness.knows(blob));
+        let checked = |shown| -> Result<T, StepError> {
+            let (actual, read) = read(shown)?;
+            match actual == record.diff_id {
+                true => Ok(read),
+                false => {
+                    let expected = record.diff_id.clone();
+                    Err(wharf_layer::Error::DigestMismatch { expected, actual }.into())
+                }
+            }
+        };
+        witness::shown(witness, checked, |_| blob.clone())
     }
 
     /// Brings the blob of a layer into the store.

@@ -16,7 +16,8 @@ use wharf_layer::{
 use crate::trees::{plant, set_time};
 
 fn write(root: &Path, options: &WriteOptions) -> LayerInfo {
-    write_diff(root, &[], &DiffOptions::default(), Cursor::new(Vec::new()), options).unwrap().1
+    let layer = LayerWriter::new(Cursor::new(Vec::new()), options);
+    write_diff(root, &[], &DiffOptions::default(), layer).unwrap().1
 }
 
 #[test]

@@ -59,7 +59,7 @@ proptest! {
         let (mut directories, mut outlines) = (Vec::<PathBuf>::new(), Vec::new());
         for (number, entries) in layers.iter().enumerate() {
             let (bytes, written) = layer(entries);
-            let (read, _) = Outline::of_layer(&bytes[..]).unwrap();
+            let (read, _) = Outline::of_layer(&bytes[..], None).unwrap();
             prop_assert_eq!(&written, &read);
             let directory = yard.path().join(number.to_string());
             fs::create_dir(&directory).unwrap();
@@ -126,7 +126,7 @@ fn users_come_with_their_content_and_others_without() {
     let content = |name: &str| view.find(name.as_ref()).unwrap().unwrap().content;
     assert_eq!(content("etc/passwd"), Some(vec![b'x'; 40]));
     assert_eq!(content("etc/shadow"), None);
-    let (read, digest) = Outline::of_layer(&bytes[..]).unwrap();
+    let (read, digest) = Outline::of_layer(&bytes[..], None).unwrap();
     let options = ApplyOptions::new(OVERLAY, Ownership::Recorded);
     assert_eq!(apply(&bytes[..], TempDir::new().unwrap().path(), &options).unwrap().diff_id, digest);
     assert_eq!(read.unwrap().len(), 2);

@@ -3,7 +3,9 @@
 use std::{fs, io::Cursor, path::Path, process::Command, slice::from_ref};
 
 use tempfile::TempDir;
-use wharf_layer::{ApplyOptions, DiffOptions, Form, Kind, Ownership, WriteOptions, apply, diff, write_diff};
+use wharf_layer::{
+    ApplyOptions, DiffOptions, Form, Kind, LayerWriter, Ownership, WriteOptions, apply, diff, write_diff,
+};
 
 use crate::trees::plant;
 
@@ -102,8 +104,8 @@ fn check(unshare: &[&str], mount_options: &str, ownership: Ownership) {
 
     let again = TempDir::new().unwrap();
     let layer = |upper: &Path, lowers: &[_]| {
-        let out = Cursor::new(Vec::new());
-        write_diff(upper, lowers, &options, out, &WriteOptions::default()).unwrap().0.into_inner()
+        let out = LayerWriter::new(Cursor::new(Vec::new()), &WriteOptions::default());
+        write_diff(upper, lowers, &options, out).unwrap().0.into_inner()
     };
     for layer in [layer(&base, &[]), layer(&upper, from_ref(&base))] {
         apply(&layer[..], again.path(), &ApplyOptions::new(Form::Plain, ownership)).unwrap();

@@ -15,8 +15,8 @@ use std::{
 use rustix::fs::FileType;
 use tempfile::TempDir;
 use wharf_layer::{
-    Compression, DiffOptions, Form, Kind, LayerReader, OpaqueXattr, Ownership, Precision, WriteOptions,
-    apply, recompress, verify_blob, write_diff,
+    Compression, DiffOptions, Form, Kind, LayerReader, LayerWriter, OpaqueXattr, Ownership, Precision,
+    WriteOptions, apply, recompress, verify_blob, write_diff,
 };
 
 use crate::trees::{describe, is_root, mknod, options, plant, set_time, settle};
@@ -58,7 +58,8 @@ fn plant_everything(root: &Path) {
 fn write(root: &Path, options: &WriteOptions) -> (Vec<u8>, wharf_layer::LayerInfo) {
     let ownership = if rustix::process::geteuid().is_root() { Ownership::Real } else { Ownership::Recorded };
     let diff = DiffOptions { ownership, ..DiffOptions::default() };
-    let (out, info) = write_diff(root, &[], &diff, Cursor::new(Vec::new()), options).unwrap();
+    let layer = LayerWriter::new(Cursor::new(Vec::new()), options);
+    let (out, info) = write_diff(root, &[], &diff, layer).unwrap();
     (out.into_inner(), info)
 }
 

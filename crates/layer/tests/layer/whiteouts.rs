@@ -124,9 +124,8 @@ fn a_stack_of_layers_is_the_same_merged_and_diffed() {
     let write = |upper: &Path, lowers: &[_]| {
         let diff =
             wharf_layer::DiffOptions { ownership: options(Form::Plain).ownership, ..Default::default() };
-        wharf_layer::write_diff(upper, lowers, &diff, std::io::Cursor::new(Vec::new()), &Default::default())
-            .unwrap()
-            .0
+        let layer = wharf_layer::LayerWriter::new(std::io::Cursor::new(Vec::new()), &Default::default());
+        wharf_layer::write_diff(upper, lowers, &diff, layer).unwrap().0
     };
     apply_plain(write(base.path(), &[]).get_ref(), merged.path()).unwrap();
     let difference = write(upper.path(), &[base.path().to_owned()]);

@@ -24,6 +24,7 @@ use wharf_oci::{Descriptor, Digest, Hashing};
 
 use crate::exit::{Failure, OrFail};
 use crate::remote::{self, Verbatim};
+use crate::scanning;
 use crate::settings::host;
 use crate::settings::project::Project;
 use crate::ship::Plan;
@@ -51,6 +52,7 @@ pub(crate) struct Built {
 pub(crate) fn engine(world: &World) -> Result<Engine, Failure> {
     let runtime = world.runtime.handle().clone();
     Engine::open(&world.data_dir, world.sandbox().clone(), world.client.clone(), runtime)
+        .map(|engine| engine.watched_by(scanning::witness(world)))
         .map_err(failure::of_build)
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod format;
 pub(crate) mod github;
 mod setup;
 mod target;
+mod witness;
 
 use std::io;
 use std::path::Path;
@@ -20,6 +21,7 @@ use wharf_scan::{BuildContext, DockerfileSource, Outcome, Report, output};
 use attest::Attestation;
 pub(crate) use setup::{Answers, Asked, Setup};
 pub(crate) use target::{Target, scan};
+pub(crate) use witness::witness;
 
 use crate::exit::{Exit, Failure};
 use crate::local;
