@@ -1,0 +1,127 @@
+//! Where advisories come from, and how old they are.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{record, tree};
+use crate::web::Web;
+use crate::world::{Ran, Registry};
+
+#[test]
+fn advisories_are_brought_moved_and_pinned() {
+    let world = tree();
+    let web = Web::new();
+    let archive = world.path("osv.tar.gz");
+    let tar =
+        ["-czf", &archive.display().to_string(), "-C", &world.path("project").display().to_string(), "osv"];
+    assert!(std::process::Command::new("tar").args(tar).status().unwrap().success());
+    web.serve("/osv.tar.gz", fs::read(&archive).unwrap());
+    let url = format!("{}/osv.tar.gz", web.url());
+    let zeros = "0".repeat(64);
+    let ran = world.wharf(&["db", "import", &url, "--sha256", &zeros]);
+    assert!(ran.code != 0 && ran.stderr.contains(&zeros[..12]), "{}", ran.stderr);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 3, "what is not what was meant is not taken");
+    world.wharf_ok(&["db", "import", &url]);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1);
+    world.wharf_ok(&["db", "build", "osv", "-o", "carried.wvdb"]);
+    assert_eq!(world.wharf(&["scan", "site", "--db", "carried.wvdb"]).code, 1);
+
+    let status = world.wharf_ok(&["db", "import", "osv", "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!((&status["records"], &status["ageDays"]), (&json!(2), &json!(1)));
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1, "the machine's own database is used");
+
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let reference = format!("{}/team/advisories:1", registry.address());
+    let pinned = world.wharf_ok(&["db", "push", &reference]).stdout.trim().to_owned();
+    assert!(pinned.contains("@sha256:"), "{pinned}");
+    fs::remove_file(world.path("data/advisories.wvdb")).unwrap();
+    assert_eq!(world.wharf(&["scan", "site"]).code, 3);
+    assert_eq!(world.wharf(&["scan", "site", "--db", &pinned]).code, 1);
+    world.wharf_ok(&["db", "pull", &reference]);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1);
+
+    fs::write(world.path("project/broken.wvdb"), b"WVDB0001 and nothing else to speak of").unwrap();
+    let ran = world.wharf(&["scan", "site", "--db", "broken.wvdb"]);
+    assert!(ran.code == 3 && ran.stderr.contains("damaged"), "{}", ran.stderr);
+}
+
+#[test]
+fn old_advisories_are_said_and_may_fail() {
+    let world = tree();
+    world.file("osv/CVE-2026-1.json", &record("CVE-2026-1", "nobody", "LOW").to_string());
+    world.file("osv/CVE-2026-2.json", &record("CVE-2026-2", "nobody", "LOW").to_string());
+    let later = |settings: &str| -> Ran {
+        world.file("wharf.toml", settings);
+        let mut command = world.command(&["scan", "site", "--db", "osv", "--only", "vuln"]);
+        command.env("WHARF_NOW", "2026-01-15T00:00:00Z").output().unwrap().into()
+    };
+    let ran = later("");
+    assert!(ran.code == 0 && ran.stdout.contains("advisories 14 days old"), "{}", ran.stdout);
+    let ran = later("[scan]\non-stale = \"fail\"\ndb-max-age = \"10d\"\n");
+    assert!(ran.code == 3 && ran.stdout.contains("14 days old, and 10 is the most"), "{}", ran.stdout);
+    assert_eq!(later("[scan]\non-stale = \"fail\"\ndb-max-age = \"2w\"\n").code, 0);
+
+    // Something newer about something else does not make it fresh.
+    let mut other = record("DSA-1", "nobody", "LOW");
+    other["modified"] = json!("2026-05-31T00:00:00Z");
+    other["affected"][0]["package"]["ecosystem"] = json!("Debian:12");
+    world.file("osv/DSA-1.json", &other.to_string());
+    let in_june = |settings: &str| -> Ran {
+        world.file("wharf.toml", settings);
+        let mut command = world.command(&["scan", "site", "--db", "osv", "--only", "vuln"]);
+        command.env("WHARF_NOW", "2026-06-01T00:00:00Z").output().unwrap().into()
+    };
+    let ran = in_june("");
+    let said = "the newest advisory of PyPI is 151 days old";
+    assert!(
+        ran.code == 0 && ran.stdout.contains("advisories 1 day old") && ran.stdout.contains(said),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(in_june("[scan]\non-stale = \"fail\"\n").code, 3);
+}
+
+#[test]
+fn updates_fetch_what_has_changed() {
+    let world = tree();
+    let zip = world.path("all.zip");
+    let records = [record("PYSEC-1", "own", "LOW"), record("PYSEC-2", "own", "LOW")];
+    let members: Vec<(String, String)> =
+        records.iter().map(|r| (format!("{}.json", r["id"].as_str().unwrap()), r.to_string())).collect();
+    write_zip(&zip, &members);
+    let web = Web::new();
+    web.serve("/PyPI/all.zip", fs::read(&zip).unwrap());
+    web.serve("/PyPI/modified_id.csv", "2026-01-01T00:00:00Z,PYSEC-2\n2025-12-01T00:00:00Z,PYSEC-1\n");
+    let nothing = format!("{}/nothing", web.url());
+    let update =
+        || world.wharf(&["db", "update", "PyPI", "--mirror", &nothing, "--mirror", &web.url(), "--json"]);
+    let first: Value = serde_json::from_str(&update().stdout).unwrap();
+    assert_eq!((&first[0]["records"], &first[0]["whole"]), (&json!(2), &json!(true)));
+
+    web.serve("/PyPI/modified_id.csv", "2026-01-02T00:00:00Z,PYSEC-1\n2026-01-01T00:00:00Z,PYSEC-2\n");
+    web.serve("/PyPI/PYSEC-1.json", record("PYSEC-1", "own", "CRITICAL").to_string());
+    let second: Value = serde_json::from_str(&update().stdout).unwrap();
+    assert_eq!((&second[0]["records"], &second[0]["whole"]), (&json!(1), &json!(false)));
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1, "the change counts");
+    let asked = web.requests();
+    assert_eq!(asked.iter().filter(|request| request.path == "/PyPI/all.zip").count(), 1);
+    assert!(
+        asked.iter().all(|r| r.method == "GET" && r.body.is_empty() && !r.headers.contains("authorization"))
+    );
+
+    let ran = world.wharf(&["db", "update", "PyPI", "--mirror", &nothing]);
+    assert!(ran.code == 3 && ran.stderr.contains("the database is as it was"), "{}", ran.stderr);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1);
+}
+
+/// A zip archive of stored members, by python, which is everywhere here.
+fn write_zip(path: &PathBuf, members: &[(String, String)]) {
+    let script = "import json,sys,zipfile\nz=zipfile.ZipFile(sys.argv[1],'w')\nfor n,c in json.loads(sys.argv[2]): z.writestr(n,c)\nz.close()";
+    let members = serde_json::to_string(members).unwrap();
+    let status =
+        std::process::Command::new("python3").args(["-c", script]).arg(path).arg(members).status().unwrap();
+    assert!(status.success());
+}
