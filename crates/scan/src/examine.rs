@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use crate::archive::{EntryKind, TarReader, spool_without_weights};
 use crate::blob::{self, Blob};
@@ -91,11 +92,18 @@ impl Examiner {
         Ok(())
     }
 
-    /// Looks at an open file, of which no more than the beginning is read if nobody wants the rest.
-    pub(crate) fn file(&mut self, path: &str, file: File) -> io::Result<()> {
-        let size = file.metadata()?.len();
+    /// Looks at a file of this size at `place`. It is opened if its name does not tell that nobody wants it, and read no further than
+    /// its beginning if that tells.
+    pub(crate) fn file(&mut self, path: &str, size: u64, place: &Path) -> io::Result<()> {
         self.files.push(FileRecord { path: path.to_owned(), size });
-        let mut head = Vec::with_capacity(HEAD);
+        let of_interest = self.checks.models
+            || self.checks.secrets
+            || self.checks.needs_packages() && Catalog::may_want(path, size);
+        if !of_interest || size == 0 {
+            return Ok(());
+        }
+        let file = File::open(place)?;
+        let mut head = Vec::with_capacity(HEAD.min(size as usize));
         (&file).take(HEAD as u64).read_to_end(&mut head)?;
         if self.wanted(path, size, &head).is_some() {
             self.whole(path, &Blob::of_file(file)?);

@@ -15,6 +15,7 @@
 
 mod archive;
 mod blob;
+mod directory;
 pub mod eol;
 mod error;
 mod examine;
@@ -36,6 +37,7 @@ mod version;
 mod vulnerabilities;
 mod waste;
 
+pub use directory::directory;
 pub use error::Error;
 pub use findings::{
     Advisory, Finding, Kind, LayerRef, Location, Outcome, Policy, Report, Severity, Suppression, Thresholds,
@@ -47,7 +49,7 @@ pub use licences::LicenceRules;
 pub use osv::{Database, DatabaseError, Ecosystem};
 pub use practice::{BuildContext, practice};
 pub use saved::SavedImage;
-pub use scan::{Checks, Options, assemble, bytes, directory, file, image, read_layer, rematch};
+pub use scan::{Checks, Options, assemble, bytes, file, image, read_layer, rematch};
 pub use shelf::Shelf;
 pub use suppress::{SuppressError, Suppressions};
 pub use waste::{LayerWaste, PathWaste, Waste, waste};

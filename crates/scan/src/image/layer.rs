@@ -37,6 +37,18 @@ impl LayerReport {
     /// The version of this structure and of the rules that fill it.
     pub const VERSION: u32 = 4;
 
+    /// Adds what another part of the same files holds.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.files.extend(other.files);
+        self.directories.extend(other.directories);
+        self.whiteouts.extend(other.whiteouts);
+        self.opaques.extend(other.opaques);
+        self.package_files.extend(other.package_files);
+        self.os_release.extend(other.os_release);
+        self.owned.extend(other.owned);
+        self.findings.extend(other.findings);
+    }
+
     /// The same as far as these checks ask.
     #[must_use]
     pub(crate) fn only(mut self, checks: Checks) -> Self {

@@ -42,9 +42,14 @@ impl Catalog {
     /// Whether the file at `path` (relative, without `./`), of this size and beginning like this, is wanted.
     pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> Option<Source> {
         Self::wants_name(path).or_else(|| {
-            let program = size >= MIN_BINARY && head.starts_with(b"\x7fELF") && !path.contains(".so");
+            let program = may_be_program(path, size) && head.starts_with(b"\x7fELF");
             program.then_some(Source::Binary)
         })
+    }
+
+    /// Whether it may be wanted, for all that its name and size say.
+    pub(crate) fn may_want(path: &str, size: u64) -> bool {
+        may_be_program(path, size) || Self::wants_name(path).is_some()
     }
 
     fn wants_name(path: &str) -> Option<Source> {
@@ -125,6 +130,10 @@ impl Catalog {
         }
         self.files.push(PackageFile { path: path.to_owned(), packages });
     }
+}
+
+fn may_be_program(path: &str, size: u64) -> bool {
+    size >= MIN_BINARY && !path.contains(".so")
 }
 
 /// Whether the inventory would read a file of this name, so that it matters whose it is: metadata of a language's package, or a

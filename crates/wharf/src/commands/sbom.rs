@@ -1,9 +1,9 @@
 //! `wharf sbom`: what an image, a directory or an archive consists of.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wharf_oci::Platform;
-use wharf_scan::{Options, Shelf, output};
+use wharf_scan::{Checks, Options, Shelf, output};
 
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, Outcome};
@@ -45,9 +45,12 @@ enum Format {
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let world = World::open(globals)?;
     let shelf = if args.no_cache { Shelf::default() } else { Shelf::at(world.data_dir.join("scan")) };
-    // With all checks, so that a scan of the same image finds the layers on the shelf.
-    let options = Options::default();
-    let setup = Setup::bare(options, shelf);
+    // Layers are looked at for everything, so that a scan of the same image finds them on the shelf; a directory is not kept.
+    let checks = match Path::new(&args.target).is_dir() {
+        true => Checks { packages: true, ..Checks::NONE },
+        false => Checks::default(),
+    };
+    let setup = Setup::bare(Options { checks, ..Options::default() }, shelf);
     let target = Target::parse(&args.target, args.platform.as_ref());
     let report = scanning::scan(&target, None, &setup, &world)?;
     let time = format::now();
