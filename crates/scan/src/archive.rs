@@ -12,4 +12,6 @@ pub(crate) use weights::spool_without_weights;
 pub(crate) use zip::{Archive as ZipArchive, Member as ZipMember};
 
 #[cfg(test)]
+pub(crate) use tar::tests::archive as test_tar;
+#[cfg(test)]
 pub(crate) use zip::tests::archive as test_zip;

@@ -1,6 +1,7 @@
 //! Images that are not in a store: OCI layouts as directories, and what `docker save` and its kin write.
 //!
-//! A tar archive is not unpacked: its entries are found once and read where they lie.
+//! A tar archive is not unpacked: its entries are found once and read where they lie. What is read under a digest is checked
+//! against it, as what is learnt of a layer is kept by its digest, and must hold for that layer wherever it turns up.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -9,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wharf_oci::{Descriptor, Digest, ImageConfig, Index, Manifest, MediaType, Platform, digest, media};
+use wharf_oci::{
+    Descriptor, Digest, Hashing, ImageConfig, Index, Manifest, MediaType, Platform, digest, media,
+};
 
 use crate::archive::{Codec, EntryKind, TarReader};
 use crate::blob::{self, Blob};
@@ -78,7 +81,7 @@ impl SavedImage {
             Image { name, digest: &self.digest, manifest: &self.manifest, config: &self.config, dockerfile };
         let open = |layer: &Descriptor| -> io::Result<Box<dyn Read + Send>> {
             let path = self.by_path.get(&layer.digest).cloned().unwrap_or_else(|| blob_path(&layer.digest));
-            Ok(Box::new(self.files.open_file(&path)?.reader(0)))
+            Ok(Box::new(Checked::new(self.files.open_file(&path)?.reader(0), &layer.digest)))
         };
         crate::image(&image, &open, options, database, shelf)
     }
@@ -91,11 +94,11 @@ impl SavedImage {
             if !media::is_index(&descriptor.media_type) {
                 break;
             }
-            let inner: Index = files.document(&blob_path(&descriptor.digest))?;
+            let inner: Index = files.blob_document(&descriptor.digest)?;
             descriptor = pick(&inner, platform)?;
         }
-        let manifest: Manifest = files.document(&blob_path(&descriptor.digest))?;
-        let config = files.document(&blob_path(&manifest.config.digest))?;
+        let manifest: Manifest = files.blob_document(&descriptor.digest)?;
+        let config = files.blob_document(&manifest.config.digest)?;
         Ok(Self { files, digest: descriptor.digest, manifest, config, by_path: HashMap::new() })
     }
 
@@ -107,9 +110,18 @@ impl SavedImage {
         let mut by_path = HashMap::new();
         let mut layers = Vec::new();
         for (path, diff_id) in entry.layers.into_iter().zip(&config.rootfs.diff_ids) {
-            let size = files.open_file(&path)?.len();
-            layers.push(Descriptor::new(MediaType::from(media::DOCKER_LAYER), diff_id.clone(), size));
-            by_path.insert(diff_id.clone(), path);
+            let content = files.open_file(&path)?;
+            // Such a layer is a plain tar archive, unless somebody meant well.
+            let digest = match Codec::detect(&content.bytes(0, 512)?) {
+                None => diff_id.clone(),
+                Some(_) => {
+                    let mut hashing = Hashing::new(io::sink());
+                    io::copy(&mut content.reader(0), &mut hashing)?;
+                    hashing.digest()
+                }
+            };
+            layers.push(Descriptor::new(MediaType::from(media::DOCKER_LAYER), digest.clone(), content.len()));
+            by_path.insert(digest, path);
         }
         let manifest = Manifest::new(Descriptor::of(MediaType::ImageConfig, &text), layers);
         Ok(Self { files, digest: digest::sha256(&text), manifest, config, by_path })
@@ -170,9 +182,43 @@ impl Files {
         }
     }
 
+    fn blob_document<T: DeserializeOwned>(&self, digest: &Digest) -> io::Result<T> {
+        let bytes = self.open_file(&blob_path(digest))?.bytes(0, MAX_DOCUMENT)?;
+        match digest::matches(digest, &bytes) {
+            true => Ok(serde_json::from_slice(&bytes)?),
+            false => Err(damaged(digest)),
+        }
+    }
+
     fn document<T: DeserializeOwned>(&self, name: &str) -> io::Result<T> {
         Ok(serde_json::from_slice(&self.open_file(name)?.bytes(0, MAX_DOCUMENT)?)?)
     }
+}
+
+/// A layer that ends with an error if it is not the one that was meant.
+struct Checked {
+    content: Hashing<blob::Reader>,
+    digest: Digest,
+}
+
+impl Checked {
+    fn new(content: blob::Reader, digest: &Digest) -> Self {
+        Self { content: Hashing::new(content), digest: digest.clone() }
+    }
+}
+
+impl Read for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.content.read(buffer)?;
+        match n == 0 && !buffer.is_empty() && self.content.digest() != self.digest {
+            true => Err(damaged(&self.digest)),
+            false => Ok(n),
+        }
+    }
+}
+
+fn damaged(digest: &Digest) -> io::Error {
+    invalid(&format!("it is not what its digest says, {digest}"))
 }
 
 fn blob_path(digest: &Digest) -> String {
@@ -181,4 +227,59 @@ fn blob_path(digest: &Digest) -> String {
 
 fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::archive::test_tar as archive;
+    use crate::{Checks, Kind};
+
+    /// A layout of one layer, which holds a key.
+    fn layout(root: &Path) -> PathBuf {
+        let blobs = root.join("blobs/sha256");
+        fs::create_dir_all(&blobs).unwrap();
+        let put = |bytes: &[u8]| {
+            let digest = digest::sha256(bytes);
+            fs::write(blobs.join(digest.digest()), bytes).unwrap();
+            (digest, bytes.len())
+        };
+        let (layer, size) = put(&archive(&[("key", b"AKIAQ3EGRIFFYZ7HTWXB\n")]));
+        let config = format!(
+            r#"{{"architecture": "amd64", "os": "linux", "rootfs": {{"type": "layers", "diff_ids": ["{layer}"]}}}}"#
+        );
+        let (config, config_size) = put(config.as_bytes());
+        let kind = "application/vnd.oci.image";
+        let manifest = format!(
+            r#"{{"schemaVersion": 2, "mediaType": "{kind}.manifest.v1+json", "config": {{"mediaType": "{kind}.config.v1+json",
+            "digest": "{config}", "size": {config_size}}}, "layers": [{{"mediaType": "{kind}.layer.v1.tar", "digest": "{layer}", "size": {size}}}]}}"#
+        );
+        let (manifest, size) = put(manifest.as_bytes());
+        let index = format!(
+            r#"{{"schemaVersion": 2, "manifests": [{{"mediaType": "{kind}.manifest.v1+json", "digest": "{manifest}", "size": {size}}}]}}"#
+        );
+        fs::write(root.join("index.json"), index).unwrap();
+        blobs.join(layer.digest())
+    }
+
+    #[test]
+    fn a_layer_that_is_another_one_is_no_pass_and_not_remembered() {
+        let (root, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let layer = layout(root.path());
+        let real = fs::read(&layer).unwrap();
+        let options = Options { checks: Checks { secrets: true, ..Checks::NONE }, ..Options::default() };
+        let shelf = Shelf::at(kept.path());
+        let scan = || {
+            let image = SavedImage::open(root.path(), &Platform::host()).unwrap().unwrap();
+            image.scan("x", None, &options, &Database::default(), &shelf)
+        };
+        // Whoever makes a layout can give a layer another's name.
+        fs::write(&layer, archive(&[("key", b"nothing\n")])).unwrap();
+        let error = scan().unwrap_err();
+        assert!(format!("{:?}", error).contains("not what its digest says"), "{error:?}");
+        fs::write(&layer, real).unwrap();
+        assert_eq!(scan().unwrap().findings[0].kind, Kind::Secret);
+    }
 }

@@ -1,12 +1,13 @@
-//! The entry points: an image, a directory, a file.
+//! The entry points: an image, a layer, a file. A directory is an idea of its own ([`crate::directory()`]).
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::archive::Codec;
+use crate::directory::{dockerfile, is_dockerfile};
 use crate::examine::Examiner;
 use crate::findings::{Finding, Report, Subject};
 use crate::image::{Image, LayerReport, OpenBlob, Provenance, Stack};
@@ -111,7 +112,13 @@ pub fn image(
             return Ok(report);
         }
         let checks = shelf.widened(digest, options.checks);
-        let report = open(&layers[index]).and_then(|blob| read_layer(blob, checks));
+        let look = |mut blob: Box<dyn Read + Send>| {
+            let report = read_layer(&mut blob, checks)?;
+            // Whoever checks the blob can do so at its end only.
+            io::copy(&mut blob, &mut io::sink())?;
+            Ok(report)
+        };
+        let report = open(&layers[index]).and_then(look);
         let report = report.map_err(|source| Error::Layer { digest: digest.clone(), source })?;
         shelf.put(digest, &report);
         Ok(report.only(options.checks))
@@ -221,65 +228,6 @@ fn judge_packages(report: &mut Report, options: &Options, database: &Database) {
     report.notes.extend(matched.notes);
 }
 
-/// Looks at a directory tree, without following links. A tree without packages is judged by its files alone.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<Report, Error> {
-    let mut examiner = Examiner::new(options.checks);
-    let mut open = vec![path.to_owned()];
-    let mut dockerfiles = Vec::new();
-    while let Some(directory) = open.pop() {
-        let failed = |source| Error::Path { path: directory.clone(), source };
-        let mut entries =
-            fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let file = entry.path();
-            let kind = entry.file_type().map_err(failed)?;
-            if kind.is_dir() {
-                open.push(file);
-            } else if kind.is_file() {
-                let relative = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
-                examine(&mut examiner, &file, &relative)?;
-                if options.checks.config && is_dockerfile(Path::new(&relative)) {
-                    dockerfiles.push(file);
-                }
-            }
-        }
-    }
-    let mut report = finish(path, &[examiner.finish()], options, database);
-    for file in dockerfiles {
-        let relative = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
-        report.findings.extend(dockerfile(&file, &relative)?);
-    }
-    report.sort();
-    Ok(report)
-}
-
-/// What is remarkable about a Dockerfile on disk.
-fn dockerfile(file: &Path, name: &str) -> Result<Vec<Finding>, Error> {
-    let text = fs::read(file).map_err(|source| Error::Path { path: file.to_owned(), source })?;
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let context = practice::BuildContext::read(directory, file);
-    let source = crate::image::DockerfileSource { path: name, text: &text, context: Some(&context) };
-    Ok(practice::dockerfile(source, false))
-}
-
-/// Whether a file is a Dockerfile by its name; those of installed packages are nobody's here.
-fn is_dockerfile(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let foreign = path.components().any(|part| {
-        ["node_modules", "site-packages", "dist-packages", ".git"]
-            .iter()
-            .any(|name| part.as_os_str() == *name)
-    });
-    let named = matches!(name.as_str(), "dockerfile" | "containerfile")
-        || name.starts_with("dockerfile.") && !name.ends_with(".dockerignore")
-        || name.ends_with(".dockerfile");
-    named && !foreign
-}
-
 /// A report on an image of which only the inventory is known, against a database that may know more by now. Nothing but
 /// packages is judged.
 pub fn rematch(
@@ -305,7 +253,9 @@ pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
     let mut examiner = Examiner::new(options.checks);
     let name = path.to_string_lossy();
     let name = name.strip_prefix("./").unwrap_or(&name);
-    examine(&mut examiner, path, name)?;
+    let size = fs::metadata(path).map(|metadata| metadata.len());
+    size.and_then(|size| examiner.file(name, size, path))
+        .map_err(|source| Error::Path { path: path.to_owned(), source })?;
     let mut report = finish(path, &[examiner.finish()], options, &Database::default());
     if options.checks.config && is_dockerfile(path) {
         report.findings.extend(dockerfile(path, name)?);
@@ -328,12 +278,8 @@ fn answered(findings: Vec<Finding>, options: &Options) -> Vec<Finding> {
     findings.into_iter().filter(is_open).collect()
 }
 
-fn examine(examiner: &mut Examiner, file: &Path, name: &str) -> Result<(), Error> {
-    let examined = File::open(file).and_then(|file| examiner.file(name, file));
-    examined.map_err(|source| Error::Path { path: file.to_owned(), source })
-}
-
-fn finish(path: &Path, layers: &[LayerReport], options: &Options, database: &Database) -> Report {
+/// Puts together what lies below a path, which is no image.
+pub(crate) fn finish(path: &Path, layers: &[LayerReport], options: &Options, database: &Database) -> Report {
     let subject = Subject { name: path.display().to_string(), ..Subject::default() };
     let mut report = Report { subject, checks: options.checks, ..Report::default() };
     report.findings = answered(layers.iter().flat_map(|layer| layer.findings.clone()).collect(), options);
