@@ -98,6 +98,33 @@ mod tests {
         assert_eq!(Scheme::of("x-unknown"), None);
     }
 
+    #[test]
+    fn tools_of_the_ecosystems_say_the_same() {
+        let mut others = Vec::new();
+        for line in include_str!("version/vectors.txt").lines().filter(|line| !line.starts_with('#')) {
+            let [scheme, a, sign, b] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let scheme = match scheme {
+                "dpkg" => Scheme::Dpkg,
+                "rpm" => Scheme::Rpm,
+                "gem" => Scheme::Gem,
+                "npm" => Scheme::SemVer,
+                "maven" => Scheme::Maven,
+                "pypi" => Scheme::Pep440,
+                _ => panic!("{line}"),
+            };
+            let expected = match sign {
+                "<" => Ordering::Less,
+                ">" => Ordering::Greater,
+                _ => Ordering::Equal,
+            };
+            let said = scheme.compare(a, b);
+            if said != Some(expected) {
+                others.push(format!("{line}: {said:?}"));
+            }
+        }
+        assert!(others.is_empty(), "{others:#?}");
+    }
+
     proptest! {
         #[test]
         fn orders_are_antisymmetric_and_never_panic(a in "[0-9a-z.:_~^+!v-]{0,14}", b in "[0-9a-z.:_~^+!v-]{0,14}") {

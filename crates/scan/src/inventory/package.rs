@@ -189,7 +189,12 @@ fn purl(found: &Found, os: Option<&Distribution>) -> String {
     }
     let name = found.name.replace(':', "/");
     let segments: Vec<String> = name.split('/').map(encode).collect();
-    let _ = write!(text, "{}@{}", segments.join("/"), encode(&found.version));
+    // rpm's epoch is a qualifier, dpkg's is part of the version.
+    let (epoch, version) = match found.version.split_once(':') {
+        Some((epoch, version)) if found.system == System::Rpm => (Some(epoch), version),
+        _ => (None, found.version.as_str()),
+    };
+    let _ = write!(text, "{}@{}", segments.join("/"), encode(version));
     let mut separator = '?';
     if let Some(architecture) = &found.architecture {
         let _ = write!(text, "{separator}arch={}", encode(architecture));
@@ -200,6 +205,10 @@ fn purl(found: &Found, os: Option<&Distribution>) -> String {
         && !os.version.is_empty()
     {
         let _ = write!(text, "{separator}distro={}-{}", encode(&os.id), encode(&os.version));
+        separator = '&';
+    }
+    if let Some(epoch) = epoch {
+        let _ = write!(text, "{separator}epoch={}", encode(epoch));
     }
     text
 }
@@ -237,6 +246,14 @@ mod tests {
         assert_eq!(
             url(&found(System::Dpkg, "libstdc++6", "12.2.0-14+deb12u1", Some("amd64"))),
             "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=amd64&distro=debian-12"
+        );
+        assert_eq!(
+            url(&found(System::Dpkg, "bind9", "1:9.18.1-1", None)),
+            "pkg:deb/debian/bind9@1:9.18.1-1?distro=debian-12"
+        );
+        assert_eq!(
+            url(&found(System::Rpm, "bind", "32:9.18.1-1", Some("x86_64"))),
+            "pkg:rpm/debian/bind@9.18.1-1?arch=x86_64&distro=debian-12&epoch=32"
         );
         assert_eq!(url(&found(System::Node, "@types/node", "1.0.0", None)), "pkg:npm/%40types/node@1.0.0");
         assert_eq!(url(&found(System::Java, "org.a:b", "1", None)), "pkg:maven/org.a/b@1");
