@@ -10,6 +10,7 @@ mod identity;
 mod json;
 mod junit;
 mod markdown;
+mod markup;
 mod sarif;
 mod spdx;
 mod table;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::findings::{Finding, Kind, Policy, Report};
+use crate::findings::{Finding, Kind, Outcome, Policy, Report, Verdict};
 
 /// Findings that one action deals with.
 pub(super) struct Group<'a> {
@@ -113,6 +113,21 @@ fn brief(instruction: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
+}
+
+/// The verdict in one line.
+pub(super) fn headline(verdict: &Verdict) -> String {
+    match verdict.outcome {
+        Outcome::Pass => "Scan passed".to_owned(),
+        Outcome::Fail => format!("Scan failed: {} to fix first", count(verdict.stopping, "finding")),
+        Outcome::Unjudged => "Scan could not judge everything".to_owned(),
+    }
+}
+
+/// The page about a finding's advisory, if a reader may be led there.
+pub(super) fn page(finding: &Finding) -> Option<&str> {
+    let url = finding.advisory.as_ref().and_then(|advisory| advisory.url.as_deref());
+    url.filter(|url| url.starts_with("https://"))
 }
 
 /// `1 finding`, `2 findings`.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::groups::{by_action, count, place};
-use crate::findings::{Finding, Outcome, Policy, Report};
+use super::groups::{by_action, count, headline, page, place};
+use super::markup::escape;
+use crate::findings::{Finding, Policy, Report};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}\
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}\
@@ -12,11 +13,7 @@ table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-botto
 /// The report as HTML.
 pub fn html(report: &Report, policy: &Policy) -> String {
     let verdict = policy.judge(report);
-    let headline = match verdict.outcome {
-        Outcome::Pass => "Scan passed".to_owned(),
-        Outcome::Fail => format!("Scan failed: {} to fix first", count(verdict.stopping, "finding")),
-        Outcome::Unjudged => "Scan could not judge everything".to_owned(),
-    };
+    let headline = headline(&verdict);
     let name = escape(&report.subject.name);
     let mut text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{name}: {headline}</title>\n<style>{STYLE}</style>\n\
@@ -41,8 +38,7 @@ pub fn html(report: &Report, policy: &Policy) -> String {
 
 fn row(text: &mut String, finding: &Finding) {
     let rule = escape(&finding.rule);
-    let page = finding.advisory.as_ref().and_then(|advisory| advisory.url.as_deref());
-    let rule = match page.filter(|url| url.starts_with("https://")) {
+    let rule = match page(finding) {
         Some(url) => format!("<a href=\"{}\" rel=\"noreferrer\">{rule}</a>", escape(url)),
         None => rule,
     };
@@ -53,22 +49,6 @@ fn row(text: &mut String, finding: &Finding) {
         escape(&place(finding)),
         escape(&finding.title)
     );
-}
-
-/// What is found comes from strangers: it is text, and nothing else.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::groups::place;
+use super::markup::escape;
 use crate::findings::{Finding, Kind, Outcome, Policy, Report};
 
 /// The report as one test suite per kind.
@@ -69,23 +70,6 @@ fn case(text: &mut String, finding: &Finding, policy: &Policy) {
         escape(&finding.help)
     );
     text.push_str("    </testcase>\n");
-}
-
-/// Text that is XML, whatever it was: control characters have no place in it.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::groups::{by_action, count, place};
+use super::groups::{by_action, count, headline, page, place};
 use crate::findings::{Outcome, Policy, Report};
 
 /// The most findings that are shown of one group; a summary is read, not searched.
@@ -12,12 +12,12 @@ const MAX_ROWS: usize = 20;
 pub fn markdown(report: &Report, policy: &Policy) -> String {
     let verdict = policy.judge(report);
     let mut text = String::new();
-    let headline = match verdict.outcome {
-        Outcome::Pass => "✅ Scan passed".to_owned(),
-        Outcome::Fail => format!("❌ Scan failed: {} to fix first", count(verdict.stopping, "finding")),
-        Outcome::Unjudged => "⚠️ Scan could not judge everything".to_owned(),
+    let sign = match verdict.outcome {
+        Outcome::Pass => "✅",
+        Outcome::Fail => "❌",
+        Outcome::Unjudged => "⚠️",
     };
-    let _ = writeln!(text, "### {headline}\n");
+    let _ = writeln!(text, "### {sign} {}\n", headline(&verdict));
     let _ = writeln!(text, "`{}`, {}\n", report.subject.name, facts(report));
     for reason in &verdict.unjudged {
         let _ = writeln!(text, "- Not judged: {reason}");
@@ -29,11 +29,9 @@ pub fn markdown(report: &Report, policy: &Policy) -> String {
         let _ = writeln!(text, "\n<details{open}><summary><b>{}</b>: {n}</summary>\n", escape(&group.title));
         text.push_str("| Severity | Finding | Where | What |\n|---|---|---|---|\n");
         for finding in group.findings.iter().take(MAX_ROWS) {
-            let rule = match finding.advisory.as_ref().and_then(|advisory| advisory.url.as_ref()) {
-                Some(url) if url.starts_with("https://") && !url.contains([')', ' ', '|']) => {
-                    format!("[{}]({url})", escape(&finding.rule))
-                }
-                _ => escape(&finding.rule),
+            let rule = match page(finding).filter(|url| !url.contains([')', ' ', '|'])) {
+                Some(url) => format!("[{}]({url})", escape(&finding.rule)),
+                None => escape(&finding.rule),
             };
             let _ = writeln!(
                 text,

@@ -208,6 +208,22 @@ mod tests {
     }
 
     #[test]
+    fn of_too_many_results_the_worst_are_kept() {
+        let finding = |severity, number: usize| {
+            Finding::new(Kind::Secret, "key", severity, &format!("f{number}"), "a key")
+        };
+        let mut findings: Vec<_> = (0..MAX_RESULTS + 2).map(|n| finding(Severity::Low, n)).collect();
+        findings.push(finding(Severity::Critical, MAX_RESULTS + 2));
+        let mut report = Report { findings, ..Report::default() };
+        report.sort();
+        let log: Value = serde_json::from_str(&sarif(&report, &Policy::default())).unwrap();
+        let run = &log["runs"][0];
+        assert_eq!(run["results"].as_array().unwrap().len(), MAX_RESULTS);
+        assert_eq!(run["results"][0]["properties"]["severity"], "critical");
+        assert_eq!(run["properties"]["leftOut"], 3);
+    }
+
+    #[test]
     fn categories_survive_a_new_tag() {
         let of = |name: &str| {
             let subject = Subject { name: name.into(), ..Subject::default() };
