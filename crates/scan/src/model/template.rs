@@ -25,6 +25,11 @@ static INSIDES: LazyLock<Regex> = LazyLock::new(|| {
         r"\b(?:lipsum|cycler|joiner|get_flashed_messages|url_for|self\._|request\.application)\b|\.\s*(?:popen|system|subprocess|exec|eval|check_output)\s*\(|\b(?:os|sys|subprocess|builtins|importlib)\s*\.\s*\w+\s*\(|\b(?:eval|exec|open|compile|getattr)\s*\(|\|\s*attr\s*\(",
     )
 });
+/// Texts that are only shown or compared: whatever they say, nothing is looked up by them.
+static INERT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"(\braise_exception\s*\(\s*|[=!]=\s*)(?:'[^'\\]*'|"[^"\\]*")"#));
+/// The function of loaders that ends a conversation with a message, where the name cannot be a macro of the template's own.
+static RAISE: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\braise_exception\s*\(\s*['"]"#));
 /// Other files.
 static INCLUDES: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^\{%[-+]?\s*(?:include|import|from|extends)\b"));
@@ -40,21 +45,26 @@ fn pattern(text: &str) -> Regex {
 /// What is wrong with a template.
 pub(super) fn check(template: &str) -> Vec<Issue> {
     let mut issues: Vec<Issue> = Vec::new();
+    let raises = template.matches("raise_exception").count() == RAISE.find_iter(template).count();
     for found in EXPRESSIONS.find_iter(template) {
         let code = found.as_str();
-        let issue = if DUNDER.is_match(code) || ESCAPED.is_match(code) {
+        let code = match raises {
+            true => INERT.replace_all(code, "$1"),
+            false => code.into(),
+        };
+        let issue = if DUNDER.is_match(&code) || ESCAPED.is_match(&code) {
             Issue::new(
                 "template-code",
                 Severity::Critical,
                 "it has a chat template that reaches Python's insides",
             )
-        } else if INSIDES.is_match(code) {
+        } else if INSIDES.is_match(&code) {
             Issue::new(
                 "template-code",
                 Severity::High,
                 "it has a chat template that calls what templates need not",
             )
-        } else if INCLUDES.is_match(code) {
+        } else if INCLUDES.is_match(&code) {
             Issue::new(
                 "template-include",
                 Severity::High,
@@ -89,6 +99,9 @@ mod tests {
             "{{ messages|attr('__cl' ~ 'ass__') }}",
             "{{ self._TemplateReference__context }}",
             "{{ joiner|attr('x') }}",
+            "{{ x[('a' == 'a' and '__class__')] }}",
+            "{{ x['a' == '__cl' ~ 'ass__'] }}",
+            "{% macro raise_exception(a) %}{{ x[a] }}{% endmacro %}{{ raise_exception('__class__') }}",
         ] {
             assert!(!check(template).is_empty(), "{template}");
         }
@@ -98,7 +111,8 @@ mod tests {
     fn real_templates_are_quiet() {
         let template = "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}\
             {% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] | trim + '<|im_end|>' }}{% endfor %}\
-            {%- set ns = namespace(is_first=false, system_prompt='') -%}{{ raise_exception('Only user and assistant roles') }}\
+            {%- set ns = namespace(is_first=false, system_prompt='') -%}{{ raise_exception('Only __user__ and __assistant__') }}\
+            {% if message['role'] == \"__system__\" %}{% endif %}\
             {{ strftime_now('%d %b %Y') }} You may call open('file') and use __init__ and os.system() in the tools environment.\
             {{- tool | tojson(indent=4) }}{{ content.split('</think>')[-1].lstrip('\\n') }}";
         assert_eq!(check(template), []);

@@ -9,6 +9,8 @@ use crate::model::Issue;
 
 /// Pickles within one pickle that are looked at.
 const MAX_NESTED: usize = 256;
+/// How deep partially applied functions are nested in one another.
+const MAX_PARTIALS: usize = 8;
 /// The longest text that is taken for bytes.
 const MAX_ENCODED: u64 = 16 << 20;
 
@@ -16,6 +18,10 @@ impl Machine<'_> {
     /// Calls `callee`, or makes an object of that class.
     pub(super) fn call(&mut self, callee: Value, arguments: Option<Vec<Value>>, calling: Calling) -> Value {
         self.calls += 1;
+        let (callee, arguments) = match self.applied(callee) {
+            Some((function, first)) => (function, arguments.map(|more| [first, more].concat())),
+            None => (callee, arguments),
+        };
         match callee {
             Value::Global(index) => {
                 let import = &mut self.imports[index as usize];
@@ -36,6 +42,40 @@ impl Machine<'_> {
             _ => {}
         }
         self.heap.add(Object::Made { callee, arguments, state: None })
+    }
+
+    /// The function that a `functools.partial` calls in the end, and the arguments that it has for it already.
+    fn applied(&self, mut callee: Value) -> Option<(Value, Vec<Value>)> {
+        let mut first = Vec::new();
+        for _ in 0..MAX_PARTIALS {
+            let Some(Object::Made { callee: Value::Global(index), arguments: Some(arguments), state }) =
+                self.heap.get(callee)
+            else {
+                break;
+            };
+            let import = &self.imports[*index as usize];
+            if !matches!(import.module.as_str(), "functools" | "_functools") || import.name != "partial" {
+                break;
+            }
+            // What it is given as its state goes before what it was made of.
+            let given = match state {
+                Some(state) => {
+                    let [function, more, ..] = self.heap.tuple(*state)? else { return None };
+                    callee = *function;
+                    self.heap.tuple(*more)?
+                }
+                None => {
+                    let (function, more) = arguments.split_first()?;
+                    callee = *function;
+                    more
+                }
+            };
+            first.splice(0..0, given.iter().copied());
+            if let Value::Global(_) = callee {
+                return Some((callee, first));
+            }
+        }
+        None
     }
 
     /// A class of which nothing is known may be the user's own; made of a command, a path or an address it may as well be

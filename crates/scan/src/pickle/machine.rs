@@ -203,8 +203,8 @@ impl<'a> Machine<'a> {
             }
             Op::PersistentText => self.push(Value::Opaque),
             Op::Persistent => {
-                self.pop()?;
-                self.push(Value::Opaque);
+                let id = self.pop()?;
+                self.push(self.persistent(id));
             }
             Op::Extension(code) => {
                 self.report(
@@ -232,6 +232,19 @@ impl<'a> Machine<'a> {
             _ => return self.step_container(op),
         }
         Some(())
+    }
+
+    /// What a persistent id stands for. PyTorch writes classes of whole models as `("module", class, file, source)`; all else is
+    /// known to loaders only.
+    fn persistent(&self, id: Value) -> Value {
+        let said = self.heap.tuple(id).and_then(|items| match items {
+            [kind, class @ Value::Global(_), ..] => Some((*kind, *class)),
+            _ => None,
+        });
+        match said {
+            Some((kind, class)) if self.heap.text(self.blob, kind).as_deref() == Some("module") => class,
+            _ => Value::Opaque,
+        }
     }
 
     fn step_call(&mut self, op: Op) -> Option<()> {

@@ -54,7 +54,7 @@ pub(crate) fn judge(module: &str, name: &str) -> Judgement {
     if let Some(judgement) = harmless::lookup(&module, &name) {
         return judgement;
     }
-    if is_listed_class(&module, &name) {
+    if is_listed_class(&module, &name) || is_harmless_elsewhere(&module, &name) {
         return Judgement::Allowed;
     }
     let root = module.split('.').next().unwrap_or_default();
@@ -164,11 +164,32 @@ static CLASSES: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::n
     classes
 });
 
+/// The classes of [`CLASSES`] in each part of a library.
+static FAMILIES: LazyLock<HashSet<(&'static str, &'static str)>> = LazyLock::new(|| {
+    let parts = CLASSES.iter().filter(|(module, _)| module.contains('.'));
+    parts.flat_map(|(module, names)| names.iter().map(|name| (family(module), *name))).collect()
+});
+
+/// The part of a library that a module belongs to: `scipy.interpolate` of `scipy.interpolate._cubic`.
+fn family(module: &str) -> &str {
+    module.match_indices('.').nth(1).map_or(module, |(end, _)| &module[..end])
+}
+
+/// Whether the name is on the list of harmless ones in the module that `a.b` has become: `a._b`.
+fn is_harmless_elsewhere(module: &str, name: &str) -> bool {
+    let renamed = module.rsplit_once('.').map(|(parent, last)| format!("{parent}._{last}"));
+    renamed.is_some_and(|module| harmless::lookup(&module, name) == Some(Judgement::Allowed))
+}
+
 /// Whether the class is listed; libraries have renamed `a.b` to `a._b` over the years, and old files say the
 /// former.
 fn is_listed_class(module: &str, name: &str) -> bool {
     let listed = |module: &str| CLASSES.get(module).is_some_and(|names| names.contains(&name));
     if listed(module) {
+        return true;
+    }
+    // Within one part of a library, classes move from file to file and keep their names.
+    if FAMILIES.contains(&(family(module), name)) {
         return true;
     }
     let Some((parent, last)) = module.rsplit_once('.') else { return false };
@@ -195,6 +216,8 @@ mod tests {
         for (module, name) in [
             ("sklearn.ensemble._forest", "RandomForestClassifier"),
             ("sklearn.ensemble.forest", "RandomForestClassifier"),
+            ("scipy.interpolate.interpolate", "RegularGridInterpolator"),
+            ("scipy.interpolate.interpolate", "interp1d._call_linear_np"),
             ("sklearn.tree._tree", "Tree"),
             ("numpy.core.multiarray", "_reconstruct"),
             ("numpy._core.multiarray", "_reconstruct"),
@@ -254,6 +277,7 @@ mod tests {
         assert_eq!(judge("sklearn.base", "clone"), Judgement::Unlisted { class: false });
         assert_eq!(judge("textwrap", "wrap"), Judgement::Unlisted { class: false });
         assert_eq!(judge("numpy", "ndarray.tofile"), Judgement::Evasive);
+        assert_eq!(judge("scipy.fft", "RegularGridInterpolator"), Judgement::Unlisted { class: true });
         assert_eq!(judge("churn", "__reduce__"), Judgement::Evasive);
     }
 

@@ -210,6 +210,41 @@ mod tests {
     }
 
     #[test]
+    fn calling_a_partial_is_calling_its_function() {
+        let partial = |module: &str, name: &str, end: &[u8]| {
+            let mut program = b"\x80\x04\x8c\x09functools\x8c\x07partial\x93\x8c".to_vec();
+            for text in [module, name] {
+                program.push(text.len() as u8);
+                program.extend_from_slice(text.as_bytes());
+                program.push(0x8c);
+            }
+            program.pop();
+            program.extend_from_slice(b"\x93\x85R");
+            program.extend_from_slice(end);
+            program
+        };
+        let call = b"K\x01\x85R.";
+        assert_eq!(worst(&partial("builtins", "int", call)), None);
+        assert_eq!(worst(&partial("own", "run", call)), Some(Severity::High));
+        // Its state says another function.
+        let with_state = b"(\x8c\x03own\x8c\x03run\x93)}NtbK\x01\x85R.";
+        assert_eq!(worst(&partial("builtins", "int", with_state)), Some(Severity::High));
+        let with_computed_state = b"(\x8c\x03ownQ)}NtbK\x01\x85R.";
+        assert_eq!(worst(&partial("builtins", "int", with_computed_state)), Some(Severity::High));
+    }
+
+    #[test]
+    fn classes_of_whole_torch_models_are_what_they_say() {
+        let made = |class: &str| {
+            let text = format!("\u{80}\u{2}(U\u{6}modulec{class}\nU\u{1}fU\u{1}stQ)\u{81}.");
+            text.chars().map(|c| c as u8).collect::<Vec<u8>>()
+        };
+        assert_eq!(worst(&made("torch.nn.modules.linear\nLinear")), None);
+        assert_eq!(worst(&made("own\nNet")), Some(Severity::Medium));
+        assert_eq!(worst(&made("subprocess\nPopen")), Some(Severity::Critical));
+    }
+
+    #[test]
     fn a_function_that_nobody_knows_is_no_class() {
         assert_eq!(worst(b"\x80\x04\x8c\x08__main__\x8c\x03run\x93)R."), Some(Severity::High));
         assert_eq!(worst(b"\x80\x04\x8c\x03own\x8c\x03run\x93)R."), Some(Severity::High));

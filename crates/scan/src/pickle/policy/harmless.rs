@@ -223,6 +223,7 @@ const TABLE: &[(&str, &str)] = &[
     ("scipy.sparse._bsr", "bsr_matrix bsr_array"),
     ("scipy.spatial._ckdtree", "cKDTree cKDTreeNode"),
     ("scipy.spatial.ckdtree", "cKDTree"),
+    ("scipy.spatial._kdtree", "KDTree.node KDTree.leafnode KDTree.innernode"),
     ("scipy.special._ufuncs", "expit logit xlogy gammaln psi erf erfinv ndtr ndtri boxcox inv_boxcox"),
     ("scipy.special", "expit logit"),
     (
@@ -232,6 +233,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("scipy.cluster.hierarchy", "ClusterNode"),
     ("scipy._lib.array_api_compat.numpy._aliases", "asarray"),
+    ("scipy._external.array_api_compat.numpy._aliases", "asarray"),
     // scikit-learn beyond its classes.
     ("sklearn.neighbors._kd_tree", "newObj"),
     ("sklearn.neighbors._ball_tree", "newObj"),
