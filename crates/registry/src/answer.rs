@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::Response;
 use serde::Deserialize;
 
@@ -50,7 +50,10 @@ pub(crate) async fn refusal(registry: &str, response: Response) -> Cause {
         StatusCode::FORBIDDEN => Cause::Denied { registry, message },
         StatusCode::NOT_FOUND => Cause::NotFound { message },
         StatusCode::TOO_MANY_REQUESTS => Cause::RateLimited { registry, retry_after },
-        _ => Cause::Refused { status: status.as_u16(), code, message },
+        _ => match (status.as_u16(), retry_after) {
+            (status @ 500..=599, Some(retry_after)) => Cause::Unavailable { status, message, retry_after },
+            (status, _) => Cause::Refused { status, code, message },
+        },
     }
 }
 
@@ -157,9 +160,18 @@ fn innermost(error: reqwest::Error) -> Box<dyn StdError + Send + Sync> {
     message.into()
 }
 
-/// When to come back: `Retry-After` in seconds. The form with a date is as good as none.
+/// When to come back (RFC 9110, section 10.2.3): in so many seconds, or at a time, by the clock of the other side where
+/// it tells it.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let wait = text(RETRY_AFTER)?;
+    if let Ok(seconds) = wait.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text| jiff::fmt::rfc2822::parse(text).ok().map(|time| time.timestamp());
+    let now = text(DATE).and_then(time).unwrap_or_else(jiff::Timestamp::now);
+    // What is over already is no time at all.
+    Some(time(wait)?.duration_since(now).try_into().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -182,6 +194,25 @@ mod tests {
     fn a_message_cannot_command_the_terminal_or_flood_it() {
         assert_eq!(readable("a\u{1b}[31mb\r\n c"), "a [31mb c");
         assert_eq!(readable(&"ä".repeat(500)).chars().count(), MESSAGE_MAX + 1);
+    }
+
+    #[test]
+    fn the_time_to_come_back_is_read_in_both_forms() {
+        let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+        for (wait, expected) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Wed, 21 Oct 2026 07:29:30 GMT", Some(90)),
+            ("Wed, 21 Oct 2026 07:27:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, date.parse().unwrap());
+            headers.insert(RETRY_AFTER, wait.parse().unwrap());
+            assert_eq!(retry_after(&headers), expected.map(Duration::from_secs), "{wait}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wharf_oci::{Digest, Reference};
 
@@ -23,7 +23,12 @@ struct Shared {
     origins: Mutex<HashMap<String, Arc<Endpoint>>>,
     /// For a registry and a digest, a repository there that has the blob.
     whereabouts: Mutex<HashMap<(String, Digest), String>>,
+    /// For a registry and a digest, whose turn it is to bring the blob there.
+    turns: Mutex<HashMap<(String, Digest), Weak<Turn>>>,
 }
+
+/// Held by whoever brings a blob to a registry.
+type Turn = tokio::sync::Mutex<()>;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,8 +52,8 @@ impl Client {
             // One that makes no sense is an error here, not when it is first needed.
             Endpoint::origin(host, &settings, &http)?;
         }
-        let (origins, whereabouts) = (Mutex::default(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { settings, http, mirrors, origins, whereabouts }) })
+        let (origins, whereabouts, turns) = Default::default();
+        Ok(Self { shared: Arc::new(Shared { settings, http, mirrors, origins, whereabouts, turns }) })
     }
 
     /// The repository of `reference` at its own registry, for writing and for reads that must not be stale.
@@ -90,6 +95,19 @@ impl Client {
         let key = (reference.registry().to_owned(), digest.clone());
         let repository = lock(&self.shared.whereabouts).get(&key).cloned();
         repository.filter(|repository| repository != reference.repository())
+    }
+
+    /// What has to be locked while the blob is brought to `reference`'s registry, so that it goes there once: whoever
+    /// waited, for that repository or another one, finds it there or has it mounted.
+    pub(crate) fn turn(&self, reference: &Reference, digest: &Digest) -> Arc<Turn> {
+        let mut turns = lock(&self.shared.turns);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = turns.entry((reference.registry().to_owned(), digest.clone())).or_default();
+        turn.upgrade().unwrap_or_else(|| {
+            let new = Arc::default();
+            *turn = Arc::downgrade(&new);
+            new
+        })
     }
 
     /// A repository of any registry that has the blob.

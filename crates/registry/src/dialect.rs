@@ -2,7 +2,8 @@
 //!
 //! One row for each deviation known. A registry that is not listed is taken at the specification's word, and
 //! what it refuses is learnt while the client runs. Every registry takes a blob whole in one streamed `PUT`,
-//! so that is how blobs travel; the rows matter when an upload breaks, and for what a registry cannot do.
+//! so that is how blobs travel; the rows matter when an upload breaks, and for what a registry cannot do. Each row
+//! is acted out by a registry in `tests/network/faults.rs`.
 
 /// Whether a broken upload can go on, by `PATCH` (distribution-spec 1.1, "Pushing a blob in chunks").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +40,18 @@ impl Dialect {
     /// The dialect of a registry by its host.
     pub(crate) fn of(host: &str) -> Self {
         if host == "ghcr.io" {
+            // It cuts the connection on large pieces, and has no referrers API.
             let patch = Patch::AtMost(GITHUB_PATCH);
             Self { patch, largest_layer: Some(GITHUB_LAYER), referrers: false }
         } else if host == "gcr.io" || host.ends_with(".gcr.io") || host.ends_with(".pkg.dev") {
             // Google takes an upload in one request only.
             Self { patch: Patch::Never, ..STANDARD }
         } else if is_amazon(host) {
-            // Its 201 to the first PATCH, where the specification says 202, needs no row: success is success.
+            // It answers 201 to the first `PATCH`, where the specification says 202, and that needs no member here:
+            // success is success. What it says of a tag that must stay is read with all refusals (`answer`).
             Self { largest_layer: Some(AMAZON_LAYER), ..STANDARD }
         } else if host == "docker.io" {
+            // No referrers API.
             Self { referrers: false, ..STANDARD }
         } else {
             STANDARD

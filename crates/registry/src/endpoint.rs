@@ -34,8 +34,10 @@ pub(crate) struct Endpoint {
     base: OnceCell<Url>,
     http: reqwest::Client,
     auth: Authenticator,
-    /// Limits how many blobs travel at once.
+    /// Limits how many blobs travel to it at once.
     pub(crate) gate: Semaphore,
+    /// The same for blobs that come from it. One gate for both would let a copy inside the registry wait for itself.
+    pub(crate) downloads: Semaphore,
     pub(crate) dialect: Dialect,
     stall: Duration,
     answered: AtomicBool,
@@ -126,7 +128,8 @@ impl Endpoint {
         Self {
             auth: Authenticator::new(&host, settings.credentials.clone()),
             dialect: Dialect::of(&host),
-            gate: Semaphore::new(settings.limits.get(&host).copied().unwrap_or(settings.parallelism).max(1)),
+            gate: Semaphore::new(parallelism(&host, settings)),
+            downloads: Semaphore::new(parallelism(&host, settings)),
             host,
             prefix,
             address,
@@ -145,7 +148,7 @@ impl Endpoint {
 
     /// How long an answer may take once the request has arrived.
     pub(crate) fn answer_time(&self) -> Duration {
-        self.stall * ANSWER_FACTOR
+        self.stall.saturating_mul(ANSWER_FACTOR)
     }
 
     /// The name of `repository` at this endpoint.
@@ -388,6 +391,12 @@ fn http_of(
     }
 }
 
+/// How many blobs may travel to or from `host` at once.
+fn parallelism(host: &str, settings: &Settings) -> usize {
+    let asked = settings.limits.get(host).copied().unwrap_or(settings.parallelism);
+    asked.clamp(1, Semaphore::MAX_PERMITS)
+}
+
 /// Whether `host[:port]` may be spoken to without TLS.
 pub(crate) fn may_be_plain(host: &str, settings: &Settings) -> bool {
     is_loopback(host) || is_allowed_plain(host, settings)
@@ -442,6 +451,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn this_machine_is_known_in_every_spelling() {
@@ -484,6 +494,26 @@ mod tests {
         settings.locations.insert("bad.example.com".into(), "https://ann:hunter2@x".into());
         let error = Endpoint::origin("bad.example.com", &settings, &http).unwrap_err().to_string();
         assert_eq!(error, "`…@x` is not a location URL");
+    }
+
+    proptest! {
+        #[test]
+        fn no_place_is_too_odd(text in "(https?|://|:|@|/|\\[|\\]|\\?|#|%|[0-9]|\\PC){0,12}", secret in "[a-z]{8}") {
+            for text in [text.clone(), format!("https://ann:{secret}@{text}")] {
+                match Place::read(&text, "mirror") {
+                    Ok(place) => prop_assert!(!place.server.contains(&secret) || !text.contains('@')),
+                    Err(error) => prop_assert!(!text.contains('@') || !error.to_string().contains(&secret)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn settings_with_the_largest_numbers_are_settings() {
+        let settings = Settings { parallelism: usize::MAX, stall: Duration::MAX, ..Settings::default() };
+        let http = crate::http_client::build(&settings).unwrap();
+        let endpoint = Endpoint::origin("quay.io", &settings, &http).unwrap();
+        assert_eq!(endpoint.answer_time(), Duration::MAX);
     }
 
     #[test]

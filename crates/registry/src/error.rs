@@ -132,6 +132,16 @@ pub enum Cause {
         /// When it said to come back.
         retry_after: Option<Duration>,
     },
+    /// The registry cannot do it now, and has said when it can.
+    #[error("the server answered {status}{}{}", colon(message), after(Some(*retry_after)))]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+        /// What the registry said.
+        message: String,
+        /// When it said to come back.
+        retry_after: Duration,
+    },
     /// No connection, or it broke.
     #[error("{registry} cannot be reached, or the connection broke")]
     Unreachable {
@@ -219,6 +229,7 @@ impl Cause {
             Self::Unreachable { .. }
             | Self::Stalled { .. }
             | Self::RateLimited { .. }
+            | Self::Unavailable { .. }
             | Self::Truncated { .. } => true,
             Self::Refused { status, .. } => matches!(status, 408 | 425 | 500 | 502 | 503 | 504),
             _ => false,
@@ -229,6 +240,7 @@ impl Cause {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after, .. } => *retry_after,
+            Self::Unavailable { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }

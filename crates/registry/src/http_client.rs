@@ -87,3 +87,25 @@ pub(crate) fn without_userinfo(url: &str) -> String {
         None => url.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        // The system's certificates are read for each.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn no_certificate_is_too_odd(
+            pem in "(-----BEGIN CERTIFICATE-----|-----END CERTIFICATE-----|-----BEGIN PRIVATE KEY-----|\n|MIIB|[A-Za-z0-9+/=]|\\PC){0,20}",
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            for content in [pem.as_bytes(), &bytes] {
+                let identity = Some((content.to_vec(), content.to_vec().into()));
+                let host = HostTls { authorities: vec![content.to_vec()], identity };
+                let _ = build_for(&Settings::default(), &host);
+            }
+        }
+    }
+}

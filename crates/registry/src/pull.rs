@@ -159,6 +159,7 @@ async fn receive_blob(
     layout: &Layout,
     progress: Progress<'_>,
 ) -> Result<Outcome> {
+    let _permit = repository.origin().downloads.acquire().await;
     let source = repository.blob(blob);
     let outcome = receive(layout, blob, source.as_ref() as &dyn Source, &client.patience(), progress).await?;
     if outcome == Outcome::Transferred {

@@ -38,7 +38,7 @@ impl Repository {
         &self.reference
     }
 
-    fn origin(&self) -> &Arc<Endpoint> {
+    pub(crate) fn origin(&self) -> &Arc<Endpoint> {
         // There is always at least the registry itself.
         &self.endpoints[self.endpoints.len() - 1]
     }
@@ -146,13 +146,15 @@ impl Repository {
     }
 
     /// Brings a blob here: it is looked for first, then mounted where the client knows another repository of
-    /// the registry that has it, then sent.
+    /// the registry that has it, then sent. Of several who bring it to one registry at once, one sends it.
     pub(crate) async fn push_blob(
         &self,
         blob: &Descriptor,
         source: &dyn Source,
         progress: Progress<'_>,
     ) -> Result<Outcome> {
+        let turn = self.client.turn(&self.reference, &blob.digest);
+        let _turn = turn.lock().await;
         // The token for looking is the one that the upload will need.
         let outcome = match self.has(&blob.digest, &["pull", "push"]).await? {
             true => Outcome::Existing,

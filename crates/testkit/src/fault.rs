@@ -34,6 +34,10 @@ pub enum Fault {
     Late(u32),
     /// The answer is this status with this body, and the request's body is remembered.
     Answer(u16, String),
+    /// The request is done, and where that went well, the status of the answer is this one.
+    AnswerAs(u16),
+    /// The request is done, and the answer has this header, too.
+    Say(&'static str, String),
     /// The answer is a redirect to the same path at this base URL, such as `http://127.0.0.1:5000`.
     Redirect(String),
 }

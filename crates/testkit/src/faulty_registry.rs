@@ -1,7 +1,7 @@
 //! A registry that does what a test tells it to do wrong, and remembers what it was asked.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct Seen {
     pub method: Method,
     /// The path and query.
     pub path: String,
+    /// The status of the answer; 0 where there was none.
+    pub status: u16,
     /// How many bytes of body the registry took.
     pub received: u64,
     /// How many bytes of body were sent back.
@@ -48,6 +50,9 @@ struct State {
     tokens: Option<TokenServer>,
     faults: Mutex<VecDeque<(When, Fault)>>,
     log: Mutex<Vec<Arc<Entry>>>,
+    /// How many blobs travel, and how many have at once.
+    under_way: AtomicUsize,
+    busiest: AtomicUsize,
     /// Requests that have been answered and not been done, and how many more have to come first.
     late: Mutex<Vec<(u32, Request<Body>)>>,
     _data: TempDir,
@@ -59,6 +64,7 @@ struct Entry {
     path: String,
     authorization: Option<String>,
     body: Mutex<String>,
+    status: AtomicU16,
     received: AtomicU64,
     sent: AtomicU64,
 }
@@ -95,6 +101,8 @@ impl FaultyRegistry {
             tokens,
             faults: Mutex::default(),
             log: Mutex::default(),
+            under_way: AtomicUsize::new(0),
+            busiest: AtomicUsize::new(0),
             late: Mutex::default(),
             _data: data,
         });
@@ -118,6 +126,11 @@ impl FaultyRegistry {
         lock(&self.state.faults).push_back((when, fault));
     }
 
+    /// Takes back every fault that is planned.
+    pub fn mend(&self) {
+        lock(&self.state.faults).clear();
+    }
+
     /// The requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.state.log).iter().map(|entry| entry.to_seen()).collect()
@@ -128,6 +141,11 @@ impl FaultyRegistry {
         self.seen().into_iter().filter(|seen| seen.method == method && seen.path.contains(path)).collect()
     }
 
+    /// How many blobs have been sent or received at once, at the most.
+    pub fn busiest(&self) -> usize {
+        self.state.busiest.load(Ordering::SeqCst)
+    }
+
     /// Forgets the requests so far.
     pub fn forget_seen(&self) {
         lock(&self.state.log).clear();
@@ -135,10 +153,17 @@ impl FaultyRegistry {
 }
 
 impl Entry {
+    fn carries_blob(&self) -> bool {
+        let sends =
+            matches!(self.method, Method::PUT | Method::PATCH) && self.path.contains("/blobs/uploads/");
+        sends || (self.method == Method::GET && self.path.contains("/blobs/sha"))
+    }
+
     fn to_seen(&self) -> Seen {
         Seen {
             method: self.method.clone(),
             path: self.path.clone(),
+            status: self.status.load(Ordering::SeqCst),
             received: self.received.load(Ordering::SeqCst),
             sent: self.sent.load(Ordering::SeqCst),
             authorization: self.authorization.clone(),
@@ -169,14 +194,44 @@ async fn answer(state: Arc<State>, request: Request<hyper::body::Incoming>) -> R
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         authorization: request.headers().get(AUTHORIZATION).and_then(|v| v.to_str().ok()).map(str::to_owned),
         body: Mutex::default(),
+        status: AtomicU16::new(0),
         received: AtomicU64::new(0),
         sent: AtomicU64::new(0),
     });
     lock(&state.log).push(entry.clone());
     state.catch_up().await;
+    let travels = entry.carries_blob().then(|| Travelling::new(state.clone()));
     let fault = state.next_fault(request.method(), &entry.path);
     let response = state.fail(fault, request.map(Body::new), &entry).await?;
-    Ok(response.map(|body| counted(body, entry, |entry| &entry.sent)))
+    entry.status.store(response.status().as_u16(), Ordering::SeqCst);
+    let travels = travels.filter(|_| entry.method == Method::GET);
+    let mut left = response.headers().get(CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.parse().ok());
+    Ok(response.map(|body| {
+        let body = counted(body, entry, |entry| &entry.sent);
+        let mut travels = travels;
+        Body::from_stream(body.into_data_stream().inspect_ok(move |piece| {
+            // Let go before the last piece is handed on: whoever has it may well ask for the next blob at once.
+            left = left.map(|left: usize| left.saturating_sub(piece.len()));
+            travels = travels.take().filter(|_| left != Some(0));
+        }))
+    }))
+}
+
+/// A blob that travels.
+struct Travelling(Arc<State>);
+
+impl Travelling {
+    fn new(state: Arc<State>) -> Self {
+        let now = state.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        state.busiest.fetch_max(now, Ordering::SeqCst);
+        Self(state)
+    }
+}
+
+impl Drop for Travelling {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl State {
@@ -221,6 +276,7 @@ impl State {
             Some(Fault::Late(requests)) => {
                 let (head, body) = request.into_parts();
                 let body = axum::body::to_bytes(body, 64 << 20).await.unwrap_or_default();
+                entry.received.store(body.len() as u64, Ordering::SeqCst);
                 lock(&self.late).push((requests, Request::from_parts(head, Body::from(body))));
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::CREATED;
@@ -299,7 +355,7 @@ fn refuse(status: u16, retry_after: Option<u64>) -> Response<Body> {
     response
 }
 
-/// The faults of answers' bodies.
+/// The faults of answers.
 fn spoil(fault: Fault, response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     let body = match fault {
@@ -311,6 +367,14 @@ fn spoil(fault: Fault, response: Response<Body>) -> Response<Body> {
         }
         Fault::StallAnswer(bytes) => Body::from_stream(first(body, bytes).chain(stream::pending())),
         Fault::SpoilAnswer => spoilt(body),
+        Fault::AnswerAs(status) if head.status.is_success() => {
+            head.status = StatusCode::from_u16(status).expect("an HTTP status");
+            body
+        }
+        Fault::Say(name, value) => {
+            head.headers.append(name, value.parse().expect("the value of a header"));
+            body
+        }
         _ => body,
     };
     Response::from_parts(head, body)

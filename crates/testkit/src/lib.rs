@@ -1,10 +1,11 @@
-//! What tests of several crates need: registries that fail on command, a real one beside ours, a token server, Docker
-//! engines with their BuildKit, and small images.
+//! What tests of several crates need: registries that fail on command, a real one beside ours, a token server, clouds
+//! to ask for a login, Docker engines with their BuildKit, and small images.
 //!
 //! Nothing here is shipped. Failures of the kit itself are panics: a test that cannot be set up has failed.
 
 mod background;
 mod certificates;
+pub mod clouds;
 mod cutter;
 mod debian_registry;
 mod engine;

@@ -120,7 +120,7 @@ impl Layout {
         let index = self.index()?;
         let mut referrers: Vec<Descriptor> = Vec::new();
         for entry in &index.manifests {
-            let about = entry.annotations.get(SUBJECT).is_some_and(|text| text == subject.as_ref());
+            let about = subject_of(entry) == Some(subject.as_ref());
             if !about || referrers.iter().any(|known| known.digest == entry.digest) {
                 continue;
             }
@@ -156,6 +156,11 @@ fn referrer(document: &Document) -> Descriptor {
         Err(_) => {}
     }
     descriptor
+}
+
+/// The digest of the subject of the manifest that an entry of `index.json` stands for.
+pub(super) fn subject_of(entry: &Descriptor) -> Option<&str> {
+    entry.annotations.get(SUBJECT).map(String::as_str)
 }
 
 fn subject(parsed: &Parsed) -> Option<&Descriptor> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use wharf_oci::{Descriptor, Digest, media};
 
-use super::{Doing, Layout, LayoutError};
+use super::{Doing, Layout, LayoutError, index, manifests};
 
 /// What [`Layout::prune`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -93,10 +93,63 @@ impl Layout {
 
     /// What [`prune`](Self::prune) would remove now.
     pub fn needless(&self, keep: &HashSet<Digest>, grace: Duration) -> Result<Pruned, LayoutError> {
-        let mut needless = self.needless_in(&self.index()?.manifests, keep)?;
+        Ok(self.count(self.needless_in(&self.index()?.manifests, keep)?, grace))
+    }
+
+    fn count(&self, mut needless: Vec<(Digest, u64)>, grace: Duration) -> Pruned {
         needless.retain(|(digest, _)| self.is_older(digest, grace));
         let bytes = needless.iter().map(|(_, size)| size).sum();
-        Ok(Pruned { blobs: needless.len() as u64, bytes })
+        Pruned { blobs: needless.len() as u64, bytes }
+    }
+
+    /// Forgets every manifest that has nothing to do with a tag and was put or [touched](Self::touch) longer than
+    /// `grace` ago, and removes what nothing leads to then.
+    ///
+    /// What stays with a tag: the manifests that its index lists, those that are about something that stays
+    /// (signatures and the like), and what one that stays is about.
+    pub fn prune_untagged(&self, grace: Duration) -> Result<Pruned, LayoutError> {
+        // First the entries, then the content: killed in between, nothing is missing from what is listed.
+        self.update(|index| {
+            let kept = self.with_tags(&index.manifests, grace)?;
+            index.manifests.retain(|entry| kept.contains(&entry.digest));
+            Ok(())
+        })??;
+        self.prune(&HashSet::new(), grace)
+    }
+
+    /// What [`prune_untagged`](Self::prune_untagged) would remove now.
+    pub fn needless_untagged(&self, grace: Duration) -> Result<Pruned, LayoutError> {
+        let mut entries = self.index()?.manifests.clone();
+        let kept = self.with_tags(&entries, grace)?;
+        entries.retain(|entry| kept.contains(&entry.digest));
+        Ok(self.count(self.needless_in(&entries, &HashSet::new())?, grace))
+    }
+
+    /// The digests of all that has to do with a tag, and of what is too young to have one.
+    fn with_tags(&self, entries: &[Descriptor], grace: Duration) -> Result<HashSet<Digest>, LayoutError> {
+        let mut kept = HashSet::new();
+        let mut found: Vec<&Descriptor> = entries
+            .iter()
+            .filter(|entry| index::name_of(entry).is_some() || !self.is_older(&entry.digest, grace))
+            .collect();
+        while !found.is_empty() {
+            kept.extend(self.reachable(found)?);
+            let subjects: HashSet<&str> = entries
+                .iter()
+                .filter(|entry| kept.contains(&entry.digest))
+                .filter_map(manifests::subject_of)
+                .collect();
+            found = entries
+                .iter()
+                .filter(|entry| !kept.contains(&entry.digest))
+                .filter(|entry| {
+                    let about = manifests::subject_of(entry).and_then(|text| text.parse().ok());
+                    subjects.contains(entry.digest.as_ref())
+                        || about.is_some_and(|about: Digest| kept.contains(&about))
+                })
+                .collect();
+        }
+        Ok(kept)
     }
 
     fn needless_in(

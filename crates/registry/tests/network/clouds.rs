@@ -3,27 +3,15 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
-use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
-use wharf_depot::{Access, Options, Users};
 use wharf_registry::{Client, Credentials, Error, Settings, Surroundings, push};
-use wharf_testkit::{Call, Fault, FaultyRegistry, SmallServer, TokenServer, When, fixture};
+use wharf_testkit::{Fault, FaultyRegistry, SmallServer, TokenServer, When, clouds, fixture};
 
 use crate::support::{client_with, layout, settings, tags};
 
 const PRIVATE: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
-const KEY: &str = include_str!("service-account.pem");
-
-/// A registry that lets in this account only.
-fn registry_of(account: &str, password: &str) -> FaultyRegistry {
-    let line = Users::line(account, &password.into(), 4).unwrap();
-    let access = Access::Users(Users::parse(&line).unwrap());
-    FaultyRegistry::with(Options { access, ..Options::default() }, None)
-}
 
 /// A client for which `name` is at `registry`, and that finds these variables around it.
 fn client_at(name: &str, registry: &FaultyRegistry, variables: &[(&str, &str)], home: &Path) -> Client {
@@ -43,50 +31,6 @@ async fn pushed(client: &Client, name: &str) -> Result<(), Error> {
     push(&here, &image, client, &to, &tags(&["v1"]), &|_| {}).await.map(drop)
 }
 
-/// Amazon, as far as wharf speaks to it.
-fn amazon() -> SmallServer {
-    SmallServer::start(|call| {
-        let keys = |id: &str| json!({"AccessKeyId": id, "SecretAccessKey": "s3cret", "Token": "t0ken"});
-        let token = STANDARD.encode("AWS:registry-token");
-        let answer = match (call.method.as_str(), call.path.as_str()) {
-            ("PUT", "/latest/api/token") => return (200, "imds".into()),
-            ("GET", "/latest/meta-data/iam/security-credentials/") => return (200, "role".into()),
-            ("GET", "/latest/meta-data/iam/security-credentials/role") => keys("ASIAMACHINE"),
-            ("GET", "/container") if call.header("authorization") == "door" => keys("ASIACONTAINER"),
-            ("POST", "/") if call.field("Action").starts_with("AssumeRole") => {
-                let id = if call.field("WebIdentityToken") == "oidc" { "ASIAWEB" } else { "ASIAROLE" };
-                return (
-                    200,
-                    format!(
-                        "<r><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken></r>"
-                    ),
-                );
-            }
-            ("POST", "/") if call.header("x-amz-target").starts_with("AmazonEC2ContainerRegistry") => {
-                json!({"authorizationData": [{"authorizationToken": token, "expiresAt": 4e9}]})
-            }
-            ("POST", "/") if call.header("x-amz-target").starts_with("Spencer") => {
-                json!({"authorizationData": {"authorizationToken": token, "expiresAt": 4e9}})
-            }
-            ("GET", path)
-                if path.starts_with("/federation/credentials?role_name=ci&account_id=123456789012") =>
-            {
-                let id = match call.header("x-amz-sso_bearer_token") {
-                    "signed-in" => "ASIASSO",
-                    "renewed" => "ASIARENEWED",
-                    _ => return (401, json!({"message": "Session token not found or invalid"}).to_string()),
-                };
-                json!({"roleCredentials": {"accessKeyId": id, "secretAccessKey": "s", "sessionToken": "t"}})
-            }
-            ("POST", "/token") if call.body.contains("r3fresh") => {
-                json!({"accessToken": "renewed", "expiresIn": 3600, "refreshToken": "next"})
-            }
-            _ => return (403, r#"{"__type":"Denied","message":"not like that","secret":"s3cret"}"#.into()),
-        };
-        (200, answer.to_string())
-    })
-}
-
 /// The key that the last request for a registry token was signed with.
 fn signer(server: &SmallServer) -> Option<String> {
     let call = server.calls().into_iter().rfind(|call| !call.header("x-amz-target").is_empty())?;
@@ -96,7 +40,7 @@ fn signer(server: &SmallServer) -> Option<String> {
 
 #[tokio::test]
 async fn every_link_of_amazons_chain_leads_to_a_token() {
-    let server = amazon();
+    let server = clouds::amazon();
     let home = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = home.path().join(name);
@@ -130,7 +74,7 @@ async fn every_link_of_amazons_chain_leads_to_a_token() {
         (task, "ASIACONTAINER"),
         (machine, "ASIAMACHINE"),
     ] {
-        let registry = registry_of("AWS", "registry-token");
+        let registry = clouds::registry_of("AWS", "registry-token");
         let variables = [&variables[..], &[("AWS_ENDPOINT_URL", url.as_str())]].concat();
         let client = client_at(PRIVATE, &registry, &variables, home.path());
         pushed(&client, PRIVATE).await.unwrap();
@@ -146,8 +90,8 @@ async fn every_link_of_amazons_chain_leads_to_a_token() {
 
 #[tokio::test]
 async fn amazons_public_registry_is_asked_for_with_the_same_keys() {
-    let (server, home) = (amazon(), tempfile::tempdir().unwrap());
-    let registry = registry_of("AWS", "registry-token");
+    let (server, home) = (clouds::amazon(), tempfile::tempdir().unwrap());
+    let registry = clouds::registry_of("AWS", "registry-token");
     let url = server.url();
     let variables = [
         ("AWS_ENDPOINT_URL_ECR_PUBLIC", url.as_str()),
@@ -166,7 +110,7 @@ async fn a_refusal_of_amazons_is_told_without_secrets() {
     let home = tempfile::tempdir().unwrap();
     let server =
         SmallServer::start(|_| (403, r#"{"__type":"Denied","message":"not you","token":"s3cret"}"#.into()));
-    let registry = registry_of("AWS", "registry-token");
+    let registry = clouds::registry_of("AWS", "registry-token");
     let url = server.url();
     let variables = [
         ("AWS_ENDPOINT_URL", url.as_str()),
@@ -179,49 +123,6 @@ async fn a_refusal_of_amazons_is_told_without_secrets() {
     assert!(!text.contains("s3cret"), "{text}");
 }
 
-/// Google's token servers.
-fn google() -> SmallServer {
-    SmallServer::start(|call| {
-        let token = |text: &str| (200, json!({"access_token": text, "expires_in": 3599}).to_string());
-        match (call.field("grant_type").as_str(), call.path.as_str()) {
-            ("urn:ietf:params:oauth:grant-type:jwt-bearer", _) if is_signed(call) => token("google-token"),
-            ("refresh_token", _) if call.field("refresh_token") == "r3fresh" => token("google-token"),
-            ("urn:ietf:params:oauth:grant-type:token-exchange", _)
-                if call.field("subject_token") == "oidc" =>
-            {
-                token("federated")
-            }
-            (_, "/impersonate") if call.header("authorization") == "Bearer federated" => (
-                200,
-                json!({"accessToken": "google-token", "expireTime": "2030-01-01T00:00:00Z"}).to_string(),
-            ),
-            (_, "/computeMetadata/v1/instance/service-accounts/default/token")
-                if call.header("metadata-flavor") == "Google" =>
-            {
-                token("google-token")
-            }
-            (_, "/identity") if call.header("x-door") == "open" => {
-                (200, json!({"value": "oidc"}).to_string())
-            }
-            _ => (400, json!({"error": "invalid_grant", "error_description": "no"}).to_string()),
-        }
-    })
-}
-
-/// Whether the assertion is a JSON web token, signed with the key of the test.
-fn is_signed(call: &Call) -> bool {
-    let key = PrivatePkcs8KeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
-    let key = RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap();
-    let assertion = call.field("assertion");
-    let (text, signature) = assertion.rsplit_once('.').unwrap();
-    let claims = URL_SAFE_NO_PAD.decode(text.split('.').nth(1).unwrap()).unwrap();
-    let claims: Value = serde_json::from_slice(&claims).unwrap();
-    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public().as_ref());
-    public.verify(text.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()).is_ok()
-        && claims["iss"] == "ci@project.iam.gserviceaccount.com"
-        && claims["exp"].as_u64() > claims["iat"].as_u64()
-}
-
 /// The file in which the AWS command keeps the sign-in of this session or address.
 fn sign_in(home: &Path, key: &str) -> std::path::PathBuf {
     let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
@@ -231,7 +132,7 @@ fn sign_in(home: &Path, key: &str) -> std::path::PathBuf {
 
 #[tokio::test]
 async fn a_single_sign_on_gives_keys_and_is_renewed() {
-    let server = amazon();
+    let server = clouds::amazon();
     let url = server.url();
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(home.path().join(".aws/sso/cache")).unwrap();
@@ -244,7 +145,7 @@ async fn a_single_sign_on_gives_keys_and_is_renewed() {
     );
     std::fs::write(home.path().join(".aws/config"), config).unwrap();
     let login = async |profile: &'static str| {
-        let registry = registry_of("AWS", "registry-token");
+        let registry = clouds::registry_of("AWS", "registry-token");
         let variables = [("AWS_PROFILE", profile), ("AWS_ENDPOINT_URL", url.as_str())];
         let pushed = pushed(&client_at(PRIVATE, &registry, &variables, home.path()), PRIVATE).await;
         pushed.map_err(|error| error.cause().to_string()).map(|()| signer(&server).unwrap())
@@ -279,7 +180,7 @@ async fn a_single_sign_on_gives_keys_and_is_renewed() {
 
 #[tokio::test]
 async fn every_kind_of_googles_credentials_leads_to_a_token() {
-    let server = google();
+    let server = clouds::google();
     let home = tempfile::tempdir().unwrap();
     let url = server.url();
     let oidc = home.path().join("oidc");
@@ -293,7 +194,7 @@ async fn every_kind_of_googles_credentials_leads_to_a_token() {
         "format": {"type": "json", "subject_token_field_name": "value"}});
     let documents = [
         json!({"type": "service_account", "client_email": "ci@project.iam.gserviceaccount.com",
-            "private_key_id": "k", "private_key": KEY, "token_uri": url}),
+            "private_key_id": "k", "private_key": clouds::KEY, "token_uri": url}),
         json!({"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r3fresh",
             "token_uri": url}),
         external(json!({"file": oidc})),
@@ -303,13 +204,13 @@ async fn every_kind_of_googles_credentials_leads_to_a_token() {
     let credentials = home.path().join("credentials.json");
     for document in documents {
         std::fs::write(&credentials, document.to_string()).unwrap();
-        let registry = registry_of("oauth2accesstoken", "google-token");
+        let registry = clouds::registry_of("oauth2accesstoken", "google-token");
         let path = credentials.display().to_string();
         let variables = [("GOOGLE_APPLICATION_CREDENTIALS", path.as_str())];
         let client = client_at(name, &registry, &variables, home.path());
         pushed(&client, name).await.unwrap_or_else(|error| panic!("{}: {}", document["type"], error.cause()));
     }
-    let registry = registry_of("oauth2accesstoken", "google-token");
+    let registry = clouds::registry_of("oauth2accesstoken", "google-token");
     let host = server.host();
     let client = client_at("eu.gcr.io", &registry, &[("GCE_METADATA_HOST", &host)], home.path());
     pushed(&client, "eu.gcr.io").await.unwrap();
@@ -318,7 +219,7 @@ async fn every_kind_of_googles_credentials_leads_to_a_token() {
 #[tokio::test]
 async fn googles_key_accounts_are_passwords_that_arrive_as_they_are() {
     // The whole key file, lines and all, is the password.
-    let file = json!({"type": "service_account", "private_key": KEY}).to_string();
+    let file = json!({"type": "service_account", "private_key": clouds::KEY}).to_string();
     for (account, password) in [
         ("_json_key", file.clone()),
         ("_json_key_base64", STANDARD.encode(&file)),
@@ -344,16 +245,7 @@ fn registry_with_door(account: &str, password: &str) -> FaultyRegistry {
 #[tokio::test]
 async fn azure_exchanges_a_token_of_the_directory_at_the_registry() {
     let home = tempfile::tempdir().unwrap();
-    let server = SmallServer::start(|call| {
-        let known = call.field("client_secret") == "s3cret"
-            || call.field("client_assertion") == "oidc"
-            || (call.path.starts_with("/metadata/identity/oauth2/token")
-                && call.header("metadata") == "true");
-        match known {
-            true => (200, json!({"access_token": "directory-token", "expires_in": "3599"}).to_string()),
-            false => (401, json!({"error": "invalid_client", "error_description": "who?"}).to_string()),
-        }
-    });
+    let server = clouds::azure();
     let oidc = home.path().join("oidc");
     std::fs::write(&oidc, "oidc\n").unwrap();
     let (url, oidc) = (server.url(), oidc.display().to_string());
@@ -381,7 +273,7 @@ async fn azure_exchanges_a_token_of_the_directory_at_the_registry() {
 #[tokio::test]
 async fn whoever_is_nobody_in_a_cloud_is_told_to_log_in() {
     let home = tempfile::tempdir().unwrap();
-    let registry = registry_of("AWS", "registry-token");
+    let registry = clouds::registry_of("AWS", "registry-token");
     let client = client_at(PRIVATE, &registry, &[("AWS_EC2_METADATA_DISABLED", "true")], home.path());
     let error = pushed(&client, PRIVATE).await.unwrap_err();
     assert!(

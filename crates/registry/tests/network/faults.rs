@@ -315,15 +315,13 @@ async fn a_redirect_is_followed_without_the_credentials() {
 }
 
 #[tokio::test]
-async fn a_registry_that_is_not_there_is_said_to_be_so_quickly() {
+async fn a_registry_that_is_not_there_is_said_to_be_so() {
     let (_directory, here) = layout();
     let from = reference("127.0.0.1:9", "app").with_tag("v1").unwrap();
-    let begin = std::time::Instant::now();
     let error = pull(&client(), &from, &Platform::host(), &here, &|_| {}).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::Unreachable { .. }), "{error:?}");
     let source = std::error::Error::source(error.cause()).unwrap().to_string();
     assert!(source.contains("refused"), "{source}");
-    assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
@@ -469,6 +467,37 @@ async fn a_copy_gets_over_breaks_on_both_sides() {
     assert!(received < 9 * MIB, "{received} bytes were sent for 8 MiB");
 }
 
+#[tokio::test]
+async fn a_registry_that_cannot_now_says_when_it_can() {
+    let scene = Scene::new(MIB);
+    scene.registry.fail(When::next(Method::POST, "/blobs/uploads/"), Fault::Status(503, Some(1)));
+    let begin = std::time::Instant::now();
+    scene.push(&client()).await.unwrap();
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+    scene.registry.fail(When::any("/").times(1000), Fault::Status(503, Some(100_000)));
+    let error = scene.push(&client()).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Unavailable { status: 503, .. }), "{error:?}");
+    let said = error.cause().to_string();
+    assert!(said.ends_with("it asks to come back in 100000 s"), "{said}");
+}
+
+#[tokio::test]
+async fn no_piece_is_smaller_than_the_registry_wants() {
+    let scene = Scene::new(10 * MIB);
+    let smallest = (8 * MIB).to_string();
+    scene.registry.fail(
+        When::next(Method::POST, "/blobs/uploads/").times(9),
+        Fault::Say("oci-chunk-min-length", smallest),
+    );
+    // GitHub's 4 MiB at most are less; the registry's own word counts.
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(MIB));
+    let client = client_of("ghcr.io", &scene.registry);
+    let to = reference("ghcr.io", "org/model");
+    push(&scene.here, &scene.image, &client, &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+    let pieces = scene.registry.seen_of(Method::PATCH, "").into_iter().map(|seen| seen.received);
+    assert_eq!(pieces.collect::<Vec<_>>(), [8 * MIB, MIB]);
+}
+
 /// A client to whom the registry of a test is one of the well-known ones.
 fn client_of(name: &str, registry: &FaultyRegistry) -> Client {
     client_with(Settings { locations: [(name.to_owned(), registry.host())].into(), ..settings() })
@@ -509,6 +538,39 @@ async fn a_layer_that_a_registry_cannot_take_is_refused_before_it_is_sent() {
         assert!(error.cause().to_string().contains("takes layers of at most"), "{}", error.cause());
     }
     assert!(scene.registry.seen_of(Method::POST, "").is_empty());
+}
+
+/// Where the specification says 202, Amazon's registry answers 201 to the first piece of an upload.
+#[tokio::test]
+async fn amazons_registry_takes_the_first_piece_with_another_status() {
+    let scene = Scene::new(8 * MIB);
+    let name = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
+    let to = reference(name, "model");
+    scene.registry.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(3 * MIB));
+    scene.registry.fail(When::next(Method::PATCH, "/blobs/uploads/"), Fault::AnswerAs(201));
+    push(&scene.here, &scene.image, &client_of(name, &scene.registry), &to, &tags(&["v1"]), &|_| {})
+        .await
+        .unwrap();
+    let pieces = scene.registry.seen_of(Method::PATCH, "");
+    assert_eq!(pieces.iter().map(|seen| seen.received).collect::<Vec<_>>(), [5 * MIB]);
+    assert_eq!(scene.uploaded(), scene.blobs_size(), "no byte twice");
+}
+
+/// Amazon's words for a tag that must stay, which it says of the same image, too.
+#[tokio::test]
+async fn amazons_immutable_tags_are_known_by_its_words() {
+    let scene = Scene::new(MIB);
+    let name = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
+    let (client, to) = (client_of(name, &scene.registry), reference(name, "model"));
+    let words = r#"{"errors":[{"code":"TAG_INVALID","message":"The image tag 'v1' already exists in the 'model' repository and cannot be overwritten."}]}"#;
+    let push_as =
+        async |image: &Descriptor| push(&scene.here, image, &client, &to, &tags(&["v1"]), &|_| {}).await;
+    push_as(&scene.image).await.unwrap();
+    scene.registry.fail(When::next(Method::PUT, "/manifests/v1").times(2), Fault::Answer(400, words.into()));
+    let other = fixture::bulky_image(&scene.here, 2 * MIB);
+    let error = push_as(&other).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Immutable { .. }), "{error:?}");
+    push_as(&scene.image).await.unwrap();
 }
 
 #[tokio::test]

@@ -335,6 +335,25 @@ async fn several_pulls_of_one_image_into_one_layout_fetch_each_blob_once() {
 }
 
 #[tokio::test]
+async fn several_pushes_to_one_registry_send_each_blob_once() {
+    let registry = FaultyRegistry::start();
+    let (_here, here) = layout();
+    let image = fixture::bulky_image(&here, 3 << 20);
+    let client = client();
+    let names = ["org/one", "org/two", "org/one", "org/three"].map(|name| reference(&registry.host(), name));
+    let tag = tags(&["v1"]);
+    let (here, image, client, tag) = (&here, &image, &client, &tag);
+    let pushes =
+        names.iter().map(|to| async move { push(here, image, client, to, tag, &|_| {}).await.unwrap() });
+    let pushed = together(pushes).await;
+    let uploads = registry.seen().into_iter().filter(|seen| seen.path.contains("/blobs/uploads/"));
+    let size: u64 = here.blobs().unwrap().values().sum::<u64>() - image.size;
+    assert_eq!(uploads.map(|seen| seen.received).sum::<u64>(), size, "no byte twice");
+    let told: u64 = pushed.iter().map(|copied| copied.bytes(wharf_registry::Outcome::Transferred)).sum();
+    assert!((size..size + 8192).contains(&told), "{told} bytes for {size}, and manifests");
+}
+
+#[tokio::test]
 async fn progress_tells_bytes_and_ends() {
     let registry = FaultyRegistry::start();
     let (_here, here) = layout();
