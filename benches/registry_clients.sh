@@ -15,7 +15,7 @@ trap 'kill $server 2>/dev/null; rm -rf "$work" "$shared"' EXIT
 
 "$wharf" registry serve --data "$work/registry" --addr 127.0.0.1:0 >"$work/serving" &
 server=$!
-until grep -q :// "$work/serving"; do sleep 0.1; done
+until grep -qs :// "$work/serving"; do sleep 0.1; done
 host=$(sed 's/.*:\/\///' "$work/serving")
 
 export WHARF_DATA_DIR=$work/data

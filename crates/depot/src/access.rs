@@ -129,6 +129,8 @@ fn is_same(given: &str, secret: &SecretString) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(text: &str) -> HeaderMap {
@@ -139,6 +141,15 @@ mod tests {
 
     fn basic(pair: &str) -> HeaderMap {
         headers(&format!("Basic {}", STANDARD.encode(pair)))
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_file_and_no_header_is_too_odd(file in "(ann:|\\$2b\\$04\\$|\n|#|[a-z./0-9]|\\PC){0,70}", header in "[ -~]{0,40}") {
+            let _ = Users::parse(&file);
+            let _ = Access::Token("t0ken".into()).check(&headers(&header));
+            let _ = Access::Users(Users::parse("").unwrap()).check(&headers(&header));
+        }
     }
 
     #[test]

@@ -136,9 +136,14 @@ async fn mount(
             layout.touch(&digest)?;
             return Ok(true);
         }
-        // A name that cannot be is one that is not there.
-        let valid = from.filter(|name| crate::route::Route::parse(&format!("/v2/{name}/tags/list")).is_ok());
-        match valid.map(|name| repositories.get(&name)).transpose()?.flatten() {
+        let holder = match from {
+            // Whoever may read one repository here may read all, so any will do.
+            None => repositories.holder(&digest)?,
+            // A name that cannot be is one that is not there.
+            Some(name) if crate::route::Route::parse(&format!("/v2/{name}/tags/list")).is_err() => None,
+            Some(name) => repositories.get(&name)?,
+        };
+        match holder {
             Some(other) if layout.take_from(&other, &digest)? => {
                 layout.touch(&digest)?;
                 Ok(true)

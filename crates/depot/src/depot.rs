@@ -51,6 +51,15 @@ impl Default for Options {
     }
 }
 
+/// What keeps content from being [pruned](Depot::prune).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// Any manifest that was put and not deleted, whether a tag names it or not.
+    ByManifests,
+    /// Only those that have to do with a tag: named by it, listed in its index, about it, or what it is about.
+    ByTags,
+}
+
 /// A depot that cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
 pub enum DepotError {
@@ -100,15 +109,21 @@ impl Depot {
         Ok(self.repositories.create(repository)?)
     }
 
-    /// Removes blobs that no manifest needs and that nobody has sent, mounted or looked for within `grace`. What a
-    /// push that is under way has been told to be here is younger than that, so it may be served meanwhile.
-    pub fn prune(&self, grace: Duration) -> Result<Pruned, DepotError> {
-        self.of_each(|layout| layout.prune(&Default::default(), grace))
+    /// Removes what is not [`Needed`] and nobody has sent, mounted or looked for within `grace`. What a push that is
+    /// under way has been told to be here is younger than that, so it may be served meanwhile.
+    pub fn prune(&self, needed: Needed, grace: Duration) -> Result<Pruned, DepotError> {
+        self.of_each(|layout| match needed {
+            Needed::ByManifests => layout.prune(&Default::default(), grace),
+            Needed::ByTags => layout.prune_untagged(grace),
+        })
     }
 
     /// What [`prune`](Self::prune) would remove now.
-    pub fn needless(&self, grace: Duration) -> Result<Pruned, DepotError> {
-        self.of_each(|layout| layout.needless(&Default::default(), grace))
+    pub fn needless(&self, needed: Needed, grace: Duration) -> Result<Pruned, DepotError> {
+        self.of_each(|layout| match needed {
+            Needed::ByManifests => layout.needless(&Default::default(), grace),
+            Needed::ByTags => layout.needless_untagged(grace),
+        })
     }
 
     fn of_each(&self, work: impl Fn(&Layout) -> Result<Pruned, LayoutError>) -> Result<Pruned, DepotError> {

@@ -27,7 +27,7 @@ mod uploads;
 mod upstream;
 
 pub use access::{Access, AccessError, Users};
-pub use depot::{Depot, DepotError, Options};
+pub use depot::{Depot, DepotError, Needed, Options};
 pub use running::Running;
 pub use tls::{Tls, TlsError};
 pub use upstream::Upstream;

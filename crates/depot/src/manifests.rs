@@ -41,8 +41,8 @@ pub(crate) async fn get(
         upstream.refresh(&depot.repositories, &name, wanted.name()).await?;
     }
     let layout = existing(depot, name).await?;
-    let unknown = wanted.unknown();
-    let document = blocking(move || Ok(layout.manifest(wanted.name())?)).await?.ok_or(unknown)?;
+    let (unknown, held) = (wanted.unknown(), layout.clone());
+    let document = blocking(move || Ok(held.manifest(wanted.name())?)).await?.ok_or(unknown)?;
     let Descriptor { media_type, digest, size, .. } = &document.descriptor;
     let etag = format!("\"{digest}\"");
     let mut response = Response::new(Body::empty());
@@ -56,6 +56,9 @@ pub(crate) async fn get(
     response.headers_mut().insert(CONTENT_LENGTH, (*size).into());
     if request.method == Method::GET {
         *response.body_mut() = Body::from(document.bytes);
+    } else if !depot.options.read_only {
+        // As with a blob: whoever hears that it is here will not send it.
+        let _ = layout.touch(digest);
     }
     Ok(response)
 }

@@ -37,6 +37,9 @@ fn asked(header: Option<&str>, size: u64) -> Asked {
             (Some(start), Some(last)) if last >= start => {
                 Asked::Part { start, end: size.min(last.saturating_add(1)) }
             }
+            // It ends before it begins. To refuse that is a choice which section 14.2 leaves, and the one that
+            // tells the sender.
+            (Some(_), Some(_)) => Asked::Beyond,
             _ => Asked::All,
         },
     }
@@ -84,7 +87,7 @@ mod tests {
             ("bytes=-0", 10, Asked::Beyond),
             ("bytes=0-", 0, Asked::Beyond),
             ("bytes=-1", 0, Asked::Beyond),
-            ("bytes=5-3", 10, Asked::All),
+            ("bytes=5-3", 10, Asked::Beyond),
             ("bytes=0-1,3-4", 10, Asked::All),
             ("items=0-1", 10, Asked::All),
             ("bytes=x-", 10, Asked::All),

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use wharf_oci::Digest;
 use wharf_registry::{Layout, LayoutError};
 
 /// The repositories under one directory. Cheap to clone.
@@ -42,6 +43,16 @@ impl Repositories {
         let layout = Layout::open(self.directory(name))?;
         opened.insert(name.into(), layout.clone());
         Ok(layout)
+    }
+
+    /// A repository that has the blob.
+    pub(crate) fn holder(&self, digest: &Digest) -> Result<Option<Layout>, LayoutError> {
+        for name in self.names() {
+            if let Some(layout) = self.get(&name)?.filter(|layout| layout.has(digest)) {
+                return Ok(Some(layout));
+            }
+        }
+        Ok(None)
     }
 
     /// The names of all repositories, sorted.

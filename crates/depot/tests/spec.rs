@@ -9,9 +9,10 @@ use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, LOCATION, RANGE,
 };
 use http::{HeaderMap, Request, StatusCode};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wharf_depot::{Access, Depot, Options};
+use wharf_depot::{Access, Depot, Needed, Options};
 use wharf_oci::{Digest, digest::sha256};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -485,9 +486,9 @@ async fn the_data_are_layouts_and_pruning_keeps_what_is_named() {
     let loose = registry.put_blob("org/app", b"loose").await;
     let layout = wharf_registry::Layout::existing(registry.directory.path().join("org+app")).unwrap();
     assert_eq!(layout.resolve("v1").unwrap().unwrap().digest, digest);
-    assert_eq!(registry.depot.prune(Duration::from_secs(60)).unwrap().blobs, 0);
-    assert_eq!(registry.depot.needless(Duration::ZERO).unwrap().blobs, 1);
-    assert_eq!(registry.depot.prune(Duration::ZERO).unwrap().blobs, 1);
+    assert_eq!(registry.depot.prune(Needed::ByManifests, Duration::from_secs(60)).unwrap().blobs, 0);
+    assert_eq!(registry.depot.needless(Needed::ByManifests, Duration::ZERO).unwrap().blobs, 1);
+    assert_eq!(registry.depot.prune(Needed::ByManifests, Duration::ZERO).unwrap().blobs, 1);
     assert_eq!(registry.ask("GET", &format!("/v2/org/app/blobs/{loose}")).await.code(), "BLOB_UNKNOWN");
     assert_eq!(registry.ask("GET", "/v2/org/app/manifests/v1").await.status, StatusCode::OK);
 }
@@ -510,7 +511,7 @@ async fn pruning_spares_what_a_push_under_way_relies_on() {
     assert_eq!(registry.ask("HEAD", &format!("/v2/a/blobs/{looked}")).await.status, StatusCode::OK);
     let mount = format!("/v2/b/blobs/uploads/?mount={mounted}&from=a");
     assert_eq!(registry.ask("POST", &mount).await.status, StatusCode::CREATED);
-    assert_eq!(registry.depot.prune(hour).unwrap().blobs, 1);
+    assert_eq!(registry.depot.prune(Needed::ByManifests, hour).unwrap().blobs, 1);
     for (path, status) in [
         (format!("/v2/a/blobs/{looked}"), StatusCode::OK),
         (format!("/v2/b/blobs/{mounted}"), StatusCode::OK),
@@ -528,7 +529,7 @@ async fn pruning_while_images_come_takes_nothing_from_them() {
     let pruner = std::thread::spawn(move || {
         let mut rounds = 0;
         while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
-            depot.prune(Duration::from_secs(60)).unwrap();
+            depot.prune(Needed::ByManifests, Duration::from_secs(60)).unwrap();
             rounds += 1;
         }
         rounds
@@ -608,6 +609,31 @@ fn a_refusal_is_heard_by_whoever_is_still_sending() {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    /// Whatever is asked, the answer is the sender's fault or a good one.
+    #[test]
+    fn no_request_is_too_odd(
+        method in "(GET|HEAD|PUT|POST|PATCH|DELETE|ODD)",
+        path in "/v2/(a|b/c|a%2Fb|\\.\\.|A)/(tags/list|_catalog|referrers/sha256:00|blobs/uploads/|blobs/uploads/x|blobs/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855|manifests/(v1|sha256:1|\\.))(\\?(n|last|digest|mount|from|artifactType)=[a-z0-9:%/.-]{0,12}){0,1}",
+        header in "(range|content-range|if-none-match|content-type|content-length|authorization)",
+        value in "(bytes=|bytes |[0-9]{0,20}|-|/|\\*|W/|\"|[ -~]){0,6}",
+        body in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let status = runtime.block_on(async {
+            let registry = Registry::new();
+            registry.put_image("a", "v1", b"{}", json!({})).await;
+            let Ok(request) = Request::builder().method(&*method).uri(&path).header(&header, &value).body(Body::from(body))
+            else {
+                return StatusCode::BAD_REQUEST;
+            };
+            registry.depot.handle(request).await.status()
+        });
+        prop_assert!(!status.is_server_error(), "{method} {path} {header}: {value} is {status}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use wharf_depot::{Access, Depot, Options, Tls, Upstream, Users};
+use wharf_depot::{Access, Depot, Needed, Options, Tls, Upstream, Users};
 
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, OrFail, Outcome};
@@ -39,6 +39,9 @@ struct Gc {
     /// Spare what was sent, mounted or looked for within so many hours: it may belong to a push that is under way
     #[arg(long, value_name = "HOURS", default_value_t = 24.0)]
     grace: f64,
+    /// Remove manifests too that no tag leads to. What is about an image with a tag, such as a signature, stays
+    #[arg(short = 'm', long)]
+    delete_untagged: bool,
     /// Only say how much would go
     #[arg(long)]
     dry_run: bool,
@@ -96,9 +99,10 @@ fn collect(gc: &Gc, globals: &Globals) -> Outcome {
             .hint("--data names the directory that `wharf registry serve` was given"));
     }
     let depot = Depot::open(&data, Options::default())?;
+    let needed = if gc.delete_untagged { Needed::ByTags } else { Needed::ByManifests };
     let (pruned, verb) = match gc.dry_run {
-        true => (depot.needless(grace)?, "would be removed"),
-        false => (depot.prune(grace)?, "removed"),
+        true => (depot.needless(needed, grace)?, "would be removed"),
+        false => (depot.prune(needed, grace)?, "removed"),
     };
     if globals.json {
         output::print_json(&json!({ "blobs": pruned.blobs, "bytes": pruned.bytes, "dryRun": gc.dry_run }))?;

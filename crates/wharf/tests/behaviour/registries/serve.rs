@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use wharf_testkit::{DebianRegistry, Doorman, fixture};
+use wharf_oci::{Descriptor, MediaType};
+use wharf_registry::{Condition, Document, Layout, Name};
+use wharf_testkit::{DebianRegistry, Doorman, Engine, Release, fixture};
 
 use super::{image, index, remote_digest, store};
 use crate::skip;
@@ -199,6 +201,70 @@ fn what_no_manifest_needs_is_collected_while_the_registry_is_served() {
     assert_eq!(remote_digest(&world, &gone), image.digest);
 }
 
+/// What no tag leads to goes on request; what has to do with a tag stays: the images of an index, a signature of a signature,
+/// and the image that something with a tag is about.
+#[test]
+fn untagged_manifests_are_collected_on_request_and_nothing_that_a_tag_needs() {
+    let world = World::new();
+    let data = world.path("registry");
+    let directory = data.display().to_string();
+    let registry = Registry::wharf(&data, &[]);
+    let name = |tag: &str| format!("{}/app:{tag}", registry.address());
+    let index = index(&world, &name("kept"));
+    let own = |text: &str| {
+        let made = fixture::image(&store(&world), &[&[("etc/own", text.as_bytes())]]);
+        store(&world).tag(&name(text), &made).unwrap();
+        world.wharf_ok(&["push", &name(text)]);
+        made
+    };
+    world.wharf_ok(&["push", &name("kept")]);
+    let (old, quoted) = (own("old"), own("quoted"));
+    let there = Layout::existing(data.join("app")).unwrap();
+    let about = |subject: &Descriptor, text: &str| {
+        let config = bytes::Bytes::from(text.to_owned());
+        let descriptor = Descriptor::of(MediaType::ImageConfig, &config);
+        there.put(&config).unwrap();
+        let mut manifest = wharf_oci::Manifest::new(descriptor, vec![]);
+        manifest.subject = Some(subject.clone());
+        let document = Document::of_manifest(&manifest);
+        let digest = document.descriptor.digest.clone();
+        there.put_manifest(Name::Digest(&digest), &document, Condition::Always).unwrap();
+        document
+    };
+    let signature = about(&index, "signature").descriptor;
+    let countersigned = about(&signature, "countersigned").descriptor;
+    let of_old = about(&old, "signature of the old one").descriptor;
+    let quoting = about(&quoted, "something with a tag");
+    there.put_manifest(Name::Tag("quoting"), &quoting, Condition::Always).unwrap();
+    for tag in ["old", "quoted"] {
+        world.wharf_ok(&["rm", "--remote", &name(tag)]);
+    }
+    let has = |digest: &wharf_oci::Digest| there.manifest_descriptor(Name::Digest(digest)).unwrap().is_some();
+    let gc =
+        |more: &[&str]| world.wharf_ok(&[&["registry", "gc", "--data", &directory], more].concat()).stdout;
+
+    assert_eq!(gc(&["--grace", "0"]), "0 blobs, 0B, removed\n", "untagged is not unneeded");
+    assert_eq!(gc(&["--delete-untagged"]), "0 blobs, 0B, removed\n", "all is younger than a day");
+    assert!(has(&old.digest) && has(&of_old.digest));
+    let dry = gc(&["-m", "--grace", "0", "--dry-run"]);
+    // Two manifests, a config and a layer of the image, a config of its signature.
+    assert!(dry.starts_with("5 blobs, ") && dry.ends_with(", would be removed\n"), "{dry}");
+    let done = gc(&["-m", "--grace", "0"]);
+    assert!(done.starts_with("5 blobs, "), "{done}");
+    assert!(!has(&old.digest) && !has(&of_old.digest));
+    for kept in [&index, &signature, &countersigned, &quoted, &quoting.descriptor] {
+        assert!(has(&kept.digest), "{kept:?}");
+    }
+    assert_eq!(gc(&["-m", "--grace", "0"]), "0 blobs, 0B, removed\n");
+    // Whole, with everything that belongs to it.
+    for (nth, tag) in ["kept", "quoting"].into_iter().enumerate() {
+        let out = world.path(&format!("out{nth}"));
+        world.wharf_ok(&["copy", &name(tag), &format!("oci:{}", out.display())]);
+    }
+    let by_digest = format!("{}/app@{}", registry.address(), quoted.digest);
+    world.wharf_ok(&["copy", &by_digest, &format!("oci:{}", world.path("quoted").display())]);
+}
+
 #[test]
 fn of_many_who_create_a_tag_at_once_one_does() {
     let world = World::new();
@@ -269,4 +335,48 @@ fn skopeo_works_against_it() {
     let raw = skopeo(&["inspect", "--raw", "--tls-verify=false", &third]);
     assert_eq!(wharf_oci::digest::sha256(raw.as_bytes()), index.digest);
     skopeo(&["delete", "--tls-verify=false", &third]);
+}
+
+/// Docker 20.10 and a newer one: pull, push under another name, and pull that.
+#[test]
+fn docker_engines_work_against_it() {
+    let world = World::new();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/org/app", registry.address());
+    let image = image(&world, &format!("{name}:v1"));
+    world.wharf_ok(&["push", &format!("{name}:v1")]);
+    for release in [Release::Bookworm, Release::Trixie] {
+        let engine = match Engine::shared(release) {
+            Ok(engine) => engine,
+            Err(why) => skip!("{why}"),
+        };
+        let ask = |method: &str, path: &str| {
+            let ran = Command::new("curl")
+                .args(["--silent", "--show-error", "--fail", "--request", method, "--unix-socket"])
+                .arg(engine.socket())
+                .args(["--header", "X-Registry-Auth: e30=", &format!("http://docker/{path}")])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+            // What goes wrong later than the first line is told in a line, not by the status.
+            assert!(
+                ran.status.success() && !said.contains("\"error\""),
+                "{release:?} {method} {path}: {said}"
+            );
+            said
+        };
+        let other = format!("{}/by/{}", registry.address(), format!("{release:?}").to_lowercase());
+        ask("POST", &format!("images/create?fromImage={name}&tag=v1"));
+        ask("POST", &format!("images/{name}:v1/tag?repo={other}&tag=v2"));
+        let pushed = ask("POST", &format!("images/{other}/push?tag=v2"));
+        assert!(pushed.contains("v2: digest: sha256:"), "{pushed}");
+        for tag in [format!("{name}:v1"), format!("{other}:v2")] {
+            ask("DELETE", &format!("images/{tag}"));
+        }
+        ask("POST", &format!("images/create?fromImage={other}&tag=v2"));
+        ask("DELETE", &format!("images/{other}:v2"));
+        let config = |name: &str| world.wharf_ok(&["inspect", "--remote", "--image-config", name]).stdout;
+        assert_eq!(config(&format!("{other}:v2")), config(&format!("{name}:v1")), "the same image");
+    }
+    assert_eq!(remote_digest(&world, &format!("{name}:v1")), image.digest);
 }
