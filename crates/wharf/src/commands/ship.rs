@@ -86,13 +86,18 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let world = World::sandboxed(globals)?;
     let (plan, project, snapshot) = plan(&args)?;
     plan.warnings.iter().for_each(|warning| world.progress.note(&format!("warning: {warning}")));
-    let report = ship::run(&world, &plan, &project, &snapshot)?;
+    let (report, mut failures) = ship::run(&world, &plan, &project, &snapshot)?;
     if globals.json {
         output::print_json(&report)?;
     } else {
         output::print(&report.render())?;
     }
-    Ok(Exit::Done)
+    // Every target that failed is named; the last error said is the one that wharf ends with.
+    let Some(last) = failures.pop() else { return Ok(Exit::Done) };
+    for failure in failures {
+        output::error::print(&failure, globals.json);
+    }
+    Err(last)
 }
 
 fn plan(args: &Args) -> Result<(Plan, project::Project, wharf_metadata::Snapshot), crate::exit::Failure> {

@@ -59,6 +59,9 @@ fn summary(report: &Report) -> String {
         let names: Vec<String> = to.tags.iter().map(|tag| format!("`{}:{tag}`", to.repository)).collect();
         text.push_str(&format!("| {} | {} |\n", names.join("<br>"), size::bytes(to.bytes_sent)));
     }
+    for to in &report.failed {
+        text.push_str(&format!("\n**Not published to `{}`**: {}\n", to.repository, to.error));
+    }
     text.push_str("\n| phase | seconds | result |\n|---|---|---|\n");
     for phase in &report.phases {
         text.push_str(&format!("| {} | {:.1} | {} |\n", phase.name, phase.seconds, phase.result));

@@ -10,7 +10,7 @@ use wharf_registry::Outcome as Travelled;
 
 use super::early::Early;
 use super::plan::{Plan, Target};
-use super::report::{Layer, Phase, Pushed, Report};
+use super::report::{Failed, Layer, Phase, Pushed, Report};
 use super::{github, record};
 use crate::building::{self, Built};
 use crate::exit::{Exit, Failure};
@@ -20,14 +20,14 @@ use crate::settings::project::Project;
 use crate::world::World;
 use crate::{layers, local, publishing, scanning, smoke};
 
-/// Carries out `plan`. A gate that says no ends it before anything has a name; a target that fails is
-/// reported after the others are done.
+/// Carries out `plan`. A gate that says no ends it before anything has a name; a target that fails stands in the
+/// report, and its failure beside it, when the others are done.
 pub(crate) fn run(
     world: &World,
     plan: &Plan,
     project: &Project,
     snapshot: &Snapshot,
-) -> Result<Report, Failure> {
+) -> Result<(Report, Vec<Failure>), Failure> {
     let mut ship =
         Ship { world, plan, project, snapshot, phases: Vec::new(), gates: Vec::new(), attestation: None };
     let early = Early::new(world, plan);
@@ -39,13 +39,19 @@ pub(crate) fn run(
     ship.name_here(&built.image)?;
     let model = ship.model()?;
     let (pushed, failed) = ship.publish(&built.image, model.as_ref(), early)?;
-    let report = ship.report(&image, &built.image, pushed, model);
+    let mut report = ship.report(&image, &built.image, pushed, model);
+    report.failed = failed.iter().map(|(target, failure)| told(target, failure)).collect();
     github::publish(&report)?;
-    match failed.into_iter().next() {
-        None => Ok(report),
-        Some(failure) => Err(Failure { exit: Exit::Gate, ..failure }),
-    }
+    let failures = failed.into_iter().map(|(_, failure)| Failure { exit: Exit::Gate, ..failure });
+    Ok((report, failures.collect()))
 }
+
+fn told(target: &Target, failure: &Failure) -> Failed {
+    Failed { repository: target.repository.to_string(), error: format!("{:#}", failure.error) }
+}
+
+/// The targets that have the image, and those that do not.
+type Published<'a> = (Vec<Pushed>, Vec<(&'a Target, Failure)>);
 
 struct Ship<'a> {
     world: &'a World,
@@ -58,7 +64,7 @@ struct Ship<'a> {
     attestation: Option<scanning::attest::Attestation>,
 }
 
-impl Ship<'_> {
+impl<'a> Ship<'a> {
     fn phase(&mut self, name: &'static str, since: Instant, result: String) {
         self.phases.push(Phase { name, seconds: since.elapsed().as_secs_f64(), result });
     }
@@ -140,7 +146,7 @@ impl Ship<'_> {
         image: &Descriptor,
         model: Option<&Model>,
         early: Early<'_>,
-    ) -> Result<(Vec<Pushed>, Vec<Failure>), Failure> {
+    ) -> Result<Published<'a>, Failure> {
         if self.plan.push.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
@@ -152,18 +158,14 @@ impl Ship<'_> {
         let sent_early = early.finish();
         let results = self.world.runtime.block_on(futures_util::future::join_all(targets));
         let (mut pushed, mut failed) = (Vec::new(), Vec::new());
-        for result in results {
+        for (target, result) in self.plan.push.iter().zip(results) {
             match result {
                 Ok(mut done) => {
                     done.bytes_sent += sent_early.get(&done.repository).copied().unwrap_or_default();
                     pushed.push(done);
                 }
-                Err(failure) => failed.push(failure),
+                Err(failure) => failed.push((target, failure)),
             }
-        }
-        // Every target that failed is named; the last error said is the one that wharf ends with.
-        for failure in failed.iter().skip(1) {
-            self.world.progress.note(&format!("error: {:#}", failure.error));
         }
         let sent: u64 = pushed.iter().map(|to| to.bytes_sent).sum();
         self.phase("push", since, format!("{} sent to {} registries", size::bytes(sent), pushed.len()));
@@ -242,6 +244,7 @@ impl Ship<'_> {
             phases: self.phases,
             gates: self.gates,
             pushed,
+            failed: Vec::new(),
             not_pushed: self.plan.not_pushed.clone(),
             commit: record::commit(self.snapshot).map(|commit| match commit.dirty {
                 true => format!("{} with uncommitted changes", commit.sha),

@@ -27,7 +27,9 @@ pub(crate) struct Report {
     pub(crate) gates: Vec<Gate>,
     /// Where it went.
     pub(crate) pushed: Vec<Pushed>,
-    /// Where it did not go, and why.
+    /// Where it was to go and did not get to, and why.
+    pub(crate) failed: Vec<Failed>,
+    /// Where it was not to go, and why.
     pub(crate) not_pushed: Vec<String>,
     /// The commit it was built from.
     pub(crate) commit: Option<String>,
@@ -76,6 +78,15 @@ pub(crate) struct Pushed {
     pub(crate) bytes_sent: u64,
     /// The ledger entry there, such as `ship@3`.
     pub(crate) entry: String,
+}
+
+/// A target that the image did not get to.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Failed {
+    /// The repository.
+    pub(crate) repository: String,
+    /// What happened, with its causes.
+    pub(crate) error: String,
 }
 
 /// The width of an instruction in the layer table.
@@ -149,6 +160,9 @@ impl Report {
             to.tags.iter().for_each(|tag| text.push_str(&format!("  {}:{tag}\n", to.repository)));
             to.kept.iter().for_each(|why| text.push_str(&format!("  not moved: {why}\n")));
             to.overridden.iter().for_each(|why| text.push_str(&format!("  overridden: {why}\n")));
+        }
+        for to in &self.failed {
+            text.push_str(&format!("FAILED: {}: {}\n", to.repository, to.error));
         }
         self.not_pushed.iter().for_each(|why| text.push_str(&format!("not pushed to {why}\n")));
         self.warnings.iter().for_each(|warning| text.push_str(&format!("warning: {warning}\n")));

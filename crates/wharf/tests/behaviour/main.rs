@@ -28,6 +28,7 @@ mod scan;
 mod ship;
 mod signing;
 mod storage;
+mod targets;
 mod web;
 mod workflow;
 mod world;

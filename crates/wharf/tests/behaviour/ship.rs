@@ -181,6 +181,22 @@ fn one_registry_that_fails_does_not_stop_the_other() {
     assert_eq!(shipped.code, 1, "{}", shipped.stderr);
     assert!(shipped.stderr.contains("127.0.0.1:1"), "{}", shipped.stderr);
     assert!(manifest(&world, &format!("{}/myorg/churn:1.2.3", dev.address())).is_some());
+    // What each target came to stands in the report, for people, for programs and for the job's page.
+    let line = "FAILED: 127.0.0.1:1/myorg/churn: ";
+    assert!(shipped.stdout.contains(line), "{}", shipped.stdout);
+    assert!(
+        shipped.stdout.contains(&format!("pushed to {}/myorg/churn", dev.address())),
+        "{}",
+        shipped.stdout
+    );
+    let json = ship(&world, dev.address(), "127.0.0.1:1", &["--progress", "quiet", "--json"]);
+    assert_eq!(json.code, 1, "{}", json.stderr);
+    let report: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(report["pushed"].as_array().unwrap().len(), 1);
+    assert_eq!(report["failed"][0]["repository"], "127.0.0.1:1/myorg/churn");
+    assert!(report["failed"][0]["error"].as_str().unwrap().contains("127.0.0.1:1"), "{report:#}");
+    let summary = std::fs::read_to_string(world.path("summary")).unwrap();
+    assert!(summary.contains("**Not published to `127.0.0.1:1/myorg/churn`**"), "{summary}");
 }
 
 #[test]
