@@ -132,3 +132,24 @@ fn home() -> PathBuf {
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::settings::document;
+
+    proptest! {
+        #[test]
+        fn no_settings_are_too_odd(
+            text in "(\\[registries\\.\"r\"\\]\n|\\[transfers\\]\n|mirrors|location|plain-http|stall|ca|=|\\[|\\]|\"|'|\\.|,|true|[0-9]|\n|\\PC){0,24}",
+        ) {
+            if let Err(failure) = document::parse::<Host>(&text, Path::new("config.toml")) {
+                prop_assert!(failure.error.to_string().starts_with("config.toml:"));
+            }
+        }
+    }
+}

@@ -53,6 +53,40 @@ fn an_index_goes_through_every_kind_of_place_and_stays_what_it_is() {
     assert_eq!(json(&again.stdout)["images"][0]["bytesSent"], 0);
 }
 
+/// From every kind of place to every kind of place, and nothing of it stays on this machine.
+#[test]
+fn an_image_is_copied_in_every_direction_and_leaves_nothing_here() {
+    let world = World::new();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/org/app:v1", registry.address());
+    let image = image(&world, &name);
+    world.wharf_ok(&["push", &name]);
+    let other = World::new();
+    let place = |kind: &str, number: usize| match kind {
+        "registry" => format!("{}/org/copy{number}:v1", registry.address()),
+        "oci" => format!("oci:{}:v1", path(&other, &format!("layout{number}"))),
+        "docker-archive" => format!("{kind}:{}:app:v1", path(&other, &format!("docker{number}.tar"))),
+        kind => format!("{kind}:{}:v1", path(&other, &format!("oci{number}.tar"))),
+    };
+    let kinds = ["registry", "oci", "oci-archive", "docker-archive"];
+    let mut number = 0;
+    let mut next = |kind: &str| {
+        number += 1;
+        place(kind, number)
+    };
+    for from in kinds {
+        let source = next(from);
+        other.wharf_ok(&["copy", &name, &source]);
+        for to in kinds {
+            let (there, back) = (next(to), next("registry"));
+            other.wharf_ok(&["copy", &source, &there]);
+            other.wharf_ok(&["copy", &there, &back]);
+            assert_eq!(remote_digest(&other, &back), image.digest, "{from} to {to}");
+        }
+    }
+    assert!(store(&other).blobs().unwrap().is_empty(), "it went through the store");
+}
+
 #[test]
 fn one_platform_of_an_index_is_copied_alone() {
     let world = World::new();

@@ -1,8 +1,11 @@
 //! Images between this machine, registries, directories and archives.
 
+mod clouds;
 mod conformance;
 mod copy;
+mod crashes;
 mod credentials;
+mod faults;
 mod killed;
 mod serve;
 
@@ -87,6 +90,61 @@ fn a_registry_that_is_elsewhere_keeps_its_name() {
     world.wharf_ok(&["rm", "myorg/app:1"]);
     let pulled = world.wharf_ok(&["pull", "myorg/app:1"]);
     assert_eq!(pulled.stdout, format!("myorg/app@{}\n", image.digest));
+}
+
+/// Any registry may have mirrors: one that is not there and one that does not have the image are passed over.
+#[test]
+fn mirrors_are_read_first_and_the_registry_itself_last() {
+    let world = World::new();
+    let (mirror, origin) =
+        (wharf_testkit::FaultyRegistry::start(), Registry::wharf(&world.path("origin"), &[]));
+    let name = |tag: &str| format!("{}/org/app:{tag}", origin.address());
+    let (there, both) = (image(&world, &name("only-there")), index(&world, &name("both")));
+    world.wharf_ok(&["push", &name("only-there")]);
+    world.wharf_ok(&["push", &name("both")]);
+    world.wharf_ok(&["copy", &name("both"), &format!("{}/cache/org/app:both", mirror.host())]);
+    mirror.forget_seen();
+    let settings = format!(
+        "[registries.\"{}\"]\nmirrors = [\"http://127.0.0.1:1\", \"http://{}/cache\"]\n[transfers]\nretries = 1\n",
+        origin.address(),
+        mirror.host()
+    );
+    let machine = World::new();
+    fs::write(machine.path("config.toml"), settings).unwrap();
+    machine.wharf_ok(&["pull", "--platform", "linux/arm64", &name("both")]);
+    let blobs = mirror.seen_of(http::Method::GET, "/v2/cache/org/app/blobs/").len();
+    assert_eq!(blobs, 3, "config and layers come from the mirror");
+    let pulled = machine.wharf_ok(&["pull", &name("only-there")]).stdout;
+    assert!(pulled.ends_with(&format!("@{}\n", there.digest)), "{pulled}");
+    // What is written goes to the registry itself.
+    machine.wharf_ok(&["tag", "--remote", &name("both"), &name("again")]);
+    assert_eq!(remote_digest(&world, &name("again")), both.digest);
+    assert!(
+        mirror
+            .seen()
+            .iter()
+            .all(|seen| seen.method == http::Method::GET || seen.method == http::Method::HEAD)
+    );
+}
+
+#[test]
+fn no_more_blobs_travel_at_once_than_a_registry_may_have() {
+    let world = World::new();
+    let registry = wharf_testkit::FaultyRegistry::start();
+    let name = format!("{}/org/app:v1", registry.host());
+    let layers: Vec<Vec<u8>> = (0..6).map(|number: u8| vec![number; 300_000]).collect();
+    let files: Vec<[(&str, &[u8]); 1]> = layers.iter().map(|layer| [("etc/own", layer.as_slice())]).collect();
+    let layers: Vec<&[(&str, &[u8])]> = files.iter().map(|files| files.as_slice()).collect();
+    let image = fixture::image(&store(&world), &layers);
+    store(&world).tag(&name, &image).unwrap();
+    let settings = format!("[registries.\"{}\"]\nparallelism = 1\n", registry.host());
+    fs::write(world.path("config.toml"), &settings).unwrap();
+    world.wharf_ok(&["push", &name]);
+    assert_eq!(registry.busiest(), 1);
+    let other = World::new();
+    fs::write(other.path("config.toml"), &settings).unwrap();
+    other.wharf_ok(&["pull", &name]);
+    assert_eq!(registry.busiest(), 1);
 }
 
 #[test]
@@ -197,6 +255,81 @@ fn all_tags_of_a_repository_are_pushed_together() {
     let none = world.wharf(&["push", "-a", &format!("{}/none", registry.address())]);
     assert_eq!(none.code, 3);
     assert!(none.stderr.contains("there are no tags of"), "{}", none.stderr);
+}
+
+#[test]
+fn all_tags_of_a_repository_are_pulled_together() {
+    let world = World::new();
+    let registry = wharf_testkit::FaultyRegistry::start();
+    let name = format!("{}/org/app", registry.host());
+    let one = image(&world, &format!("{name}:v1"));
+    store(&world).tag(&format!("{name}:stable"), &one).unwrap();
+    let platforms = [("linux/amd64", b"a"), ("linux/arm64", b"b")].map(|(text, own)| {
+        let platform: wharf_oci::Platform = text.parse().unwrap();
+        let image =
+            fixture::image_for(&store(&world), &platform, &[&[("etc/both", b"1")], &[("etc/own", own)]]);
+        (platform, image)
+    });
+    store(&world).tag(&format!("{name}:v2"), &fixture::index(&store(&world), &platforms)).unwrap();
+    let foreign = fixture::index(&store(&world), &platforms[1..]);
+    store(&world).tag(&format!("{name}:arm"), &foreign).unwrap();
+    world.wharf_ok(&["push", "-a", &name]);
+    let [(_, amd64), (_, _)] = &platforms;
+
+    let other = World::new();
+    registry.forget_seen();
+    let here = ["pull", "--all-tags", "--platform", "linux/amd64"];
+    let pulled = other.wharf_ok(&[&here[..], &[&name]].concat());
+    let line = |tag: &str, digest: &wharf_oci::Digest| format!("{name}:{tag}@{digest}\n");
+    assert_eq!(
+        pulled.stdout,
+        [line("stable", &one.digest), line("v1", &one.digest), line("v2", &amd64.digest)].concat()
+    );
+    assert!(
+        pulled.stderr.contains(&format!("passed over {name}:arm: there is no image")),
+        "{}",
+        pulled.stderr
+    );
+    for (tag, digest) in [("stable", &one.digest), ("v1", &one.digest), ("v2", &amd64.digest)] {
+        assert_eq!(store(&other).resolve(&format!("{name}:{tag}")).unwrap().unwrap().digest, *digest);
+    }
+    let layers = registry.seen_of(http::Method::GET, "/blobs/").into_iter().map(|seen| seen.path);
+    let mut layers: Vec<String> = layers.collect();
+    let count = layers.len();
+    layers.sort();
+    layers.dedup();
+    assert_eq!(layers.len(), count, "what tags share is fetched once");
+    let again = other.wharf_ok(&["pull", "-a", "--json", "--platform", "linux/amd64", &name]).stdout;
+    let again: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again[2]["image"], format!("{name}:v2"));
+    assert_eq!(registry.seen_of(http::Method::GET, "/blobs/").len(), count, "and not once more");
+
+    // docker's words for it.
+    let docker = other.wharf_ok(&["docker", "pull", "-a", "--platform", "linux/amd64", &name]).stdout;
+    assert!(docker.contains("v1: Pulling from org/app\nDigest: "), "{docker}");
+    assert!(docker.ends_with(&format!("Status: Image is up to date for {name}\n{name}\n")), "{docker}");
+
+    assert_eq!(other.wharf(&["pull", "-a", &format!("{name}:v1")]).code, 2);
+    let arm = format!("{}/org/arm", registry.host());
+    world.wharf_ok(&["copy", &format!("{name}:arm"), &format!("{arm}:v1")]);
+    let none = other.wharf(&[&here[..], &[&arm]].concat());
+    assert_eq!(none.code, 3);
+    assert!(none.stderr.contains("there is no image for linux/amd64 under any tag"), "{}", none.stderr);
+    let nothing = other.wharf(&["pull", "-a", &format!("{}/org/none", registry.host())]);
+    assert_eq!(nothing.code, 3);
+}
+
+#[test]
+fn what_a_registry_has_to_say_is_passed_on() {
+    let world = World::new();
+    let registry = wharf_testkit::FaultyRegistry::start();
+    let name = format!("{}/org/app:v1", registry.host());
+    image(&world, &name);
+    let warning = "299 - \"this registry closes tomorrow\"".to_owned();
+    registry.fail(wharf_testkit::When::any("/v2/").times(9), wharf_testkit::Fault::Say("warning", warning));
+    let pushed = world.wharf_ok(&["push", &name]);
+    let said = pushed.stderr.matches("this registry closes tomorrow").count();
+    assert_eq!(said, 1, "once, however often it was said: {}", pushed.stderr);
 }
 
 #[test]
