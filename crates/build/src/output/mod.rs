@@ -6,6 +6,8 @@ mod files;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -104,8 +106,14 @@ pub(crate) fn write(kind: &OutputKind, job: &Job<'_>) -> Result<(), StepError> {
     }
 }
 
-/// Writes a file whole: under another name first, unless the destination is a pipe or the like.
+/// Writes a file whole: under another name first, unless the destination is a pipe or the like. Standard output is
+/// taken as it is: it may be a file, which would begin anew if it were opened, and a new one in its place would be in
+/// everybody's place.
 fn to_file(path: &Path, write: impl FnOnce(File) -> Result<(), StepError>) -> Result<(), StepError> {
+    if path == Path::new("/dev/stdout") {
+        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Cause::file("opening", path))?;
+        return write(File::from(stdout));
+    }
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         let file = File::options().write(true).open(path).map_err(Cause::file("opening", path))?;
         return write(file);

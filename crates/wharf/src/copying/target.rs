@@ -1,6 +1,8 @@
 //! Where a copy goes.
 
 use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -146,7 +148,9 @@ async fn to_archive(
     Ok(all)
 }
 
-/// A file that appears whole or not at all; what is no regular file, such as a pipe, is written directly.
+/// A file that appears whole or not at all; what is no regular file, such as a pipe, is written directly. So is standard
+/// output, which may be a file: it would begin anew if it were opened, and a new one in its place would be in
+/// everybody's place.
 pub(crate) enum Output {
     Whole(tempfile::NamedTempFile),
     Direct(File),
@@ -154,6 +158,10 @@ pub(crate) enum Output {
 
 impl Output {
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        if path == Path::new("/dev/stdout") {
+            let stdout = io::stdout().as_fd().try_clone_to_owned().context("opening standard output")?;
+            return Ok(Self::Direct(File::from(stdout)));
+        }
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             let file = File::options().write(true).open(path);
             return Ok(Self::Direct(file.with_context(|| format!("opening {}", path.display()))?));

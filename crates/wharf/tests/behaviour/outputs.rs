@@ -325,3 +325,19 @@ fn files_of_several_platforms_have_a_directory_each_or_share_one() {
     assert!(ran.stderr.contains("`a` of linux/amd64"), "{}", ran.stderr);
     assert!(!clash.join("a").exists());
 }
+
+#[test]
+fn a_standard_output_that_is_a_file_is_written_where_it_is() {
+    let world = World::new();
+    world.file("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    world.wharf_ok(&["build", "--tag", "it:1", "."]);
+    for args in [&["build", "--output", "-", "."][..], &["save", "it:1"]] {
+        let path = world.path("out");
+        std::fs::write(&path, "before").unwrap();
+        let out = std::fs::File::options().append(true).open(&path).unwrap();
+        assert!(world.command(args).stdout(out).status().unwrap().success(), "{args:?}");
+        let written = std::fs::read(&path).unwrap();
+        assert!(written.starts_with(b"before") && written.len() > 2000, "{args:?}: {} bytes", written.len());
+        assert!(std::fs::symlink_metadata("/dev/stdout").unwrap().is_symlink(), "{args:?}");
+    }
+}
