@@ -43,7 +43,7 @@ pub use instruction::{
     Add, ArgDeclaration, CommandLine, Copy, Device, InlineFile, Instruction, InstructionKind, KeyValue,
     Network, Run, RunProgram, Security, Sources,
 };
-pub use mount::{Mount, MountError, MountFlag, MountType, Sharing};
+pub use mount::{LARGEST_SECRET, Mount, MountError, MountFlag, MountType, Sharing};
 pub use parse::{parse, parse_trigger};
 pub use span::Span;
-pub use stage::{Dockerfile, GlobalArgs, Stage};
+pub use stage::{Dockerfile, GlobalArgs, NoCache, Stage};

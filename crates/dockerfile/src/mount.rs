@@ -3,6 +3,9 @@
 use crate::error::Problem;
 use crate::{go, suggest};
 
+/// The most that a secret may hold, in bytes: BuildKit's own limit.
+pub const LARGEST_SECRET: u64 = 500 << 10;
+
 /// A `--mount` as it was written. Its options may hold variables, so it is typed only when it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountFlag {

@@ -52,3 +52,15 @@ pub struct Stage {
     /// The comments right above it, without `#`.
     pub comments: Vec<String>,
 }
+
+/// Which stages take nothing from the cache.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NoCache {
+    /// None.
+    #[default]
+    Off,
+    /// All.
+    All,
+    /// The named ones, upper and lower case alike.
+    Stages(Vec<String>),
+}

@@ -51,8 +51,8 @@ pub use op::{
     RunOp, Script, SecretMount, Source, SshMount, TmpfsMount, WorkdirOp,
 };
 pub use outline::{Argument, Outline, Wanted};
-pub use request::{BaseImage, BaseRef, ContextKind, NoCache, Request, Resolve};
-pub use wharf_dockerfile::{Network, Security, Sharing};
+pub use request::{BaseImage, BaseRef, ContextKind, Request, Resolve};
+pub use wharf_dockerfile::{Network, NoCache, Security, Sharing};
 
 /// Works out what a build of `dockerfile` does and what image it gives.
 ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use wharf_dockerfile::Network;
+use wharf_dockerfile::{Network, NoCache};
 use wharf_oci::{Digest, ImageConfig, Platform};
 
 use super::ResolveError;
@@ -61,18 +61,6 @@ impl Request {
     pub(super) fn target_platform(&self) -> &Platform {
         self.platform.as_ref().unwrap_or(&self.build_platform)
     }
-}
-
-/// Which stages take nothing from the cache.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum NoCache {
-    /// None.
-    #[default]
-    Off,
-    /// All.
-    All,
-    /// The named ones, upper and lower case alike.
-    Stages(Vec<String>),
 }
 
 /// What a named context is.

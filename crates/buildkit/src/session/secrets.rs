@@ -1,14 +1,13 @@
 //! Secrets, read when a step asks for them (moby/buildkit, `session/secrets`). Nothing here writes one anywhere.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::Secrets;
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
+use tokio::io::AsyncReadExt;
 use tonic::{Request, Response, Status};
-
-/// BuildKit's own limit.
-const LARGEST: usize = 500 << 10;
+use wharf_dockerfile::LARGEST_SECRET;
 
 /// Where a secret comes from.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,15 +48,22 @@ impl Secrets for SecretService {
         let data = match self.secrets.get(&id) {
             None => return Err(Status::not_found(format!("secret {id}: not found"))),
             Some(Secret::Value(value)) => value.clone(),
-            Some(Secret::File(path)) => tokio::fs::read(path)
+            Some(Secret::File(path)) => read(path)
                 .await
                 .map_err(|error| Status::unknown(format!("reading the secret {id}: {error}")))?,
         };
-        match data.len() {
-            0..=LARGEST => Ok(Response::new(GetSecretResponse { data })),
-            size => Err(Status::invalid_argument(format!(
-                "the secret {id} has {size} bytes, and BuildKit takes no more than {LARGEST}"
+        match data.len() as u64 {
+            0..=LARGEST_SECRET => Ok(Response::new(GetSecretResponse { data })),
+            _ => Err(Status::invalid_argument(format!(
+                "the secret {id} has more than the {LARGEST_SECRET} bytes that BuildKit takes"
             ))),
         }
     }
+}
+
+/// The file, or as much of it as shows that it is too large.
+async fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    tokio::fs::File::open(path).await?.take(LARGEST_SECRET + 1).read_to_end(&mut data).await?;
+    Ok(data)
 }

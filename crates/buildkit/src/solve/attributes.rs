@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use wharf_dockerfile::{Network, NoCache};
 use wharf_oci::Platform;
 
 /// The flags of a build that decide what is built.
@@ -26,8 +27,8 @@ pub struct Frontend {
     pub no_cache: NoCache,
     /// `--pull`.
     pub pull: bool,
-    /// `--network`, where it is not the default.
-    pub network: Option<&'static str>,
+    /// `--network`.
+    pub network: Network,
     /// `--add-host`.
     pub hosts: Vec<(String, IpAddr)>,
     /// `--shm-size`, in bytes.
@@ -38,18 +39,6 @@ pub struct Frontend {
     pub contexts: BTreeMap<String, String>,
     /// `--provenance`, `--sbom` and `--attest`: kind and options.
     pub attestations: BTreeMap<String, String>,
-}
-
-/// Which stages take nothing from the cache.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum NoCache {
-    /// None.
-    #[default]
-    Off,
-    /// All.
-    All,
-    /// The named ones.
-    Stages(Vec<String>),
 }
 
 impl Frontend {
@@ -75,8 +64,10 @@ impl Frontend {
         if self.pull {
             say("image-resolve-mode", "pull".into());
         }
-        if let Some(network) = self.network {
-            say("force-network-mode", network.into());
+        match self.network {
+            Network::Default => {}
+            Network::None => say("force-network-mode", "none".into()),
+            Network::Host => say("force-network-mode", "host".into()),
         }
         if !self.platforms.is_empty() {
             say("platform", joined(self.platforms.iter().map(Platform::to_string)));
@@ -126,7 +117,7 @@ mod tests {
             platforms: vec!["linux/amd64".parse().unwrap(), "linux/arm64".parse().unwrap()],
             no_cache: NoCache::Stages(vec!["x".into(), "y".into()]),
             pull: true,
-            network: Some("none"),
+            network: Network::None,
             hosts: vec![("db".into(), "10.0.0.1".parse().unwrap())],
             shm_size: Some(64),
             ulimits: vec![("nofile".into(), 1, -1)],

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wharf_dockerfile::LARGEST_SECRET;
 use wharf_sandbox::{Account, Mounted, Overlay, Upper};
 
 use super::agent::Agent;
@@ -16,8 +17,6 @@ use crate::tree::{Owners, Pick, Query, Tree, pick};
 
 /// The variable that says where the agent is.
 const AGENT: &str = "SSH_AUTH_SOCK";
-/// The most that a secret may hold, bytes.
-const SECRET_MAX: u64 = 500 << 10;
 
 /// The mounts of a step.
 #[derive(Debug, Default)]
@@ -182,10 +181,10 @@ fn own_copy(session: &Session<'_>, tree: &Tree, found: &Pick) -> Result<PathBuf,
 fn read_secret(path: &Path) -> Result<Vec<u8>, StepError> {
     let file = fs::File::open(path).map_err(Cause::file("reading the secret", path))?;
     let mut contents = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, SECRET_MAX + 1), &mut contents)
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST_SECRET + 1), &mut contents)
         .map_err(Cause::file("reading the secret", path))?;
-    if contents.len() as u64 > SECRET_MAX {
-        let text = format!("the secret in `{}` is larger than {SECRET_MAX} bytes", path.display());
+    if contents.len() as u64 > LARGEST_SECRET {
+        let text = format!("the secret in `{}` is larger than {LARGEST_SECRET} bytes", path.display());
         return Err(Cause::Refused(text).into());
     }
     Ok(contents)
