@@ -93,7 +93,7 @@ impl Builder {
     /// # Errors
     /// If what answers is no BuildKit.
     pub async fn over(address: &Address, channel: Channel) -> Result<Self, Error> {
-        let failed = |source| Error::Ask { address: address.to_string(), source };
+        let failed = |status: Status| Error::Ask { address: address.to_string(), source: status.into() };
         let asked = tokio::time::timeout(PATIENCE, ask(&channel)).await;
         let too_slow = |_| Status::deadline_exceeded(format!("no answer within {PATIENCE:?}"));
         let about = asked.map_err(too_slow).and_then(|about| about).map_err(failed)?;

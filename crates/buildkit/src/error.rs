@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::status::Refusal;
+
 /// A builder that could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -28,7 +30,7 @@ pub enum Error {
         /// Where it is.
         address: String,
         /// What it answered.
-        source: tonic::Status,
+        source: Refusal,
     },
     /// It is too old for what is wanted.
     #[error("{feature} needs BuildKit {since} or newer, and the builder {address} is {version}")]
@@ -44,8 +46,19 @@ pub enum Error {
     },
     /// It does not take the session through which it would get files and secrets.
     #[error("opening a session")]
-    Session(#[source] tonic::Status),
+    Session(#[source] Refusal),
     /// Something that is to be said in a header has no place there.
     #[error("`{0}` holds characters that no header may hold")]
     Metadata(&'static str),
+}
+
+impl Error {
+    /// Whether the builder is not there, or not any more, so that another one may do better.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Handshake { .. } => true,
+            Self::Ask { source, .. } | Self::Session(source) => source.is_lost(),
+            Self::TooOld { .. } | Self::Metadata(_) => false,
+        }
+    }
 }

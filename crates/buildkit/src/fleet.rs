@@ -1,11 +1,14 @@
 //! Several builders that share one build: `linux/amd64=tcp://a:1234,linux/arm64=tcp://b:1234`. Each builds the
-//! platforms that stand before its address; one without any builds the rest.
+//! platforms that stand before its address; one without any builds the rest. Where several are for the same, one of
+//! them does it, and the others stand by.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use wharf_oci::Platform;
 
-use crate::address::{Address, AddressError, Tls};
+use crate::address::{Address, AddressError, Tcp, Tls};
+use crate::rendezvous;
 
 /// The builders of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,15 @@ pub struct Member {
     pub platforms: Vec<Platform>,
     /// Where it is.
     pub address: Address,
+}
+
+/// A part of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// What is built; whatever the builder takes for its own where this is empty.
+    pub platforms: Vec<Platform>,
+    /// Who may build it, in the order in which they are asked.
+    pub builders: Vec<Address>,
 }
 
 /// A platform that no builder is for.
@@ -53,25 +65,42 @@ impl Fleet {
         Self(self.0.into_iter().map(secure).collect())
     }
 
-    /// Who builds what, in the order of the builders; platforms keep theirs. A build that names no platform is for
-    /// the first builder, which knows best what it runs on.
+    /// Who builds what: platforms that the same builders are for, are built together. Of several builders that are for
+    /// a platform, `key` decides whom it would have first, so that a project keeps its cache. A build that names no
+    /// platform is for the first builder and those like it, which know best what they run on.
     ///
     /// # Errors
     /// A platform that nobody is for.
-    pub fn share(&self, platforms: &[Platform]) -> Result<Vec<(&Member, Vec<Platform>)>, Unserved> {
+    pub fn share(&self, platforms: &[Platform], key: &str) -> Result<Vec<Share>, Unserved> {
         if platforms.is_empty() {
-            return Ok(self.0.first().map(|member| (member, Vec::new())).into_iter().collect());
+            let first = self.0.first().map(|first| first.platforms.as_slice()).unwrap_or_default();
+            let builders = self.ordered(key, |member| member.platforms == first);
+            return Ok(vec![Share { platforms: Vec::new(), builders }]);
         }
-        let mut shares: Vec<(&Member, Vec<Platform>)> =
-            self.0.iter().map(|member| (member, Vec::new())).collect();
+        let mut shares: Vec<Share> = Vec::new();
         for platform in platforms {
-            let named = self.0.iter().position(|member| member.platforms.contains(platform));
-            let rest = || self.0.iter().position(|member| member.platforms.is_empty());
-            let at = named.or_else(rest).ok_or_else(|| Unserved(platform.clone()))?;
-            shares[at].1.push(platform.clone());
+            let mut builders = self.ordered(key, |member| member.platforms.contains(platform));
+            if builders.is_empty() {
+                builders = self.ordered(key, |member| member.platforms.is_empty());
+            }
+            if builders.is_empty() {
+                return Err(Unserved(platform.clone()));
+            }
+            match shares.iter_mut().find(|share| share.builders == builders) {
+                Some(share) => share.platforms.push(platform.clone()),
+                None => shares.push(Share { platforms: vec![platform.clone()], builders }),
+            }
         }
-        shares.retain(|(_, platforms)| !platforms.is_empty());
         Ok(shares)
+    }
+
+    fn ordered(&self, key: &str, is_meant: impl Fn(&Member) -> bool) -> Vec<Address> {
+        let meant: BTreeMap<String, &Address> = (self.0.iter())
+            .filter(|member| is_meant(member))
+            .map(|member| (name(&member.address), &member.address))
+            .collect();
+        let order = rendezvous::order(key, meant.keys().map(String::as_str));
+        order.into_iter().map(|name| meant[name].clone()).collect()
     }
 }
 
@@ -93,6 +122,14 @@ impl FromStr for Fleet {
         let members: Result<Vec<Member>, AddressError> =
             pieces.iter().map(|piece| member(piece.trim())).collect();
         Ok(Self::new(members?))
+    }
+}
+
+/// What a builder is known by, wherever a machine has the certificates for it.
+fn name(address: &Address) -> String {
+    match address {
+        Address::Tcp(at) => Address::Tcp(Tcp { tls: None, ..at.clone() }).to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -129,12 +166,12 @@ mod tests {
     fn shared(fleet: &Fleet, platforms: &str) -> Vec<String> {
         let platforms: Vec<Platform> =
             platforms.split_terminator(' ').map(|platform| platform.parse().unwrap()).collect();
-        let shares = fleet.share(&platforms).unwrap();
-        let line = |(member, platforms): (&Member, Vec<Platform>)| {
-            let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
-            format!("{} {}", member.address, platforms.join(" "))
+        let line = |share: Share| {
+            let platforms: Vec<String> = share.platforms.iter().map(Platform::to_string).collect();
+            let builders: Vec<String> = share.builders.iter().map(Address::to_string).collect();
+            format!("{} {}", builders.join("|"), platforms.join(" "))
         };
-        shares.into_iter().map(line).collect()
+        fleet.share(&platforms, "org/app").unwrap().into_iter().map(line).collect()
     }
 
     #[test]
@@ -142,17 +179,17 @@ mod tests {
         let two = fleet("linux/amd64=tcp://a:1,linux/arm64=tcp://b:1");
         assert_eq!(
             shared(&two, "linux/arm64 linux/amd64"),
-            ["tcp://a:1 linux/amd64", "tcp://b:1 linux/arm64"]
+            ["tcp://b:1 linux/arm64", "tcp://a:1 linux/amd64"]
         );
         assert_eq!(shared(&two, "linux/arm64"), ["tcp://b:1 linux/arm64"]);
         assert_eq!(shared(&two, ""), ["tcp://a:1 "]);
-        let error = two.share(&["linux/s390x".parse().unwrap()]).unwrap_err();
+        let error = two.share(&["linux/s390x".parse().unwrap()], "").unwrap_err();
         assert_eq!(error.to_string(), "no builder is for linux/s390x");
 
         let rest = fleet("linux/arm64=tcp://b:1, tcp://a:1");
         assert_eq!(
             shared(&rest, "linux/amd64 linux/arm64 linux/s390x"),
-            ["tcp://b:1 linux/arm64", "tcp://a:1 linux/amd64 linux/s390x"]
+            ["tcp://a:1 linux/amd64 linux/s390x", "tcp://b:1 linux/arm64"]
         );
     }
 
@@ -160,6 +197,27 @@ mod tests {
     fn one_builder_for_two_platforms_is_one() {
         let one = fleet("linux/amd64=tcp://a:1,linux/386=tcp://a:1");
         assert_eq!(shared(&one, "linux/amd64 linux/386"), ["tcp://a:1 linux/amd64 linux/386"]);
+    }
+
+    #[test]
+    fn of_several_alike_the_key_decides_and_the_others_stand_by() {
+        let alike = fleet("tcp://a:1,tcp://b:1,tcp://c:1");
+        let order = |key: &str| alike.share(&[], key).unwrap()[0].builders.clone();
+        assert_eq!(order("org/app").len(), 3);
+        assert_eq!(
+            order("org/app"),
+            fleet("tcp://c:1,tcp://a:1,tcp://b:1").share(&[], "org/app").unwrap()[0].builders
+        );
+        let secured = alike.clone().secured(&Tls { authority: Some("ca.pem".into()), ..Tls::default() });
+        let secured = secured.share(&[], "org/app").unwrap();
+        assert!(secured[0].builders[0].to_string().starts_with(&order("org/app")[0].to_string()));
+        let first: std::collections::BTreeSet<String> =
+            (0..50).map(|n| order(&format!("org/app-{n}"))[0].to_string()).collect();
+        assert_eq!(first.len(), 3, "projects spread");
+        let two = fleet("linux/amd64=tcp://a:1,linux/amd64=tcp://b:1,linux/arm64=tcp://c:1");
+        let shares =
+            two.share(&["linux/amd64".parse().unwrap(), "linux/arm64".parse().unwrap()], "").unwrap();
+        assert_eq!(shares.iter().map(|share| share.builders.len()).collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]

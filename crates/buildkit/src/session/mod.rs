@@ -96,7 +96,8 @@ impl Session {
         for method in router.methods() {
             say("x-docker-expose-session-grpc-method", method)?;
         }
-        let incoming = client.session(request).await.map_err(Error::Session)?.into_inner();
+        let incoming =
+            client.session(request).await.map_err(|status| Error::Session(status.into()))?.into_inner();
         Ok(Self { id, task: tokio::spawn(tunnel::serve(near, incoming, router)) })
     }
 

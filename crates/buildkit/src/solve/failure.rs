@@ -9,10 +9,10 @@ use prost::Message;
 use serde::Deserialize;
 use tonic::{Code, Status};
 
-use super::is_lost;
 use super::progress::Progress;
 use crate::builder::Builder;
 use crate::error::Error;
+use crate::status::{Refusal, is_lost_build};
 
 /// A build that failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum SolveError {
         /// Where it was.
         address: String,
         /// What is known of it.
-        source: Status,
+        source: Refusal,
     },
     /// Something in the Dockerfile, or that it asks for, is at fault.
     #[error("{message}")]
@@ -47,6 +47,17 @@ pub enum SolveError {
     Builder(#[from] Error),
 }
 
+impl SolveError {
+    /// Whether another builder may do better.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Lost { .. } => true,
+            Self::Build { .. } => false,
+            Self::Builder(error) => error.is_lost(),
+        }
+    }
+}
+
 /// A place in a Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -60,8 +71,8 @@ pub struct Place {
 
 /// What the answer of a failed build means.
 pub(super) fn explain(status: Status, builder: &Builder, progress: &Progress) -> SolveError {
-    if is_lost(&status) {
-        return SolveError::Lost { address: builder.address.to_string(), source: status };
+    if is_lost_build(&status) {
+        return SolveError::Lost { address: builder.address.to_string(), source: status.into() };
     }
     let details = rpc::Status::decode(status.details()).map(|status| status.details).unwrap_or_default();
     let find = |kind: &str| details.iter().find(|detail| detail.type_url.contains(kind));

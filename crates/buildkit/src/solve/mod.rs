@@ -11,9 +11,8 @@ use bollard_buildkit_proto::moby::buildkit::v1::{
     CacheOptions, CacheOptionsEntry, Exporter as ExporterEntry, SolveRequest, StatusRequest,
 };
 use tonic::transport::Channel;
-use tonic::{Code, Status};
 
-pub use attributes::{Frontend, NoCache};
+pub use attributes::Frontend;
 pub use failure::{Place, SolveError};
 pub use progress::{News, Vertex, Warning};
 
@@ -159,10 +158,4 @@ fn cache_entry(entry: &Entry) -> CacheOptionsEntry {
 fn imports(entries: &[Entry]) -> String {
     let entries = entries.iter().map(|entry| serde_json::json!({"Type": entry.kind, "Attrs": entry.options}));
     serde_json::Value::Array(entries.collect()).to_string()
-}
-
-/// Whether the line broke, rather than the build.
-fn is_lost(status: &Status) -> bool {
-    let broken = std::error::Error::source(status).is_some();
-    broken && matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled)
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, join, split};
 use tokio::net::UnixStream;
 
 use super::last_words::{LastWords, Words};
@@ -42,12 +42,13 @@ pub(super) async fn dial(socket: &Path, name: &str) -> io::Result<Box<dyn Stream
         )));
     }
     let (ours, theirs) = tokio::io::duplex(256 << 10);
-    let ours = LastWords::over(ours);
-    let (from_engine, to_engine) = tokio::io::split(stream);
-    let (from_us, to_us) = tokio::io::split(theirs);
-    tokio::spawn(unframe(from_engine, to_us, ours.words()));
+    let (said, ours) = split(ours);
+    let said = LastWords::over(said);
+    let (from_engine, to_engine) = split(stream);
+    let (from_us, to_us) = split(theirs);
+    tokio::spawn(unframe(from_engine, to_us, said.words()));
     tokio::spawn(hand_over(from_us, to_engine));
-    Ok(Box::new(ours))
+    Ok(Box::new(join(said, ours)))
 }
 
 async fn hand_over(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<UnixStream>) {

@@ -1,5 +1,6 @@
 //! A stream whose end has a reason that is said elsewhere: on a program's standard error, or on another channel.
-//! Where it would end silently, reading from it fails with those words.
+//! Where it would end silently, reading from it fails with those words. Only what is read has an end, so this is one
+//! half of a connection; [`tokio::io::join`] puts the other one to it.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Sleep;
 
 /// More is not kept: the last words are the ones that tell.
@@ -74,19 +75,5 @@ impl<S: AsyncRead + Unpin> AsyncRead for LastWords<S> {
             words if words.is_empty() => Poll::Ready(Ok(())),
             words => Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, words))),
         }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for LastWords<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

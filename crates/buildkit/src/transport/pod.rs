@@ -10,7 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, join, split};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -48,12 +48,13 @@ type Socket = WebSocketStream<Box<dyn Stream>>;
 pub async fn exec(cluster: &Cluster, pod: &Pod, namespace: &str) -> io::Result<Box<dyn Stream>> {
     let socket = connect(cluster, &path(pod, namespace)).await?;
     let (ours, theirs) = tokio::io::duplex(256 << 10);
-    let ours = LastWords::over(ours);
-    let (from_us, to_us) = tokio::io::split(theirs);
+    let (said, ours) = split(ours);
+    let said = LastWords::over(said);
+    let (from_us, to_us) = split(theirs);
     let (to_pod, from_pod) = socket.split();
-    tokio::spawn(receive(from_pod, to_us, ours.words()));
+    tokio::spawn(receive(from_pod, to_us, said.words()));
     tokio::spawn(send(from_us, to_pod));
-    Ok(Box::new(ours))
+    Ok(Box::new(join(said, ours)))
 }
 
 fn path(pod: &Pod, namespace: &str) -> String {

@@ -57,8 +57,8 @@ pub async fn ssh_by(program: &Path, at: &Ssh) -> io::Result<Box<dyn Stream>> {
     else {
         unreachable!("the pipes were asked for")
     };
-    let stream = LastWords::over(join(stdout, stdin));
-    let words = stream.words();
+    let said = LastWords::over(stdout);
+    let words = said.words();
     // The task owns the process, which ends with its pipes; it keeps reading, so that ssh never waits for it.
     tokio::spawn(async move {
         let mut buffer = vec![0; 1024];
@@ -67,10 +67,10 @@ pub async fn ssh_by(program: &Path, at: &Ssh) -> io::Result<Box<dyn Stream>> {
         }
         drop(child.wait().await);
     });
-    found(stream).await
+    found(join(said, stdin)).await
 }
 
-async fn found(mut stream: LastWords<impl Stream + 'static>) -> io::Result<Box<dyn Stream>> {
+async fn found(mut stream: impl Stream + 'static) -> io::Result<Box<dyn Stream>> {
     let mut line = Vec::new();
     while !line.ends_with(b"\n") && line.len() < LONGEST_LINE {
         line.push(stream.read_u8().await?);
