@@ -41,17 +41,17 @@ impl Annotation {
         };
         map.iter().map(annotation).collect()
     }
-}
 
-/// Those of `level`, and of the image of `platform` where one is asked about. A later one counts.
-pub(crate) fn at(
-    annotations: &[Annotation],
-    level: AnnotationLevel,
-    platform: Option<&Platform>,
-) -> BTreeMap<String, String> {
-    let concerned = annotations.iter().filter(|annotation| {
-        annotation.level == level
-            && (annotation.platform.is_none() || annotation.platform.as_ref() == platform)
-    });
-    concerned.map(|annotation| (annotation.name.clone(), annotation.value.clone())).collect()
+    /// Those of `level`, and of the image of `platform` where one is asked about. A later one counts.
+    pub fn at(
+        annotations: &[Self],
+        level: AnnotationLevel,
+        platform: Option<&Platform>,
+    ) -> BTreeMap<String, String> {
+        let concerned = annotations.iter().filter(|annotation| {
+            annotation.level == level
+                && (annotation.platform.is_none() || annotation.platform.as_ref() == platform)
+        });
+        concerned.map(|annotation| (annotation.name.clone(), annotation.value.clone())).collect()
+    }
 }

@@ -7,7 +7,7 @@ use wharf_layer::Family;
 use wharf_oci::{Descriptor, Index, MediaType, media};
 use wharf_registry::Document;
 
-use crate::annotation::{self, AnnotationLevel};
+use crate::annotation::{Annotation, AnnotationLevel};
 use crate::attest::{self, ProvenanceOptions, Statement};
 use crate::bases::store_name;
 use crate::cache::{self, CachePlace, Made};
@@ -183,7 +183,7 @@ impl Exporting<'_> {
         attestations: &[Descriptor],
         options: &ImageOptions,
     ) -> Result<Descriptor, StepError> {
-        let annotations = annotation::at(&options.annotations, AnnotationLevel::Index, None);
+        let annotations = Annotation::at(&options.annotations, AnnotationLevel::Index, None);
         if let ([only], []) = (images, attestations) {
             if !annotations.is_empty() {
                 let text = "the image has no index that an annotation could be written on: it is for one \
@@ -259,7 +259,7 @@ impl Exporting<'_> {
             statements: &written.statements,
             files: &output.files,
             epoch: self.plans.first().and_then(|plan| plan.epoch),
-            annotations: annotation::at(&output.image.annotations, level, platform),
+            annotations: Annotation::at(&output.image.annotations, level, platform),
             chains: self.chains,
         };
         output::write(&output.kind, &job)

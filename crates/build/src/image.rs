@@ -7,7 +7,7 @@ use wharf_layer::Family;
 use wharf_oci::{Descriptor, History, ImageConfig, Manifest, MediaType, media};
 use wharf_registry::Layout;
 
-use crate::annotation::{self, AnnotationLevel};
+use crate::annotation::{Annotation, AnnotationLevel};
 use crate::error::{Cause, StepError};
 use crate::plan::Stage;
 use crate::request::ImageOptions;
@@ -45,7 +45,7 @@ pub(crate) fn write(
         parts.iter().map(|part| in_family(&part.record.blob, options.family)).collect();
     let mut manifest = Manifest::new(config_blob.clone(), layers);
     let platform = Some(&stage.platform);
-    manifest.annotations = annotation::at(&options.annotations, AnnotationLevel::Manifest, platform);
+    manifest.annotations = Annotation::at(&options.annotations, AnnotationLevel::Manifest, platform);
     let manifest_type = match options.family {
         Family::Oci => MediaType::ImageManifest,
         Family::Docker => MediaType::from(media::DOCKER_MANIFEST),
@@ -54,7 +54,7 @@ pub(crate) fn write(
     let mut descriptor = put(store, &manifest, manifest_type)?;
     descriptor.platform = Some(stage.platform.clone());
     descriptor.annotations =
-        annotation::at(&options.annotations, AnnotationLevel::ManifestDescriptor, platform);
+        Annotation::at(&options.annotations, AnnotationLevel::ManifestDescriptor, platform);
     let layers = layers_of(&config, &manifest, parts);
     Ok(Image {
         platform: stage.platform.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wharf_buildkit::address::{Address, Tls};
+use wharf_buildkit::address::Tls;
 use wharf_buildkit::fleet::Fleet;
 
 use crate::exit::{Failure, OrFail};
@@ -12,7 +12,8 @@ use crate::exit::{Failure, OrFail};
 #[group(skip)]
 pub(crate) struct Flags {
     /// Build on BuildKit elsewhere: `tcp://HOST:PORT`, `unix://SOCKET`, `docker://`, `docker-container://NAME`,
-    /// `ssh://HOST`, `kube-pod://POD?namespace=…`, `kube://NAMESPACE?selector=…` or `buildx:NAME`; `default` builds here
+    /// `ssh://HOST`, `kube-pod://POD?namespace=…`, `kube://NAMESPACE?selector=…` or `buildx:NAME`; several with commas
+    /// between them, each with `OS/ARCH=` before it where it is for a platform; `default` builds here
     #[arg(long, value_name = "ADDRESS", env = "WHARF_BUILDER")]
     pub(crate) builder: Option<String>,
     #[command(flatten)]
@@ -64,13 +65,9 @@ impl serde::Serialize for Elsewhere {
 }
 
 impl Elsewhere {
-    /// The one builder that it names. Buildx's may stand for several.
-    pub(crate) fn one(&self) -> Result<Address, Failure> {
-        match self.tls.fleet(&self.address)?.members() {
-            [member] => Ok(member.address.clone()),
-            members => Err(Failure::usage(format!("`{}` names {} builders", self.address, members.len()))
-                .hint("a build goes to one of them as yet: name that one")),
-        }
+    /// The builders that it names.
+    pub(crate) fn fleet(&self) -> Result<Fleet, Failure> {
+        self.tls.fleet(&self.address)
     }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod buildx;
 mod cluster;
 pub(crate) mod flags;
+mod placing;
 
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use anyhow::anyhow;
 use wharf_buildkit::address::{Address, Pod};
 use wharf_buildkit::fleet::{Fleet, Member};
 use wharf_buildkit::transport::{self, Channel, Cluster};
+
+pub(crate) use placing::placed;
 
 use crate::exit::Failure;
 
@@ -85,29 +88,6 @@ impl Candidate {
     }
 }
 
-/// The first of them that answers, and those that come after it.
-pub(crate) async fn reach<'a>(
-    candidates: &'a [Candidate],
-    note: &(dyn Fn(&str) + Sync),
-) -> Result<(&'a Candidate, Channel, &'a [Candidate]), Failure> {
-    let mut last = None;
-    for (n, candidate) in candidates.iter().enumerate() {
-        match candidate.connect().await {
-            Ok(channel) => return Ok((candidate, channel, &candidates[n + 1..])),
-            Err(error) => {
-                if n + 1 < candidates.len() {
-                    note(&format!("{}; trying the next one", crate::output::error::chain(&error)));
-                }
-                last = Some(error);
-            }
-        }
-    }
-    match last {
-        Some(error) => Err(failed(error)),
-        None => Err(anyhow!("there is no builder to try").into()),
-    }
-}
-
 /// A builder's failure with the advice that fits its cause.
 pub(crate) fn failed(error: wharf_buildkit::Error) -> Failure {
     let chain = crate::output::error::chain(&error);
@@ -121,6 +101,14 @@ pub(crate) fn failed(error: wharf_buildkit::Error) -> Failure {
         ("BadCertificate", "--tlscert must be signed by the authority that the builder trusts"),
         ("CertificateRequired", "the builder wants to know who comes: --tlscert and --tlskey"),
         ("not valid for name", "--tlsservername says by which name the builder's certificate goes"),
+        (
+            "InvalidContentType",
+            "the builder does not speak TLS there: leave the certificates out, or take its other port",
+        ),
+        (
+            "without a word",
+            "a builder that wants TLS ends like this, too: --tlscacert, --tlscert and --tlskey",
+        ),
         ("refused", "is the builder running, and is the address right?"),
         ("No such file or directory", "is the builder running, and is the address right?"),
         ("Permission denied (os", "this user may not use the socket; the group of the socket may"),

@@ -86,7 +86,8 @@ pub(crate) fn of_plan(
     };
     if let Some(builder) = &plan.builder {
         let keep_at = plan.push.first().filter(|_| plan.gate_remote).map(|target| &target.repository);
-        let asked = remote::Asked { request: &request, verbatim: &Verbatim::default(), keep_at };
+        let name = Some(plan.image.0.name());
+        let asked = remote::Asked { request: &request, verbatim: &Verbatim::default(), name, keep_at };
         let built = remote::build(world, builder, &asked, &news)?;
         let result = built.result.ok_or_else(|| anyhow::anyhow!("the builder has made no image"))?;
         return Ok(Built { image: result.image, executed: result.executed, cached: result.cached });

@@ -1,5 +1,7 @@
 //! `wharf build`: a Dockerfile becomes an image.
 
+use std::path::Path;
+
 use anyhow::Context;
 use serde_json::json;
 use wharf_build::{BuildRequest, CacheExport, OutputKind};
@@ -8,6 +10,7 @@ use crate::building::call::{self, Method};
 use crate::building::{self, Asked, Flags, metadata, timings};
 use crate::cli::Globals;
 use crate::exit::{Exit, Outcome};
+use crate::settings::project;
 use crate::world::World;
 use crate::{cli, local, output, remote};
 
@@ -30,7 +33,12 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     }
     let world = World::sandboxed(&globals)?;
     let Asked { mut request, pushes, inventory, warnings } = flags.request()?;
-    let elsewhere = flags.builder.elsewhere(None);
+    let elsewhere = match &flags.builder.builder {
+        Some(_) => flags.builder.elsewhere(None),
+        // A script that says docker means docker's builders.
+        None if args.as_docker => None,
+        None => flags.builder.elsewhere(project::read(Path::new("."))?.build.builder.as_deref()),
+    };
     // A builder elsewhere may know what wharf does not, and says itself what it does not.
     for warning in warnings.iter().filter(|_| elsewhere.is_none()) {
         world.progress.note(&format!("warning: {warning}"));
@@ -49,7 +57,9 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let (result, times) = match &elsewhere {
         None => building::timed(&world, &request)?,
         Some(builder) => {
-            let asked = remote::Asked { request: &request, verbatim: &flags.verbatim()?, keep_at: None };
+            let name = request.tags.first().map(wharf_oci::Reference::name);
+            let verbatim = flags.verbatim()?;
+            let asked = remote::Asked { request: &request, verbatim: &verbatim, name, keep_at: None };
             let built = remote::build(&world, builder, &asked, &|_| {})?;
             built.warnings.iter().for_each(|text| world.progress.note(&format!("warning: {text}")));
             match built.result {

@@ -39,6 +39,14 @@ pub(crate) fn of_solve(error: SolveError) -> Failure {
     }
 }
 
+/// Whether the builder is gone, so that another one may do better.
+pub(super) fn is_lost(failure: &Failure) -> bool {
+    failure.error.chain().any(|cause| {
+        cause.downcast_ref::<SolveError>().is_some_and(SolveError::is_lost)
+            || cause.downcast_ref::<Error>().is_some_and(Error::is_lost)
+    })
+}
+
 /// A builder that cannot be used.
 pub(crate) fn of_builder(error: Error) -> Failure {
     let hint = match &error {

@@ -1,27 +1,32 @@
-//! Builds on an existing BuildKit. What comes back is an image in the store like any other: smoke test, scan, push
-//! policy and ledger do not know where it was built.
+//! Builds on an existing BuildKit, or on several at once. What comes back is an image in the store like any other: smoke
+//! test, scan, push policy and ledger do not know where it was built.
 
 mod export;
 mod failure;
+mod joined;
 mod keyring;
 mod news;
+mod product;
 mod request;
 mod result;
+mod share;
 mod store;
 
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
+use futures_util::future::try_join_all;
 use tokio::signal::unix::{SignalKind, signal};
-use wharf_build::{BuildRequest, BuildResult, Event};
+use wharf_build::{BuildRequest, BuildResult, ContextSource, Event};
 use wharf_buildkit::session::Offer;
-use wharf_buildkit::{Address, Answer, Builder, News, Solve};
-use wharf_oci::{Descriptor, Reference};
+use wharf_buildkit::{Answer, Builder, News, Solve};
+use wharf_oci::Reference;
 
 pub(crate) use request::Verbatim;
 
 use crate::builders::{self, flags::Elsewhere};
 use crate::building::View;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, OrFail};
 use crate::local;
 use crate::world::World;
 
@@ -32,6 +37,8 @@ const INTERRUPTED: u8 = 130;
 pub(crate) struct Asked<'a> {
     pub(crate) request: &'a BuildRequest,
     pub(crate) verbatim: &'a Verbatim,
+    /// The project's name, by which it keeps its builder; where it has none, its context says which one it is.
+    pub(crate) name: Option<String>,
     /// The builder pushes the image there by digest, without a tag, and it comes here from there.
     pub(crate) keep_at: Option<&'a Reference>,
 }
@@ -53,40 +60,12 @@ pub(crate) fn build(
     asked: &Asked<'_>,
     hear: &(dyn Fn(&Event) + Send + Sync),
 ) -> Result<Built, Failure> {
-    let Asked { request, verbatim, keep_at } = asked;
-    let address = builder.one()?;
-    let began = Instant::now();
-    let work = async {
-        let builder = reach(world, &address, request).await?;
-        let prepared = request::prepare(world, &builder, request, verbatim)?;
-        let view = View::new(&world.progress);
-        let translator = news::Translator::default();
-        let tell = |news: News| {
-            if let Some(event) = translator.event(news) {
-                hear(&event);
-                view.tell(event);
-            }
-        };
-        let line = Line { world, builder: &builder, tell: &tell };
-        let exported = match keep_at {
-            None => export::all(&line, &prepared, request).await?,
-            Some(repository) => export::at_registry(&line, &prepared, request, repository).await?,
-        };
-        prepared.keep_caches(&exported.answer)?;
-        let counts = translator.counts();
-        let result = match exported.image {
-            None => None,
-            Some(image) => {
-                for tag in &request.tags {
-                    world.store.tag(&local::key(tag), &image)?;
-                }
-                let told = result::Told { counts, took: began.elapsed(), outputs: exported.outputs };
-                Some(result::describe(world, image, told)?)
-            }
-        };
-        let warnings = prepared.warnings.clone();
-        Ok::<_, Failure>(Built { result, answer: exported.answer, warnings })
+    let view = View::new(&world.progress);
+    let hear = |event: Event| {
+        hear(&event);
+        view.tell(event);
     };
+    let work = work(world, builder, asked, &hear);
     world.runtime.block_on(async {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -99,14 +78,54 @@ pub(crate) fn build(
     })
 }
 
-/// The first that answers of those that an address stands for. The image's name decides who is asked first, so that a
-/// project finds its cache.
-async fn reach(world: &World, address: &Address, request: &BuildRequest) -> Result<Builder, Failure> {
-    let key = request.tags.first().map(|tag| tag.name()).unwrap_or_default();
-    let candidates = builders::candidates(address, &key).await?;
+async fn work(
+    world: &World,
+    builder: &Elsewhere,
+    asked: &Asked<'_>,
+    hear: &(dyn Fn(Event) + Send + Sync),
+) -> Result<Built, Failure> {
+    let began = Instant::now();
+    let request = asked.request;
+    let key = asked.name.clone().unwrap_or_else(|| project(&request.context));
     let note = |text: &str| world.progress.note(&format!("warning: {text}"));
-    let (candidate, channel, _) = builders::reach(&candidates, &note).await?;
-    Builder::over(&candidate.address, channel).await.map_err(failure::of_builder)
+    let fleet = builders::placed(builder.fleet()?, &request.platforms, &note).await?;
+    let shares = fleet.share(&request.platforms, &key).or_usage()?;
+    let prepared = request::prepare(world, request, asked.verbatim, shares.len())?;
+    let job = share::Job {
+        world,
+        request,
+        prepared: &prepared,
+        keep_at: asked.keep_at,
+        key: &key,
+        is_shared: shares.len() > 1,
+        hear,
+        steps: AtomicUsize::new(0),
+    };
+    let made = try_join_all(shares.iter().map(|share| share::build(&job, share))).await?;
+    let share::Made { product, counts } = joined::join(&world.store, request, made)?;
+    prepared.keep_caches(&product.answer)?;
+    let outputs = export::outputs(&world.store, request, &product).await?;
+    let result = match product.images.into_iter().next() {
+        None => None,
+        Some((_, image)) => {
+            for tag in &request.tags {
+                world.store.tag(&local::key(tag), &image)?;
+            }
+            Some(result::describe(world, image, result::Told { counts, took: began.elapsed(), outputs })?)
+        }
+    };
+    Ok(Built { result, answer: product.answer, warnings: prepared.warnings })
+}
+
+/// What a project without a name is known by.
+fn project(context: &ContextSource) -> String {
+    match context {
+        ContextSource::Directory(path) => {
+            std::fs::canonicalize(path).unwrap_or_else(|_| path.clone()).display().to_string()
+        }
+        ContextSource::Git(url) | ContextSource::Url(url) => url.clone(),
+        ContextSource::Archive(_) | ContextSource::Empty => String::new(),
+    }
 }
 
 fn interrupted() -> Failure {
@@ -128,12 +147,4 @@ impl Line<'_> {
     async fn run(&self, solve: Solve, offer: Offer) -> Result<Answer, Failure> {
         solve.run(self.builder, offer, self.tell).await.map_err(failure::of_solve)
     }
-}
-
-/// What exporters made.
-struct Exported {
-    image: Option<Descriptor>,
-    /// What each output of the request is.
-    outputs: Vec<Descriptor>,
-    answer: Answer,
 }

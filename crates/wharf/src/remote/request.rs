@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::NamedTempFile;
-use wharf_build::plan::{self, Network};
+use wharf_build::plan::Network;
 use wharf_build::{BuildRequest, ContextSource, DockerfileSource, HostCa, NamedContext, Secret};
 use wharf_buildkit::session::{self, Blobs, Files, Offer};
-use wharf_buildkit::{Builder, Entry, Feature, Frontend, NoCache, Solve};
-use wharf_oci::digest;
+use wharf_buildkit::{Answer, Builder, Entry, Feature, Frontend, Solve};
+use wharf_oci::{Descriptor, Platform, digest};
 use wharf_registry::Layout;
 
 use super::failure::of_builder;
@@ -50,10 +50,16 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// The build once more, and what it may ask for.
-    pub(super) fn solve(&self, world: &World, exporter: Option<Entry>) -> (Solve, Offer) {
+    /// The build once more for these platforms, and what it may ask for.
+    pub(super) fn solve(
+        &self,
+        world: &World,
+        platforms: &[Platform],
+        exporter: Option<Entry>,
+    ) -> (Solve, Offer) {
+        let frontend = Frontend { platforms: platforms.to_vec(), ..self.frontend.clone() };
         let solve = Solve {
-            frontend: self.frontend.attributes(),
+            frontend: frontend.attributes(),
             exporter,
             cache_from: self.verbatim.cache_from.clone(),
             cache_to: self.verbatim.cache_to.clone(),
@@ -71,16 +77,30 @@ impl Prepared {
         };
         (solve, offer)
     }
+
+    /// What a builder must be able to do.
+    pub(super) fn demand(&self, builder: &Builder, request: &BuildRequest) -> Result<(), Failure> {
+        let wanted = [
+            (request.shm_size.is_some(), "--shm-size", (0, 9)),
+            (!request.ulimits.is_empty(), "--ulimit", (0, 9)),
+            (!request.contexts.is_empty(), "--build-context", (0, 10)),
+            (!self.verbatim.attestations.is_empty(), "an attestation (--provenance, --sbom)", (0, 11)),
+            (request.image.rewrite_timestamp, "rewrite-timestamp=true", (0, 13)),
+        ];
+        for (_, name, since) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
+            builder.require(Feature { name, since }).map_err(of_builder)?;
+        }
+        Ok(())
+    }
 }
 
-/// Reads the request, and what it needs of this machine's files.
+/// Reads the request, and what it needs of this machine's files, for so many shares.
 pub(super) fn prepare(
     world: &World,
-    builder: &Builder,
     request: &BuildRequest,
     verbatim: &Verbatim,
+    shares: usize,
 ) -> Result<Prepared, Failure> {
-    demand(builder, request, verbatim)?;
     let options = &request.options;
     let mut prepared = Prepared {
         frontend: frontend(request),
@@ -107,22 +127,14 @@ pub(super) fn prepare(
         prepared.named_context(name, context)?;
     }
     prepared.caches()?;
-    Ok(prepared)
-}
-
-/// What a builder must be able to do.
-fn demand(builder: &Builder, request: &BuildRequest, verbatim: &Verbatim) -> Result<(), Failure> {
-    let wanted = [
-        (request.shm_size.is_some(), "--shm-size", (0, 9)),
-        (!request.ulimits.is_empty(), "--ulimit", (0, 9)),
-        (!request.contexts.is_empty(), "--build-context", (0, 10)),
-        (!verbatim.attestations.is_empty(), "an attestation (--provenance, --sbom)", (0, 11)),
-        (request.image.rewrite_timestamp, "rewrite-timestamp=true", (0, 13)),
-    ];
-    for (_, name, since) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
-        builder.require(Feature { name, since }).map_err(of_builder)?;
+    if shares > 1 && verbatim.cache_to.iter().any(|entry| entry.kind != "inline") {
+        prepared.warnings.push(
+            "several builders write one cache, and that of the last remains: give each build of a platform its own \
+             --cache-to"
+                .into(),
+        );
     }
-    Ok(())
+    Ok(prepared)
 }
 
 /// What a builder has no way to do.
@@ -148,18 +160,9 @@ fn frontend(request: &BuildRequest) -> Frontend {
         target: options.target.clone(),
         args,
         labels: options.labels.clone(),
-        platforms: request.platforms.clone(),
-        no_cache: match &options.no_cache {
-            plan::NoCache::Off => NoCache::Off,
-            plan::NoCache::All => NoCache::All,
-            plan::NoCache::Stages(stages) => NoCache::Stages(stages.clone()),
-        },
+        no_cache: options.no_cache.clone(),
         pull: request.pull,
-        network: match options.network {
-            Network::Default => None,
-            Network::None => Some("none"),
-            Network::Host => Some("host"),
-        },
+        network: options.network,
         hosts: request
             .extra_hosts
             .iter()
@@ -339,6 +342,19 @@ impl Prepared {
         }
         for index in absent.into_iter().rev() {
             self.verbatim.cache_from.remove(index);
+        }
+        Ok(())
+    }
+}
+
+impl Prepared {
+    /// Caches that were written into directories get their names.
+    pub(super) fn keep_caches(&self, answer: &Answer) -> Result<(), Failure> {
+        let Some(text) = answer.get("cache.manifest") else { return Ok(()) };
+        let manifest: Descriptor =
+            serde_json::from_str(text).or_hint("the builder's answer makes no sense")?;
+        for (path, tag) in &self.local_caches {
+            Layout::open(path)?.tag(tag, &manifest)?;
         }
         Ok(())
     }
