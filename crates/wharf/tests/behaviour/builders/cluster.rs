@@ -6,7 +6,7 @@ use super::{Papers, engine, own, worker};
 use crate::world::World;
 
 /// A kubeconfig in the world's home, for a cluster that wants a certificate.
-fn kubeconfig(world: &World, papers: &Papers, cluster: &KubeServer) {
+pub(super) fn kubeconfig(world: &World, papers: &Papers, cluster: &KubeServer) {
     let client = papers.authority.identity(&["robin"]);
     let file =
         |name: &str, text: &str| std::fs::write(world.path(&format!("home/.kube/{name}")), text).unwrap();

@@ -1,5 +1,6 @@
 //! Ways that do not lead to a builder: each is said at once, with its cause and what to do.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use wharf_testkit::{Authority, Forwarder, SmallServer};
@@ -27,6 +28,8 @@ fn certificates_that_are_wrong_are_named() {
     let tls = Forwarder::tls(&engine.socket(), &papers.server, &papers.authority);
     let address = format!("tcp://{}", tls.address());
 
+    let said = complaint(&world, &address, &[]);
+    assert!(said.contains("it speaks TLS: certificates are needed (--tlscacert"), "{said}");
     let said = complaint(&world, &address, &flags(&world, &stranger.certificate(), &good));
     assert!(said.contains("UnknownIssuer") && said.contains("--tlscacert"), "{said}");
     let said = complaint(&world, &address, &flags(&world, &trusted, &stranger.identity(&["ci"])));
@@ -49,6 +52,18 @@ fn certificates_that_are_wrong_are_named() {
     worker(&world, &address, &flags.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
+/// The address of something that says this at the first word, and hangs up.
+fn answers(text: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut heard = [0; 24];
+        drop(stream.read_exact(&mut heard).and_then(|()| stream.write_all(text)));
+    });
+    format!("tcp://{address}")
+}
+
 #[test]
 fn what_is_no_builder_is_named() {
     let world = World::new();
@@ -58,9 +73,12 @@ fn what_is_no_builder_is_named() {
     let said = complaint(&world, "unix:///nowhere/buildkitd.sock", &[]);
     assert!(said.contains("No such file") && said.contains("hint: is the builder running"), "{said}");
     let web = SmallServer::start(|_| (400, "what?".into()));
-    // A web server waits for the end of a request, which never comes; closing is its answer to nonsense.
     let said = complaint(&world, &format!("tcp://{}", web.host()), &[]);
-    assert!(said.contains("no answer within") || said.contains("no BuildKit"), "{said}");
+    assert!(said.contains("it is no BuildKit"), "a web server that speaks HTTP/2: {said}");
+    let said = complaint(&world, &answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"), &[]);
+    assert!(said.contains("it speaks HTTP/1 and is no BuildKit"), "{said}");
+    let said = complaint(&world, &answers(b""), &[]);
+    assert!(said.contains("without a word") && said.contains("hint: a builder that wants TLS"), "{said}");
 
     let ran = world.wharf(&["builders", "inspect", "carrier-pigeon://x"]);
     assert_eq!(ran.code, 2);

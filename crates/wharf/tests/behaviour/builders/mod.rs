@@ -2,14 +2,20 @@
 
 mod cluster;
 mod conformance;
+mod failover;
 mod faults;
+mod limits;
+mod outputs;
+mod running;
+mod session;
+mod several;
 mod upkeep;
 mod ways;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use wharf_testkit::{Authority, Engine, Identity};
+use wharf_testkit::{Authority, Engine, Identity, Release};
 
 use crate::world::World;
 
@@ -23,6 +29,11 @@ macro_rules! engine {
     };
 }
 pub(crate) use engine;
+
+/// The old engine, which keeps images in a store of its own, or the reason why there is none.
+fn old() -> Result<&'static Engine, &'static str> {
+    Engine::shared(Release::Bookworm)
+}
 
 /// The id of the worker that answers at an address.
 fn worker(world: &World, address: &str, more: &[&str]) -> String {
