@@ -17,6 +17,7 @@ mod hostile;
 mod image;
 mod run;
 mod survive;
+mod witness;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -25,7 +26,10 @@ fn main() {
     {
         return survive::build_as_child(data.as_ref(), context.as_ref());
     }
-    if !harness::run(&arguments, &[cache::TESTS, hostile::TESTS, image::TESTS, run::TESTS, survive::TESTS]) {
+    if !harness::run(
+        &arguments,
+        &[cache::TESTS, hostile::TESTS, image::TESTS, run::TESTS, survive::TESTS, witness::TESTS],
+    ) {
         std::process::exit(101);
     }
 }
