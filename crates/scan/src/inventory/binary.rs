@@ -54,11 +54,21 @@ fn go(section: &[u8]) -> Vec<Found> {
     if let Some(version) = version.strip_prefix("go") {
         packages.push(found(System::Go, "stdlib", version.split(' ').next().unwrap_or(version)));
     }
+    let mut unversioned = None;
     let table = text(rest).map(|(table, _)| table).unwrap_or_default();
     for line in table.lines() {
         let words: Vec<&str> = line.split('\t').collect();
         match words.as_slice() {
-            ["dep", module, version, ..] => packages.push(found(System::Go, module, version)),
+            // What is built in its own source tree does not know its version, unless the linker was told.
+            ["mod", module, "(devel)" | "", ..] => unversioned = Some(*module),
+            ["mod" | "dep", module, version, ..] => packages.push(found(System::Go, module, version)),
+            ["build", flag, ..] => {
+                if let Some(version) = flag.strip_prefix("-ldflags=").and_then(linked_version)
+                    && let Some(module) = unversioned.take()
+                {
+                    packages.push(found(System::Go, module, version));
+                }
+            }
             ["=>", module, version, ..] => {
                 // The line before was replaced by this one.
                 packages.pop();
@@ -68,6 +78,18 @@ fn go(section: &[u8]) -> Vec<Found> {
         }
     }
     packages
+}
+
+/// The version that the linker sets in the program: `-X package.version=1.2.3`.
+fn linked_version(flags: &str) -> Option<&str> {
+    const NAMES: [&str; 6] = ["version", "ver", "appversion", "buildversion", "gitversion", "tag"];
+    flags.split(['\'', '"', ' ']).find_map(|word| {
+        let (variable, value) = word.split_once('=')?;
+        let name = variable.rsplit('.').next()?.to_ascii_lowercase();
+        let digits = value.strip_prefix('v').unwrap_or(value);
+        let is_version = digits.starts_with(|c: char| c.is_ascii_digit()) && digits.contains('.');
+        (NAMES.contains(&name.as_str()) && is_version).then_some(value)
+    })
 }
 
 /// A length as a varint, and as many bytes of text. The module table stands between markers of 16 bytes, which
@@ -160,15 +182,29 @@ mod tests {
     fn go_modules_and_their_replacements() {
         let table = "0123456789abcdef\npath\texample.invalid/x\nmod\texample.invalid/x\t(devel)\t\ndep\tgolang.org/x/net\tv0.16.0\th1:x=\n\
             dep\texample.invalid/old\tv1.0.0\n=>\texample.invalid/new\tv1.1.0\th1:y=\n";
+        assert_eq!(
+            names(go_binary(table)),
+            ["stdlib@1.21.3", "golang.org/x/net@v0.16.0", "example.invalid/new@v1.1.0"]
+        );
+    }
+
+    #[test]
+    fn a_go_program_is_a_module_itself() {
+        let installed = "0123456789abcdef\npath\tx.invalid/a/cmd\nmod\tx.invalid/a\tv1.2.3\th1:x=\nbuild\t-ldflags=\"-X main.version=9.9\"\n";
+        assert_eq!(names(go_binary(installed)), ["stdlib@1.21.3", "x.invalid/a@v1.2.3"]);
+        let linked = "0123456789abcdef\npath\tx.invalid/a\nmod\tx.invalid/a\t(devel)\t\ndep\tx.invalid/b\tv1.0.0\th1:x=\n\
+            build\t-compiler=gc\nbuild\t-ldflags=\"-s -w -X x.invalid/a/commit=1.0 -X x.invalid/a/app.ver=0.59.1\"\n";
+        assert_eq!(names(go_binary(linked)), ["stdlib@1.21.3", "x.invalid/b@v1.0.0", "x.invalid/a@0.59.1"]);
+    }
+
+    /// A program with this build information.
+    fn go_binary(table: &str) -> Vec<u8> {
         let mut section = [GO_MAGIC, &[8, 2]].concat();
         section.resize(32, 0);
         section.extend_from_slice(b"\x08go1.21.3");
         section.extend_from_slice(&[(table.len() & 0x7f) as u8 | 0x80, (table.len() >> 7) as u8]);
         section.extend_from_slice(table.as_bytes());
-        assert_eq!(
-            names(elf(".go.buildinfo", &section)),
-            ["stdlib@1.21.3", "golang.org/x/net@v0.16.0", "example.invalid/new@v1.1.0"]
-        );
+        elf(".go.buildinfo", &section)
     }
 
     #[test]
