@@ -23,7 +23,8 @@ pub(crate) fn find(inventory: &Inventory, database: &Database) -> Matched {
     let mut matched = Matched { unjudged: unjudged(inventory, database), ..Matched::default() };
     if let Some(as_of) = database.as_of() {
         let date = as_of.split('T').next().unwrap_or(as_of);
-        matched.notes.push(format!("{} advisories as of {date}", database.len()));
+        let noun = if database.len() == 1 { "advisory" } else { "advisories" };
+        matched.notes.push(format!("{} {noun} as of {date}", database.len()));
     }
     matched.notes.extend(uncovered(inventory, database));
     let advised = inventory.packages.iter().map(|package| (package.ecosystem.as_str(), package.advised().0));

@@ -100,11 +100,17 @@ fn title(action: &Action<'_>, findings: &[&Finding]) -> String {
 
 /// The version that fixes all of the findings of one package.
 fn newest(findings: &[&Finding]) -> Option<String> {
-    let scheme = crate::version::Scheme::of(&findings.first()?.package.as_ref()?.ecosystem)?;
-    findings
-        .iter()
-        .filter_map(|finding| finding.advisory.as_ref()?.fixed.clone())
-        .max_by(|a, b| scheme.compare(a, b).unwrap_or(std::cmp::Ordering::Equal))
+    let scheme = crate::version::Scheme::of(&findings.first()?.package.as_ref()?.ecosystem);
+    let fixes: Vec<&String> =
+        findings.iter().filter_map(|finding| finding.advisory.as_ref()?.fixed.as_ref()).collect();
+    let newest = match scheme {
+        Some(scheme) => {
+            fixes.into_iter().max_by(|a, b| scheme.compare(a, b).unwrap_or(std::cmp::Ordering::Equal))
+        }
+        // Another engine's package, of whose versions nothing is known: one fix is the newest.
+        None => fixes.first().copied().filter(|first| fixes.iter().all(|fix| fix == first)),
+    };
+    newest.cloned()
 }
 
 fn brief(instruction: &str) -> String {

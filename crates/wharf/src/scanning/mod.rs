@@ -53,11 +53,7 @@ pub(crate) fn gate(
     let source = |text| DockerfileSource { path: &path, text, context: Some(&context) };
     let dockerfile = text.as_deref().map(source);
     let name = plan.image.0.to_string();
-    let mut report = scan_stored(&world.store, &name, image, dockerfile, &setup)?;
-    if !setup.engines.is_empty() {
-        engines::consult(&setup.engines, image, &mut report, world)?;
-        setup.finish(&mut report)?;
-    }
+    let report = scan_by_all(world, &name, image, dockerfile, &setup)?;
     if let Some(path) = &project.scan.sarif {
         write(&plan.directory.join(path), &output::sarif(&report, &setup.policy))?;
     }
@@ -125,6 +121,34 @@ pub(crate) fn scan_stored(
     dockerfile: Option<DockerfileSource<'_>>,
     setup: &Setup,
 ) -> Result<Report, Failure> {
+    let mut report = look(store, name, image, dockerfile, setup)?;
+    setup.finish(&mut report)?;
+    Ok(report)
+}
+
+/// Scans an image of the store, and asks the other engines that are to be asked.
+pub(crate) fn scan_by_all(
+    world: &World,
+    name: &str,
+    image: &local::Image,
+    dockerfile: Option<DockerfileSource<'_>>,
+    setup: &Setup,
+) -> Result<Report, Failure> {
+    let mut report = look(&world.store, name, image, dockerfile, setup)?;
+    if !setup.engines.is_empty() {
+        engines::consult(&setup.engines, image, &mut report, world)?;
+    }
+    setup.finish(&mut report)?;
+    Ok(report)
+}
+
+fn look(
+    store: &Layout,
+    name: &str,
+    image: &local::Image,
+    dockerfile: Option<DockerfileSource<'_>>,
+    setup: &Setup,
+) -> Result<Report, Failure> {
     let subject = wharf_scan::Image {
         name,
         digest: &image.descriptor.digest,
@@ -135,9 +159,7 @@ pub(crate) fn scan_stored(
     let open = |blob: &Descriptor| -> io::Result<Box<dyn io::Read + Send>> {
         Ok(Box::new(store.open_blob(&blob.digest).map_err(io::Error::other)?))
     };
-    let mut report = wharf_scan::image(&subject, &open, &setup.options, &setup.database, &setup.shelf)?;
-    setup.finish(&mut report)?;
-    Ok(report)
+    Ok(wharf_scan::image(&subject, &open, &setup.options, &setup.database, &setup.shelf)?)
 }
 
 /// Writes a report to a file.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use wharf_oci::Platform;
 use wharf_scan::{DockerfileSource, Report, SavedImage};
 
-use super::{Setup, engines, scan_stored};
+use super::{Setup, scan_by_all};
 use crate::exit::Failure;
 use crate::local;
 use crate::world::World;
@@ -66,12 +66,7 @@ pub(crate) fn scan(
     let (options, database) = (&setup.options, &setup.database);
     let mut report = match target.open(world)? {
         Opened::Stored(image) => {
-            let mut report = scan_stored(&world.store, &target.name, &image, dockerfile, setup)?;
-            if !setup.engines.is_empty() {
-                engines::consult(&setup.engines, &image, &mut report, world)?;
-                setup.finish(&mut report)?;
-            }
-            return Ok(report);
+            return scan_by_all(world, &target.name, &image, dockerfile, setup);
         }
         _ if !setup.engines.is_empty() => {
             let why = "other engines are asked about images of this machine only";

@@ -217,6 +217,7 @@ fn other_engines_are_asked_without_credentials() {
     assert_eq!(engines("CVE-2026-1"), json!(["builtin", "trivy", "grype", "snyk"]));
     assert_eq!(engines("CVE-2026-7"), json!(["trivy"]));
     let notes = report["notes"].to_string();
+    assert_eq!(notes.matches("2 advisories as of").count(), 1, "nothing is said twice: {notes}");
     assert!(notes.contains("trivy: 1 in common (1 of another severity), 1 that only trivy has"), "{notes}");
     for engine in ["trivy", "grype", "snyk"] {
         let seen = fs::read_to_string(world.path(&format!("seen-{engine}"))).unwrap();
