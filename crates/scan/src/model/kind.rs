@@ -79,8 +79,11 @@ pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> bool {
 pub(crate) fn needed(path: &str, size: u64, head: &[u8]) -> u64 {
     /// Longer than the header of any model of these formats.
     const HEADER: u64 = 128 << 20;
+    /// What costs nothing to keep.
+    const LITTLE: u64 = 4 << 20;
     match of(path, size, head) {
-        Some(Format::SafeTensors | Format::Gguf) => size.min(HEADER),
+        Some(Format::SafeTensors) => size.min(safetensors_header(head).clamp(LITTLE, HEADER)),
+        Some(Format::Gguf) => size.min(HEADER),
         Some(Format::Npy) if npy::is_numbers(head) => size.min(head.len() as u64),
         _ => size,
     }
@@ -168,6 +171,12 @@ fn is_safetensors(size: u64, head: &[u8]) -> bool {
     length.try_into().is_ok_and(|bytes| u64::from_le_bytes(bytes) <= size)
 }
 
+/// Where the header of a safetensors file says that it ends.
+fn safetensors_header(head: &[u8]) -> u64 {
+    let length = head.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    length.saturating_add(8)
+}
+
 pub(super) fn is_model_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     MODEL_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
@@ -196,6 +205,17 @@ mod tests {
         assert_eq!(kind("a.yml", b"cos\nsystem\n(S'id'\ntR."), Some(Format::Pickle));
         assert_eq!(kind("hparams", b"a: !!python/name:os.system\n"), Some(Format::Yaml));
         assert_eq!(kind("model.tar.lzma", b"\x5d\0\0\x80\0"), kind("model.pkl.lzma", b"\x5d\0\0\x80\0"));
+    }
+
+    #[test]
+    fn weights_are_left_where_they_are() {
+        let mut head = [0; 4096];
+        head[..8].copy_from_slice(&(6u64 << 20).to_le_bytes());
+        head[8..10].copy_from_slice(b"{\"");
+        assert_eq!(needed("m.safetensors", 1 << 30, &head), (6 << 20) + 8);
+        assert_eq!(needed("m.safetensors", 7 << 20, &head), (6 << 20) + 8);
+        head[..8].copy_from_slice(&(1u64 << 29).to_le_bytes());
+        assert_eq!(needed("m.safetensors", 1 << 30, &head), 128 << 20);
     }
 
     #[test]

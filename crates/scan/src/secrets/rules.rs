@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::Regex;
 use serde::Deserialize;
 
@@ -103,6 +103,9 @@ fn parse(text: &str) -> Result<Rules, Box<dyn std::error::Error>> {
             generic: written.generic,
         });
     }
-    let keywords = AhoCorasick::builder().ascii_case_insensitive(true).build(keywords)?;
+    // Every text of a layer passes through this, so the table that is fastest is worth its room.
+    let mut builder = AhoCorasick::builder();
+    builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+    let keywords = builder.build(keywords)?;
     Ok(Rules { rules, keywords, by_keyword })
 }
