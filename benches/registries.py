@@ -1,18 +1,28 @@
 #!/usr/bin/env python3
-"""Transfers side by side: wharf, skopeo and what else of crane and oras is installed, against docker-registry.
+"""Transfers side by side in one run: wharf, skopeo, crane, oras and docker, against docker-registry.
 
-    cargo build --release -p wharf && python3 benches/registries.py target/release/wharf [MIB] [ROUNDS]
+    export WORK=/var/tmp/peers; ../shared/bench/setup-peers.sh       # the example image's parts, and the others in a chroot
+    ../shared/bench/peerctl.sh start registry mirror
+    python3 benches/registries.py target/release/wharf $WORK [--mib 2048] [--rounds 3] [layer] [image]
 
-One layer of MIB (1024) megabytes that does not compress. The tools alternate within each round, each against a
-registry of its own on fresh data, so that what else the machine does befalls all alike. The figures are the best wall
-time of ROUNDS (3) and the peak of resident memory; on a machine that is not idle only ratios mean anything."""
+`layer` is an image of one layer that does not compress, of so many MiB; `image` is the example `churn-model`. The tools
+alternate within each round, each with registries of its own on fresh data. `run` is what a clean machine needs until a
+container of the image has run `true`: pull, unpack, start. Memory is that of client and daemon together. The table shows
+medians; its ratio is the best other wall time over wharf's."""
 
-import gzip, hashlib, json, os, shutil, socket, subprocess, sys, tempfile, time
+import argparse, gzip, hashlib, json, os, shutil, tempfile
+from engines import Docker, inside
+from measure import Registry, Table, run
 
-WHARF = os.path.abspath(sys.argv[1])
-MIB = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
-ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 3
-WORK = tempfile.mkdtemp(prefix="wharf-bench-", dir=os.environ.get("BENCH_DIR"))
+options = argparse.ArgumentParser()
+options.add_argument("wharf", type=os.path.abspath)
+options.add_argument("work")
+options.add_argument("--mib", type=int, default=2048)
+options.add_argument("--rounds", type=int, default=3)
+options.add_argument("sections", nargs="*")
+options = options.parse_intermixed_args()
+MIB, PEERS = options.mib, options.work
+WORK = tempfile.mkdtemp(prefix="wharf-transfers-", dir=PEERS)
 
 
 def put(layout, data):
@@ -48,92 +58,145 @@ def make_layout(path):
             json.dump(document, out)
 
 
-class Registry:
-    def __init__(self, name):
-        self.data = f"{WORK}/{name}"
-        os.makedirs(self.data)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.host = f"127.0.0.1:{free.getsockname()[1]}"
-        config = (f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {self.data}/d}}\n"
-                  f"http: {{addr: '{self.host}'}}\n")
-        with open(f"{self.data}/config.yml", "w") as out:
-            out.write(config)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(["docker-registry", "serve", f"{self.data}/config.yml"], **quiet)
-        while True:
-            try:
-                socket.create_connection(tuple(self.host.split(":"))).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.data)
+def example(path):
+    """The image of `churn-model`, as a layout: built once, by docker, from what lies on this machine."""
+    source = "127.0.0.1:5000/bench/churn-model:src"
+    context = f"{WORK}/churn-model"
+    shutil.copytree(f"{PEERS}/ctx/churn-model", context)
+    text = open(f"{context}/Dockerfile").read().replace("FROM python", "FROM 127.0.0.1:5000/library/python")
+    os.remove(f"{context}/Dockerfile")
+    with open(f"{context}/Dockerfile", "w") as out:
+        out.write(text)
+    docker = Docker(PEERS, "docker", "containerd")
+    try:
+        docker.build(context, "-t", source)
+        docker.push(source)
+    finally:
+        docker.end()
+    run([*inside(PEERS, "/"), "skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{source}", f"oci:{path}:v1"])
 
 
-def run(command):
-    begin = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    said = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    if status != 0:
-        sys.exit(f"{command}: {said.decode()}")
-    return time.monotonic() - begin, usage.ru_maxrss / 1024
+class Wharf:
+    name = "wharf"
+
+    def __init__(self, layout):
+        self.data, self.layout = f"{WORK}/data", layout
+        self.wharf = [options.wharf, "--progress", "quiet", "--data-dir", self.data]
+
+    def push(self, to):
+        return run([*self.wharf, "copy", f"oci:{self.layout}:v1", to])
+
+    def copy(self, one, two):
+        return run([*self.wharf, "copy", one, two])
+
+    def pull(self, image, out):
+        return run([*self.wharf, "copy", image, f"oci:{out}:v1"])
+
+    def start(self, image):
+        shutil.rmtree(self.data, ignore_errors=True)
+        return run([*self.wharf, "run", "--rm", "--network", "host", image, "true"])
 
 
-def tools(layout):
-    """Each tool: the commands for a push from the layout, a copy, and a pull to a layout."""
-    data = f"{WORK}/data"
-    wharf = [WHARF, "--progress", "quiet", "--data-dir", data, "copy"]
-    all_tools = {"wharf": (lambda to: [*wharf, f"oci:{layout}:v1", to], lambda a, b: [*wharf, a, b],
-                           lambda a, out: [*wharf, a, f"oci:{out}"])}
-    if shutil.which("skopeo"):
-        skopeo = ["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"]
-        all_tools["skopeo"] = (lambda to: [*skopeo, f"oci:{layout}:v1", f"docker://{to}"],
-                               lambda a, b: [*skopeo, f"docker://{a}", f"docker://{b}"],
-                               lambda a, out: [*skopeo, f"docker://{a}", f"oci:{out}:v1"])
-    if shutil.which("crane"):
-        all_tools["crane"] = (lambda to: ["crane", "push", layout, to], lambda a, b: ["crane", "copy", a, b],
-                              lambda a, out: ["crane", "pull", "--format=oci", a, out])
-    if shutil.which("oras"):
-        oras = ["oras", "cp", "--no-tty", "--from-plain-http", "--to-plain-http"]
-        all_tools["oras"] = (lambda to: ["oras", "cp", "--no-tty", "--from-oci-layout", "--to-plain-http",
-                                         f"{layout}:v1", to], lambda a, b: [*oras, a, b],
-                             lambda a, out: ["oras", "cp", "--no-tty", "--from-plain-http", "--to-oci-layout", a,
-                                             f"{out}:v1"])
-    return all_tools
+class Skopeo:
+    name = "skopeo"
+
+    def __init__(self, layout):
+        self.layout = layout
+        self.skopeo = [*inside(PEERS, "/"), "skopeo", "--insecure-policy", "copy", "-q"]
+
+    def push(self, to):
+        return run([*self.skopeo, "--dest-tls-verify=false", f"oci:{self.layout}:v1", f"docker://{to}"])
+
+    def copy(self, one, two):
+        both = ["--src-tls-verify=false", "--dest-tls-verify=false"]
+        return run([*self.skopeo, *both, f"docker://{one}", f"docker://{two}"])
+
+    def pull(self, image, out):
+        return run([*self.skopeo, "--src-tls-verify=false", f"docker://{image}", f"oci:{out}:v1"])
+
+
+class Crane:
+    name = "crane"
+
+    def __init__(self, layout):
+        self.layout, self.crane = layout, [*inside(PEERS, "/"), "crane", "--insecure"]
+
+    def push(self, to):
+        return run([*self.crane, "push", self.layout, to])
+
+    def copy(self, one, two):
+        return run([*self.crane, "copy", one, two])
+
+    def pull(self, image, out):
+        return run([*self.crane, "pull", "--format=oci", image, out])
+
+
+class Oras:
+    name = "oras"
+
+    def __init__(self, layout):
+        self.layout, self.oras = layout, [*inside(PEERS, "/"), "oras", "cp", "--no-tty"]
+
+    def push(self, to):
+        return run([*self.oras, "--from-oci-layout", "--to-plain-http", f"{self.layout}:v1", to])
+
+    def copy(self, one, two):
+        return run([*self.oras, "--from-plain-http", "--to-plain-http", one, two])
+
+    def pull(self, image, out):
+        return run([*self.oras, "--from-plain-http", "--to-oci-layout", image, f"{out}:v1"])
+
+
+def transfers(table, what, tool):
+    note = lambda row, cost: table.note(f"{what}: {row}", tool.name, cost)
+    with Registry(WORK) as one, Registry(WORK) as two:
+        image, out = f"{one.host}/org/model:v1", f"{WORK}/out"
+        note("push, first", tool.push(image))
+        for _ in range(5):
+            note("push, nothing new", tool.push(image))
+        note("registry to registry", tool.copy(image, f"{two.host}/org/model:v1"))
+        os.makedirs(out)
+        note("pull to a layout", tool.pull(image, f"{out}/layout"))
+        shutil.rmtree(out)
+
+
+def clean_machines(table, what, layout):
+    """A container of the image on a machine that has nothing: wharf, and docker with either of its stores."""
+    wharf, engines = Wharf(layout), [Docker(PEERS, "docker, containerd store", "containerd"),
+                                     Docker(PEERS, "docker, graph driver", "graph")]
+    try:
+        with Registry(WORK, "127.0.0.1:5011") as registry:
+            image = f"{registry.host}/org/model:v1"
+            wharf.push(image)
+            for _ in range(options.rounds):
+                for tool in [wharf, *engines]:
+                    if tool is not wharf:
+                        tool.empty()
+                        table.note(f"{what}: pull", tool.name, tool.pull(image))
+                        tool.empty()
+                    table.note(f"{what}: pull, unpack and run", tool.name, tool.start(image))
+    finally:
+        for engine in engines:
+            engine.end()
 
 
 def main():
-    layout = f"{WORK}/layout"
-    make_layout(layout)
-    best = {}
-
-    def note(case, tool, figures):
-        wall, memory = best.get((case, tool), (1e9, 0))
-        best[case, tool] = (min(wall, figures[0]), max(memory, figures[1]))
-
-    known = tools(layout)
-    for turn in range(ROUNDS):
-        for tool, (push, copy, pull) in known.items():
-            one, two, out = Registry(f"{tool}-a"), Registry(f"{tool}-b"), f"{WORK}/{tool}-out"
-            note("push, first", tool, run(push(f"{one.host}/org/model:v1")))
-            note("push, nothing new", tool, run(push(f"{one.host}/org/model:v1")))
-            note("registry to registry", tool, run(copy(f"{one.host}/org/model:v1", f"{two.host}/org/model:v1")))
-            note("pull to a layout", tool, run(pull(f"{one.host}/org/model:v1", out)))
-            shutil.rmtree(out)
-            one.end(), two.end()
-    print(f"| {MIB} MiB, best of {ROUNDS} | " + " | ".join(known) + " |")
-    print("|---" * (len(known) + 1) + "|")
-    for case in ["push, first", "push, nothing new", "registry to registry", "pull to a layout"]:
-        cells = [f"{best[case, tool][0]:.3f} s, {best[case, tool][1]:.0f} MiB" for tool in known]
-        print(f"| {case} | " + " | ".join(cells) + " |")
+    kinds = [Wharf, Skopeo, Crane, Oras]
+    table = Table([kind.name for kind in kinds])
+    machines = Table(["wharf", "docker, containerd store", "docker, graph driver"])
+    try:
+        for what in options.sections or ["layer", "image"]:
+            layout = f"{WORK}/{what}"
+            make_layout(layout) if what == "layer" else example(layout)
+            for _ in range(options.rounds):
+                for kind in kinds:
+                    transfers(table, what, kind(layout))
+            if what == "image":
+                clean_machines(machines, what, layout)
+    finally:
+        table.show()
+        machines.show()
+        shutil.rmtree(WORK, ignore_errors=True)
 
 
-try:
-    main()
-finally:
-    shutil.rmtree(WORK, ignore_errors=True)
+main()

@@ -108,11 +108,12 @@ fn earlier(engine: &Engine, slot: &Id) -> Option<Arc<Earlier>> {
 /// Keeps the directories of layers that were just made, so that nobody need unpack them. Called when nothing
 /// uses them any more.
 pub(crate) fn keep_snapshots(session: &Session<'_>) {
-    if session.engine.is_flat() {
+    let fresh = std::mem::take(&mut *session.fresh.lock().unwrap_or_else(PoisonError::into_inner));
+    // Asked last, since finding out takes a trial mount, which a build with nothing new need not pay for.
+    if fresh.is_empty() || session.engine.is_flat() {
         // A tree that everything is merged in is no snapshot of one layer.
         return;
     }
-    let fresh = std::mem::take(&mut *session.fresh.lock().unwrap_or_else(PoisonError::into_inner));
     for layer in fresh {
         if let (Ok(record), Some(place)) = (layer.record(), layer.place().take()) {
             // A snapshot that is not kept is unpacked from its layer when somebody needs it.
