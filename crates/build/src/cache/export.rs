@@ -126,8 +126,12 @@ fn convert(
     layer: &Layer,
     record: &LayerRecord,
 ) -> Result<LayerRecord, StepError> {
-    let Some(compression) = target.compression else { return Ok(record.clone()) };
     let is_new = layer.created.is_some();
+    // What nobody asked for in another form travels as the image has it, and as it is where it lies elsewhere.
+    let is_ours = is_new && told.snapshots.engine.store.has(&record.blob.digest);
+    let Some(compression) = target.compression.or(is_ours.then_some(told.image.compression)) else {
+        return Ok(record.clone());
+    };
     if output::is_compressed_as(&record.blob, compression) || !(is_new || target.force_compression) {
         return Ok(record.clone());
     }
