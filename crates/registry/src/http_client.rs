@@ -1,5 +1,7 @@
 //! The HTTP client: which certificates it trusts, which proxies it uses, what it does not do by itself.
 
+mod trust;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use secrecy::ExposeSecret;
 
 use crate::{HostTls, Proxies, Settings, SettingsError};
+use trust::LateRoots;
 
 /// A host that does not answer the call within this time is not there.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -40,20 +43,20 @@ pub fn build_for(settings: &Settings, host: &HostTls) -> Result<reqwest::Client,
 }
 
 fn tls(extra: &[Vec<u8>], host: &HostTls) -> Result<ClientConfig, SettingsError> {
-    let mut roots = RootCertStore::empty();
-    // A system without certificates, or with a bad one among them, still reaches what the rest vouch for.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut added = RootCertStore::empty();
     let bad = |error: &dyn std::fmt::Display| SettingsError::Certificate(error.to_string());
     for pem in extra.iter().chain(&host.authorities) {
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
+            added.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let trust = Arc::new(LateRoots::new(added, Arc::clone(&provider)));
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| bad(&error))?
-        .with_root_certificates(roots);
+        .dangerous() // so rustls calls any verifier but its own; this one is its own, made later
+        .with_custom_certificate_verifier(trust);
     let mut config = match &host.identity {
         None => config.with_no_client_auth(),
         Some((chain, key)) => {

@@ -29,6 +29,9 @@ fn tls_is_served_and_the_client_trusts_what_docker_would() {
     let distrusted = world.wharf(&["push", &name]);
     assert_eq!(distrusted.code, 3);
     assert!(distrusted.stderr.contains("no trusted TLS connection"), "{}", distrusted.stderr);
+    // By what the system trusts.
+    let ran = world.command(&["push", &name]).env("SSL_CERT_FILE", &cert).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     // By the settings.
     fs::write(world.path("config.toml"), format!("[registries.\"{host}\"]\nca = \"{cert}\"\n")).unwrap();
     world.wharf_ok(&["push", &name]);
