@@ -137,9 +137,8 @@ def main():
     table = Table([builder.name for builder in builders])
     try:
         for workload in options.workloads or ["run-chain", "wide", "many-small", "churn-model", "caches", "big-model"]:
-            if workload in ["churn-model", "caches"]:
-                for builder in builders:
-                    builder.build(context("churn-model", builder), "-t", "prime:1")  # fills the package mirror
+            if workload in ["churn-model", "caches"] and not os.listdir(f"{PEERS}/aptcache"):
+                builders[0].build(context("churn-model", builders[0]), "-t", "prime:1")  # fills the package mirror
             for turn in range(options.rounds):
                 for builder in builders:
                     if workload != "caches":

@@ -110,7 +110,8 @@ impl Sandbox {
                 .map_err(|source| Error::Path { path: directory.clone(), source })?;
         }
         let upper = Some(crate::Upper { dir: upper, work });
-        let overlay = Overlay { lowers: vec![lower], upper, volatile: false };
+        // As steps are mounted. Without it the unmount would write out all that is dirty on that file system.
+        let overlay = Overlay { lowers: vec![lower], upper, volatile: true };
         self.mount_overlay(&overlay, &at)?.unmount()
     }
 }
