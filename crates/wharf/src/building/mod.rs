@@ -52,7 +52,6 @@ pub(crate) struct Built {
 pub(crate) fn engine(world: &World) -> Result<Engine, Failure> {
     let runtime = world.runtime.handle().clone();
     Engine::open(&world.data_dir, world.sandbox().clone(), world.client.clone(), runtime)
-        .map(|engine| engine.watched_by(scanning::witness(world)))
         .map_err(failure::of_build)
 }
 
@@ -92,7 +91,9 @@ pub(crate) fn of_plan(
         let result = built.result.ok_or_else(|| anyhow::anyhow!("the builder has made no image"))?;
         return Ok(Built { image: result.image, executed: result.executed, cached: result.cached });
     }
-    let (result, _) = told(world, &request, &news)?;
+    // The gate comes next, and need not read again what was looked at while it was written.
+    let engine = engine(world)?.watched_by(scanning::witness(world));
+    let (result, _) = told(world, &engine, &request, &news)?;
     Ok(Built { image: result.image, executed: result.executed, cached: result.cached })
 }
 
@@ -101,18 +102,23 @@ pub(crate) fn timed(
     world: &World,
     request: &BuildRequest,
 ) -> Result<(BuildResult, Vec<timings::StepTime>), Failure> {
-    told(world, request, &|_| {})
+    let engine = engine(world)?;
+    let engine = match request.attestations.inventory {
+        Some(_) => engine.watched_by(scanning::witness(world)),
+        None => engine,
+    };
+    told(world, &engine, request, &|_| {})
 }
 
 /// The same for somebody who wants to hear the news, too.
 fn told(
     world: &World,
+    engine: &Engine,
     request: &BuildRequest,
     news: &(dyn Fn(&Event) + Send + Sync),
 ) -> Result<(BuildResult, Vec<timings::StepTime>), Failure> {
     let view = view::View::new(&world.progress);
-    let engine = engine(world)?;
-    let watch = interrupt::Watch::start(world, &engine);
+    let watch = interrupt::Watch::start(world, engine);
     let result = engine.build(request, &|event| {
         news(&event);
         view.tell(event);
