@@ -41,13 +41,9 @@ impl Source for RemoteBlob {
                 let place = self.repository.at(endpoint, &["pull"]);
                 match get(&place, &self.blob, offset).await {
                     Ok((response, skip)) => {
-                        return Ok(pieces(
-                            response,
-                            skip,
-                            self.task(),
-                            endpoint.host.clone(),
-                            endpoint.stall(),
-                        ));
+                        let span = (offset, self.blob.size);
+                        let host = endpoint.host.clone();
+                        return Ok(pieces(response, skip, span, self.task(), host, endpoint.stall()));
                     }
                     Err(cause) => failure = cause,
                 }
@@ -91,21 +87,33 @@ fn range_start(text: &str) -> Option<u64> {
     text.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }
 
-fn pieces(response: Response, skip: u64, task: Task, host: String, stall: Duration) -> BlobStream {
-    let start = (response, skip);
-    stream::try_unfold(start, move |(mut response, mut skip)| {
+/// The bytes of the answer from the start of `span` to its end. An answer that ends before it is a broken one.
+fn pieces(
+    response: Response,
+    skip: u64,
+    span: (u64, u64),
+    task: Task,
+    host: String,
+    stall: Duration,
+) -> BlobStream {
+    let (offset, size) = span;
+    stream::try_unfold((response, skip, offset), move |(mut response, mut skip, received)| {
         let (task, host) = (task.clone(), host.clone());
         async move {
             loop {
                 let piece = match tokio::time::timeout(stall, response.chunk()).await {
                     Ok(Ok(Some(piece))) => piece,
+                    Ok(Ok(None)) if received < size => {
+                        return Err(Error::new(task, Cause::Truncated { received, size }));
+                    }
                     Ok(Ok(None)) => return Ok(None),
                     Ok(Err(error)) => return Err(Error::new(task, answer::broken(&host, error))),
                     Err(_) => return Err(Error::new(task, Cause::Stalled { registry: host, waited: stall })),
                 };
                 let rest = after(piece, &mut skip);
                 if !rest.is_empty() {
-                    return Ok(Some((rest, (response, skip))));
+                    let received = received + rest.len() as u64;
+                    return Ok(Some((rest, (response, skip, received))));
                 }
             }
         }

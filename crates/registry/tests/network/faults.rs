@@ -453,6 +453,7 @@ async fn a_copy_gets_over_breaks_on_both_sides() {
     scene.registry.forget_seen();
     let there = FaultyRegistry::start();
     scene.registry.fail(When::next(Method::GET, "/blobs/").after(1), Fault::ResetAnswer(3 * MIB));
+    scene.registry.fail(When::next(Method::GET, "/blobs/").after(1), Fault::CutAnswer(MIB));
     there.fail(When::next(Method::PUT, &scene.layer()), Fault::ResetUpload(2 * MIB));
     let client = client();
     let from = client.repository(&scene.to).unwrap();

@@ -334,7 +334,9 @@ fn a_pull_that_cannot_succeed_names_the_cause_and_the_next_one_completes() {
         scene.registry.fail(When::next(Method::GET, scene.layer()).times(1000), fault.clone());
         let ran = machine.wharf(&["pull", &scene.name]);
         assert_eq!(ran.code, 3, "{fault:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains(" blob sha256:"), "{fault:?}: {}", ran.stderr);
+        // What is wrong is known only when all of it is here.
+        let doing = if fault == Fault::SpoilAnswer { "storing" } else { "pulling" };
+        assert!(ran.stderr.contains(&format!("error: {doing} blob sha256:")), "{fault:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(words), "{fault:?}: {}", ran.stderr);
         assert_eq!(machine.wharf_ok(&["images", "--quiet"]).stdout, "", "{fault:?}: something has a name");
         assert!(!store(&machine).has(&scene.layer), "{fault:?}: something half is trusted");
