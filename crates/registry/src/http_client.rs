@@ -97,7 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        // The system's certificates are read for each.
+        // Each makes two whole clients.
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn no_certificate_is_too_odd(
