@@ -27,6 +27,6 @@ pub use address::{Address, AddressError};
 pub use builder::{About, Builder, Feature, Version};
 pub use error::Error;
 pub use images::save;
-pub use solve::{Answer, Entry, Frontend, News, Place, Solve, SolveError, Vertex, Warning};
+pub use solve::{Answer, Disk, Entry, Frontend, News, Place, Solve, SolveError, Vertex, Warning};
 pub use status::{Refusal, is_lost, reason};
 pub use tonic::Status;

@@ -107,6 +107,18 @@ impl Session {
     }
 }
 
+/// How what fails on this machine is said to the builder, which then says it as the reason why the build failed.
+pub(crate) const HERE: &str = "on the client: ";
+
+/// A failure of this machine is said as such, so that nobody looks for a full disk at the builder.
+fn failed_here(error: std::io::Error) -> tonic::Status {
+    let said = format!("{HERE}{error}");
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => tonic::Status::resource_exhausted(said),
+        _ => tonic::Status::unknown(said),
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         self.task.abort();

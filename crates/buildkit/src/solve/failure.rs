@@ -12,6 +12,7 @@ use tonic::{Code, Status};
 use super::progress::Progress;
 use crate::builder::Builder;
 use crate::error::Error;
+use crate::session::HERE;
 use crate::status::{Refusal, is_lost_build};
 
 /// A build that failed.
@@ -37,14 +38,23 @@ pub enum SolveError {
         step: Option<String>,
         /// The last lines that it wrote.
         output: Vec<String>,
-        /// The disk of the builder is full.
-        disk_full: bool,
+        /// A disk is full.
+        full_disk: Option<Disk>,
         /// It is the builder's or the network's fault, as far as its answer tells.
         environment: bool,
     },
     /// It did not come to a build.
     #[error(transparent)]
     Builder(#[from] Error),
+}
+
+/// Whose disk is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// The builder's.
+    Builder,
+    /// That of this machine, while what the builder made came in.
+    Here,
 }
 
 impl SolveError {
@@ -85,19 +95,21 @@ pub(super) fn explain(status: Status, builder: &Builder, progress: &Progress) ->
     let message = status.message();
     SolveError::Build {
         message: message.strip_prefix("failed to solve: ").unwrap_or(message).to_owned(),
-        disk_full: is_full_disk(message) || output.iter().any(|line| is_full_disk(line)),
+        full_disk: std::iter::once(message).chain(output.iter().map(String::as_str)).find_map(full_disk),
         environment: matches!(
             status.code(),
             Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::PermissionDenied
-        ) || is_registry(message),
+        ) || is_registry(message)
+            || message.contains(HERE),
         place,
         step,
         output,
     }
 }
 
-fn is_full_disk(text: &str) -> bool {
-    text.contains("no space left on device") || text.contains("No space left on device")
+fn full_disk(text: &str) -> Option<Disk> {
+    let is_full = text.contains("no space left on device") || text.contains("No space left on device");
+    is_full.then(|| if text.contains(HERE) { Disk::Here } else { Disk::Builder })
 }
 
 /// A base image that cannot be had is not the Dockerfile's fault.
@@ -182,6 +194,14 @@ mod tests {
         let place = place(json.as_bytes()).unwrap();
         assert_eq!((place.file.as_str(), place.lines), ("Dockerfile", (2, 3)));
         assert_eq!(place.source, "RUN false \\");
+    }
+
+    #[test]
+    fn it_is_known_whose_disk_is_full() {
+        assert_eq!(full_disk("mkdir /x: no space left on device"), Some(Disk::Builder));
+        let here = "failed to copy: on the client: No space left on device (os error 28)";
+        assert_eq!(full_disk(here), Some(Disk::Here));
+        assert_eq!(full_disk("exit code: 1"), None);
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::{
 use tonic::transport::Channel;
 
 pub use attributes::Frontend;
-pub use failure::{Place, SolveError};
+pub use failure::{Disk, Place, SolveError};
 pub use progress::{News, Vertex, Warning};
 
 use crate::builder::Builder;

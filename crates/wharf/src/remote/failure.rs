@@ -1,7 +1,7 @@
 //! A remote build's failure as the person at the terminal needs it.
 
 use anyhow::anyhow;
-use wharf_buildkit::{Error, SolveError};
+use wharf_buildkit::{Disk, Error, SolveError};
 
 use crate::exit::{Exit, Failure};
 
@@ -13,7 +13,7 @@ const SHOWN: usize = 20;
 pub(crate) fn of_solve(error: SolveError) -> Failure {
     match error {
         SolveError::Builder(error) => of_builder(error),
-        SolveError::Build { ref message, ref place, ref step, ref output, disk_full, environment } => {
+        SolveError::Build { ref message, ref place, ref step, ref output, full_disk, environment } => {
             let mut said = step.clone().unwrap_or_else(|| "the builder could not build it".into());
             if let Some(place) = place {
                 let (first, last) = place.lines;
@@ -26,11 +26,14 @@ pub(crate) fn of_solve(error: SolveError) -> Failure {
                 let shown = output.iter().skip(output.len().saturating_sub(SHOWN));
                 shown.for_each(|line| said.push_str(&format!("\n    | {line}")));
             }
-            let exit = if disk_full || environment { Exit::Environment } else { Exit::Usage };
+            let exit = if full_disk.is_some() || environment { Exit::Environment } else { Exit::Usage };
             let failure = Failure::new(exit, anyhow!("{message}").context(said));
-            match disk_full {
-                true => failure.hint("the builder's disk is full: make room there (`wharf builders prune`)"),
-                false => failure,
+            match full_disk {
+                Some(Disk::Builder) => {
+                    failure.hint("the builder's disk is full: make room there (`wharf builders prune`)")
+                }
+                Some(Disk::Here) => failure.hint("the disk of this machine is full: make room on it, or put wharf's data elsewhere (--data-dir)"),
+                None => failure,
             }
         }
         SolveError::Lost { .. } => Failure::new(Exit::Environment, error)

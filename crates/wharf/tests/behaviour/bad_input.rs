@@ -91,10 +91,10 @@ pub(crate) fn log_in(world: &World, address: &str, password: &str) -> i32 {
 }
 
 /// A file system of a few megabytes, there until the value goes.
-struct SmallDisk(std::path::PathBuf);
+pub(crate) struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
-    fn at(path: std::path::PathBuf) -> Option<Self> {
+    pub(crate) fn at(path: std::path::PathBuf) -> Option<Self> {
         std::fs::create_dir_all(&path).unwrap();
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(&path).status();
         mount.is_ok_and(|status| status.success()).then_some(Self(path))

@@ -1,11 +1,11 @@
 //! One blob on its way in: the builder says which, writes it piece by piece, and commits.
 
-use std::io;
 use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
+use super::super::failed_here;
 use super::super::stream::Sender;
 use super::proto::{WriteAction, WriteContentRequest, WriteContentResponse};
 use super::{BlobSink, Store};
@@ -77,7 +77,7 @@ impl Writing {
 
     /// What is here already need not be sent.
     fn refuse_known(&self) -> Result<(), Status> {
-        if self.expected.is_empty() || self.store.find(&self.expected).map_err(failed)?.is_none() {
+        if self.expected.is_empty() || self.store.find(&self.expected).map_err(failed_here)?.is_none() {
             return Ok(());
         }
         Err(Status::already_exists(format!("content {}: already exists", self.expected)))
@@ -95,9 +95,9 @@ impl Writing {
         }
         let sink = match &mut self.sink {
             Some(sink) => sink,
-            none => none.insert(self.store.begin().map_err(failed)?),
+            none => none.insert(self.store.begin().map_err(failed_here)?),
         };
-        sink.write_all(&request.data).map_err(failed)?;
+        sink.write_all(&request.data).map_err(failed_here)?;
         self.offset += i64::try_from(request.data.len()).unwrap_or_default();
         Ok(())
     }
@@ -113,14 +113,6 @@ impl Writing {
             return Err(Status::invalid_argument("a blob without a digest is not taken"));
         }
         let sink = self.sink.take().ok_or_else(|| Status::failed_precondition("nothing was written"))?;
-        sink.commit(&self.expected).map_err(failed)
-    }
-}
-
-/// A full disk of this machine is said as such, so that nobody looks for it at the builder.
-fn failed(error: io::Error) -> Status {
-    match error.kind() {
-        io::ErrorKind::StorageFull => Status::resource_exhausted(format!("on the client: {error}")),
-        _ => Status::unknown(format!("on the client: {error}")),
+        sink.commit(&self.expected).map_err(failed_here)
     }
 }

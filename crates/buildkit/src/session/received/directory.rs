@@ -15,6 +15,7 @@ use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
 use bollard_buildkit_proto::moby::filesync::packet::file_send_server::FileSend;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::super::failed_here;
 use super::super::files::stat::{DIRECTORY, KIND, SETGID, SETUID, STICKY, SYMLINK};
 use super::super::stream::{self, Outgoing, Sender};
 
@@ -41,20 +42,19 @@ impl FileSend for ToDirectory {
 }
 
 async fn receive(root: PathBuf, mut incoming: Streaming<Packet>, out: &Sender<Packet>) -> Result<(), Status> {
-    let mut writer = Writer::new(root).map_err(|error| Status::unknown(error.to_string()))?;
+    let mut writer = Writer::new(root).map_err(failed_here)?;
     let mut listed = false;
     let ask = |kind: PacketType, id: u32| Packet { r#type: kind.into(), id, ..Packet::default() };
     while let Some(packet) = incoming.message().await? {
         let kind = packet.r#type();
-        let failed = |error: io::Error| Status::unknown(error.to_string());
         match (kind, packet.stat) {
             (PacketType::PacketStat, Some(stat)) => {
-                if let Some(id) = writer.entry(&stat).map_err(failed)? {
+                if let Some(id) = writer.entry(&stat).map_err(failed_here)? {
                     out.send(Ok(ask(PacketType::PacketReq, id))).await.ok();
                 }
             }
             (PacketType::PacketStat, None) => listed = true,
-            (PacketType::PacketData, _) => writer.data(packet.id, &packet.data).map_err(failed)?,
+            (PacketType::PacketData, _) => writer.data(packet.id, &packet.data).map_err(failed_here)?,
             (PacketType::PacketErr, _) => {
                 return Err(Status::aborted(String::from_utf8_lossy(&packet.data).into_owned()));
             }
@@ -63,7 +63,7 @@ async fn receive(root: PathBuf, mut incoming: Streaming<Packet>, out: &Sender<Pa
         }
         if listed && writer.is_done() {
             listed = false;
-            writer.finish().map_err(failed)?;
+            writer.finish().map_err(failed_here)?;
             out.send(Ok(ask(PacketType::PacketFin, 0))).await.ok();
         }
     }

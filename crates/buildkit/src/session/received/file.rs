@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::super::failed_here;
 use super::super::stream::{self, Outgoing};
 
 /// How many messages may wait to be written.
@@ -48,7 +49,9 @@ impl FileSend for ToFile {
             let written = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
             let status = match (received, written) {
                 (Err(status), _) => status,
-                (Ok(()), Err(error)) => Status::unknown(format!("writing `{shown}`: {error}")),
+                (Ok(()), Err(error)) => {
+                    failed_here(io::Error::new(error.kind(), format!("writing `{shown}`: {error}")))
+                }
                 (Ok(()), Ok(())) => return,
             };
             sender.send(Err(status)).await.ok();

@@ -3,6 +3,7 @@
 use wharf_testkit::{Engine, Forwarder, Release, Wishes};
 
 use super::{engine, old};
+use crate::bad_input::SmallDisk;
 use crate::world::{BUSYBOX, World, busybox_context};
 
 #[test]
@@ -24,6 +25,28 @@ fn a_full_disk_of_a_builder_is_named() {
         ran.stderr
     );
     assert!(ran.stderr.contains("hint: the builder's disk is full"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_full_disk_of_this_machine_is_not_taken_for_the_builders() {
+    let engine = engine!();
+    let world = World::new();
+    let Some(_disk) = SmallDisk::at(world.path("small")) else { crate::skip!("it needs to mount") };
+    world.file("Dockerfile", "FROM scratch\nCOPY large /\n");
+    // Noise, which stays as large as it is: the disk has eight megabytes.
+    let noise = "head -c 20000000 /dev/urandom >large";
+    let made =
+        std::process::Command::new("sh").args(["-c", noise]).current_dir(world.path("project")).status();
+    assert!(made.unwrap().success());
+    let data = world.path("small/data").display().to_string();
+    let address = engine.address();
+    let outputs: [&[&str]; 2] = [&["--tag", "it:1"], &["--output", "type=tar,dest=../small/out.tar"]];
+    for output in outputs {
+        let ran =
+            world.wharf(&[&["--data-dir", &data, "build", "--builder", &address], output, &["."]].concat());
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint: the disk of this machine is full"), "{output:?}: {}", ran.stderr);
+    }
 }
 
 #[test]
