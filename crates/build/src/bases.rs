@@ -58,8 +58,10 @@ impl<'a> Bases<'a> {
                 _ => return Err(format!("the build context {name} is no image").into()),
             },
         };
-        let (chain, config) = self.read(&found)?;
+        let (mut chain, config) = self.read(&found)?;
         let digest = found.manifest.digest;
+        let (BaseRef::Image { platform, .. } | BaseRef::Context { platform, .. }) = base;
+        chain.node = Node::of_image(&config.rootfs.diff_ids, &digest, platform);
         self.chains.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), chain);
         Ok(BaseImage { digest, config })
     }
@@ -157,8 +159,7 @@ impl<'a> Bases<'a> {
             let record = LayerRecord { blob: blob.clone(), diff_id: diff_id.clone() };
             layers.push(Layer::of_image(record, found.origin.clone()).into());
         }
-        let node = Node::of_image(&config.rootfs.diff_ids);
-        Ok((Chain { id: id.finish(), layers, node }, config))
+        Ok((Chain { id: id.finish(), layers, node: None }, config))
     }
 }
 

@@ -319,6 +319,13 @@ pub enum Resource {
     Stack,
 }
 
+/// Docker's name for it.
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format!("{self:?}").to_ascii_lowercase())
+    }
+}
+
 /// A further command in the surroundings of a running process.
 #[derive(Clone)]
 pub struct ExecSpec {

@@ -13,7 +13,7 @@ use wharf_oci::{Descriptor, MediaType, media};
 use wharf_registry::{Condition, Document, Layout, Name, Store};
 
 use super::blobs::source;
-use super::document::{DIFF_ID, INLINE, INLINE_STEPS, MEDIA_TYPE};
+use super::document::{DIFF_ID, INLINE, INLINE_STEPS, MEDIA_TYPE, RecordChain, RecordLayer};
 use super::steps::{Collected, collect};
 use super::{CachePlace, CacheTarget, Made, import};
 use crate::engine::Engine;
@@ -69,11 +69,19 @@ pub(crate) fn inline(made: &[Made], chain: &Chain) -> Result<BTreeMap<String, se
     let mut steps = collected.config.steps.clone().unwrap_or_default();
     steps.steps.iter_mut().for_each(|step| step.layer = place_in_image(step.layer));
     let mut records = collected.config.records.clone();
-    for result in records.iter_mut().flat_map(|record| &mut record.layers) {
-        let place = place_in_image(usize::try_from(result.layer).ok());
-        result.layer = place.and_then(|place| i64::try_from(place).ok()).unwrap_or(-1);
+    for record in &mut records {
+        for RecordLayer { layer, created_at } in std::mem::take(&mut record.layers) {
+            let place = usize::try_from(layer).ok();
+            let Some(layer) = place_in_image(place).and_then(|place| i64::try_from(place).ok()) else {
+                continue;
+            };
+            // In the image the layers lie upon each other; what does not start at its lowest is named in full.
+            match place.map(|place| collected.config.chain(place).len()) {
+                Some(1) if layer > 0 => record.chains.push(RecordChain { layers: vec![layer], created_at }),
+                _ => record.layers.push(RecordLayer { layer, created_at }),
+            }
+        }
     }
-    records.iter_mut().for_each(|record| record.layers.retain(|result| result.layer >= 0));
     let records = STANDARD.encode(serde_json::to_vec(&records).unwrap_or_default());
     Ok([(INLINE_STEPS.to_owned(), json!(steps)), (INLINE.to_owned(), json!(records))].into())
 }

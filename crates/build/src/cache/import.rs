@@ -169,9 +169,18 @@ impl Records {
     fn find(&self, node: &Arc<Node>, below: &[Digest]) -> Option<Known> {
         let config = &self.cache.config;
         let found = llb::matches(node, config, &self.by_digest, &mut HashMap::new());
-        let results = found.into_iter().flat_map(|record| &config.records[record].layers);
-        results.into_iter().find_map(|result| {
-            let chain = config.chain(usize::try_from(result.layer).ok()?);
+        let results = found.into_iter().flat_map(|record| {
+            let record = &config.records[record];
+            let whole = record.layers.iter().filter_map(|result| {
+                Some((config.chain(usize::try_from(result.layer).ok()?), result.created_at.as_deref()))
+            });
+            let named = record.chains.iter().filter_map(|result| {
+                let places = result.layers.iter().map(|place| usize::try_from(*place).ok());
+                Some((places.collect::<Option<_>>()?, result.created_at.as_deref()))
+            });
+            whole.chain(named).collect::<Vec<(Vec<usize>, Option<&str>)>>()
+        });
+        results.into_iter().find_map(|(chain, created_at)| {
             let layers: Vec<LayerRecord> =
                 chain.iter().map(|place| self.cache.layer(*place)).collect::<Option<_>>()?;
             let (top, rest) = layers.split_last()?;
@@ -184,7 +193,7 @@ impl Records {
             for layer in &layers {
                 id.text(layer.diff_id.as_ref());
             }
-            let time = self.cache.created(*chain.last()?).or(result.created_at.as_deref());
+            let time = self.cache.created(*chain.last()?).or(created_at);
             let created = time.and_then(|time| time.parse::<jiff::Timestamp>().ok());
             Some(Known {
                 result: id.finish(),

@@ -67,12 +67,17 @@ pub(super) fn collect(
     for step in ordered.into_iter().filter(|step| seen.insert(step.result)) {
         let Some(layer) = step.layer().filter(|_| !step.keys.is_empty()) else { continue };
         let place = match wanted(layer) && step.chain.layers.iter().all(|layer| !layer.is_absent()) {
-            true => Some(collected.add(&step.chain, convert)?),
+            true => Some(collected.add(&step.chain.layers, convert)?),
             false => None,
         };
         if let Some(node) = &step.chain.node {
             let record = collected.record(node);
             collected.result(record, place, layer.created);
+            if let Some(laid) = node.laid().filter(|_| place.is_some()) {
+                let record = collected.record(laid);
+                let alone = collected.add(std::slice::from_ref(layer), convert)?;
+                collected.result(record, Some(alone), layer.created);
+            }
         }
         steps.push(Step {
             keys: sorted(step.keys.iter().map(Id::to_string).collect()),
@@ -92,10 +97,10 @@ fn sorted(mut keys: Vec<String>) -> Vec<String> {
 }
 
 impl Collected {
-    /// The place of the topmost layer of `chain`, which is added with those below it.
-    fn add(&mut self, chain: &Chain, convert: Convert<'_>) -> Result<usize, StepError> {
+    /// The place of the topmost of `layers`, which are added.
+    fn add(&mut self, layers: &[Arc<Layer>], convert: Convert<'_>) -> Result<usize, StepError> {
         let mut parent = -1;
-        for layer in &chain.layers {
+        for layer in layers {
             let record = convert(layer, layer.record()?)?;
             let key = (record.blob.digest.clone(), parent);
             let place = match self.places.get(&key) {
@@ -121,8 +126,11 @@ impl Collected {
     fn record(&mut self, node: &Arc<Node>) -> usize {
         let mut inputs = Vec::new();
         for alternatives in &node.inputs {
-            let links = alternatives.iter().map(|input| {
-                let link = self.record(&input.node);
+            let words = alternatives
+                .iter()
+                .flat_map(|input| input.node.in_all_words().map(move |node| (input, node)));
+            let links = words.map(|(input, node)| {
+                let link = self.record(node);
                 (input.selector.clone(), i64::try_from(link).unwrap_or(i64::MAX))
             });
             inputs.push(links.collect::<Vec<_>>());

@@ -36,13 +36,15 @@ impl Attributes<'_> {
         })
     }
 
-    /// Gives a directory that was just made, mode 0755, what this says of directories.
+    /// Gives a directory that was just made, mode 0755, what this says of directories. A mode in letters says
+    /// nothing of those that are made on the way.
     pub(super) fn set_on_new_directory(&self, parent: impl AsFd, name: &OsStr) -> Result<(), Errno> {
         let parent = parent.as_fd();
         if let Some(owner) = self.owner {
             set_owner_at(parent, name, Kind::Directory, owner, self.ownership)?;
         }
-        let mode = Mode::from_raw_mode(self.mode(0o755, true));
+        let change = self.mode.filter(|change| change.is_in_digits());
+        let mode = Mode::from_raw_mode(change.map_or(0o755, |change| change.apply(0o755, true)));
         rustix::fs::chmodat(parent, name, mode, AtFlags::empty())
     }
 

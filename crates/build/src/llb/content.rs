@@ -11,28 +11,40 @@ use wharf_oci::{Digest, Hashing, digest};
 use crate::id::Id;
 use crate::tree::{Entry, Kind, Memo, Meta, Pick, Tree};
 
-/// The digest of what the paths of a step select, each with what was picked for it. `None` where BuildKit
-/// looks at more than is known here: at links that are followed, or at directories that a glob found.
-/// Files that `memo` knows are not read.
+/// A path that a step looks at, with what was picked for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Selected<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) picks: &'a [Pick],
+    /// Patterns say what is taken: the path is a glob, or something is left out.
+    pub(crate) is_filtered: bool,
+}
+
+/// The digest of what a step selects. `None` where BuildKit looks at more than is known here: at links that
+/// are followed. Files that `memo` knows are not read.
 pub(crate) fn content(
     tree: &Tree,
-    selected: &[(&str, &[Pick])],
+    selected: &[Selected<'_>],
     memo: Option<&Memo>,
 ) -> io::Result<Option<Digest>> {
     let files = Files { tree, memo };
-    let mut selected = selected.to_vec();
-    selected.sort_by_key(|(path, _)| *path);
-    selected.dedup_by_key(|(path, _)| *path);
-    let paths: Vec<&str> = selected.iter().map(|(path, _)| *path).collect();
+    let (mut listed, mut plain): (Vec<&Selected<'_>>, Vec<&Selected<'_>>) =
+        selected.iter().partition(|selected| selected.is_filtered);
+    plain.sort_by_key(|selected| selected.path);
+    plain.dedup_by_key(|selected| selected.path);
+    let paths: Vec<&str> = plain.iter().map(|selected| selected.path).collect();
     let is_inside = |path: &str| {
         paths.iter().any(|other| {
             let other = other.trim_end_matches('/');
             path.strip_prefix(other).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
         })
     };
+    plain.retain(|selected| !is_inside(selected.path));
+    listed.splice(0..0, plain);
+    listed.sort_by_key(|selected| selected.path);
     let mut digests = Vec::new();
-    for (path, picks) in selected.iter().filter(|(path, _)| !is_inside(path)) {
-        match files.of_selector(path, picks)? {
+    for selected in listed {
+        match files.of_selected(selected)? {
             Some(digest) => digests.push(digest.to_string()),
             None => return Ok(None),
         }
@@ -47,29 +59,49 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn of_selector(&self, path: &str, picks: &[Pick]) -> io::Result<Option<Digest>> {
-        let is_glob = path.contains(['*', '?', '[', '\\']);
-        match (is_glob, picks) {
-            (false, [pick]) => Ok(match pick.entries.as_slice() {
-                // A link was followed where the names differ.
-                [first, ..] if first.meta.kind != Kind::Symlink && is_named(path, pick) => {
-                    Some(self.of_pick(pick)?)
-                }
-                _ => None,
-            }),
-            (true, picks) if picks.iter().all(is_file) => {
-                let mut text = Vec::new();
-                for (place, pick) in picks.iter().enumerate() {
-                    if place > 0 {
-                        text.push(0);
-                    }
-                    text.extend(pick.name.as_encoded_bytes());
-                    text.extend(self.of_pick(pick)?.to_string().into_bytes());
-                }
-                Ok(Some(digest::sha256(&text)))
-            }
-            _ => Ok(None),
+    fn of_selected(&self, selected: &Selected<'_>) -> io::Result<Option<Digest>> {
+        if selected.is_filtered {
+            return self.of_list(selected);
         }
+        Ok(match selected.picks {
+            [pick] if pick.entries.first().is_some_and(|first| first.meta.kind != Kind::Symlink) => {
+                Some(self.of_pick(pick)?)
+            }
+            _ => None,
+        })
+    }
+
+    /// Where patterns decide, each file counts for itself, and so does each directory that holds one of them,
+    /// without what else is in it.
+    fn of_list(&self, selected: &Selected<'_>) -> io::Result<Option<Digest>> {
+        let mut listed: Vec<(Vec<u8>, Digest)> = Vec::new();
+        for pick in selected.picks {
+            let mut rest = pick.entries.as_slice();
+            while let Some((entry, after)) = rest.split_first() {
+                rest = after;
+                if entry.meta.kind == Kind::Symlink {
+                    return Ok(None);
+                }
+                let mut below = after.iter().take_while(|other| other.path.starts_with(&entry.path));
+                if entry.implied && !below.any(|other| !other.implied) {
+                    continue;
+                }
+                let place = join(&pick.path, &entry.path);
+                let digest = match entry.meta.kind {
+                    Kind::Directory => of_header(&place, entry),
+                    _ => self.of_file(&place, entry)?,
+                };
+                listed.push((name_of(pick, entry), digest));
+            }
+        }
+        Ok(Some(match listed.as_slice() {
+            [] => digest::empty(),
+            [(name, digest)] if Some(name.as_slice()) == base_name(selected.path) => digest.clone(),
+            _ => {
+                let one = |(name, digest): &(Vec<u8>, Digest)| [name, digest.to_string().as_bytes()].concat();
+                digest::sha256(&listed.iter().map(one).collect::<Vec<_>>().join(&0))
+            }
+        }))
     }
 
     fn of_pick(&self, pick: &Pick) -> io::Result<Digest> {
@@ -85,10 +117,8 @@ impl Files<'_> {
         if entry.meta.kind != Kind::Directory {
             return self.of_file(&place, entry);
         }
-        let is_root = place.as_os_str().is_empty() || place == Path::new(".");
-        let header = if is_root { digest::empty() } else { digest::sha256(header(entry, "").as_bytes()) };
         let mut text = vec![0];
-        text.extend(header.to_string().into_bytes());
+        text.extend(of_header(&place, entry).to_string().into_bytes());
         while let Some(next) = entries.first() {
             let Ok(below) = next.path.strip_prefix(&entry.path) else { break };
             if entry.path == next.path || below.components().count() != 1 {
@@ -130,13 +160,23 @@ fn digest_of(id: Id) -> Option<Digest> {
     format!("sha256:{id}").parse().ok()
 }
 
-fn is_named(path: &str, pick: &Pick) -> bool {
-    pick.path == Path::new(path.trim_matches('/'))
-        || (path == "/" && (pick.path == Path::new(".") || pick.path.as_os_str().is_empty()))
+/// A directory without what is in it.
+fn of_header(place: &Path, entry: &Entry) -> Digest {
+    let is_root = place.as_os_str().is_empty() || place == Path::new(".");
+    if is_root { digest::empty() } else { digest::sha256(header(entry, "").as_bytes()) }
 }
 
-fn is_file(pick: &Pick) -> bool {
-    matches!(pick.entries.as_slice(), [only] if only.meta.kind == Kind::File)
+/// The last part of the name that a file was found under; that of the root is a dot.
+fn name_of(pick: &Pick, entry: &Entry) -> Vec<u8> {
+    let name = match entry.path.file_name() {
+        Some(name) => name,
+        None => &pick.name,
+    };
+    if name.is_empty() { b".".to_vec() } else { name.as_encoded_bytes().to_vec() }
+}
+
+fn base_name(path: &str) -> Option<&[u8]> {
+    path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::as_bytes)
 }
 
 /// Files of a context belong to root, and their times do not count.

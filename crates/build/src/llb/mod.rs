@@ -6,11 +6,18 @@
 //!
 //! Not every operation is lowered: one that is not, and all that follow it, have no node, and are found by
 //! wharf's keys alone. A wrong node could only miss, or find what BuildKit itself would have found.
+//!
+//! [`lower`]: lower()
 
 mod content;
+mod file;
+mod json;
 mod lower;
 mod node;
+mod process;
+mod source;
 
-pub(crate) use content::content;
-pub(crate) use lower::{Source, lower};
+pub(crate) use content::{Selected, content};
+pub(crate) use lower::{From, lower};
 pub(crate) use node::{Input, Node, matches};
+pub(crate) use source::{git, url};

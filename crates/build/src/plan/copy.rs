@@ -75,8 +75,9 @@ impl StageBuilder<'_> {
             sources,
             dest: path::destination(&self.state.dir, &transfer.sources.destination),
             chown: given(transfer.chown).cloned(),
+            // A mode would be given to what is below, too, so BuildKit looks at it.
+            link: transfer.link && chmod.is_none(),
             chmod,
-            link: transfer.link,
             excludes: transfer.excludes.to_vec(),
             unpack: transfer.add.is_some_and(|add| add.unpack.unwrap_or(true)),
             is_add: transfer.add.is_some(),

@@ -40,7 +40,7 @@ impl ModeChange {
     ///
     /// # Errors
     /// BuildKit's sentence.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             let number = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
             let mode = number.ok_or_else(|| {
@@ -67,6 +67,11 @@ impl ModeChange {
     /// As it was written, variables expanded.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it is written in digits, and so the same for every file.
+    pub fn is_in_digits(&self) -> bool {
+        self.text.starts_with(|c: char| c.is_ascii_digit())
     }
 
     /// The permission bits of a file that has `mode` now.

@@ -154,6 +154,8 @@ pub struct SecretMount {
 pub struct SshMount {
     /// Which agent; `default` where none is named.
     pub id: String,
+    /// Whether one is named.
+    pub is_named: bool,
     /// The socket to make, absolute.
     pub target: String,
     /// Whether the step fails without it; otherwise it is left out.

@@ -233,8 +233,14 @@ fn ssh(mount: TypedMount, number: usize, dir: &str) -> Result<SshMount, Problem>
         Some(target) => path::resolve(dir, target),
         None => format!("/run/buildkit/ssh_agent.{number}"),
     };
-    let id = mount.id.clone().filter(|id| !id.is_empty()).unwrap_or_else(|| "default".into());
-    Ok(SshMount { owner: owner(&mount, 0o600), id, target, required: mount.required })
+    let named = mount.id.clone().filter(|id| !id.is_empty());
+    Ok(SshMount {
+        owner: owner(&mount, 0o600),
+        is_named: named.is_some(),
+        id: named.unwrap_or_else(|| "default".into()),
+        target,
+        required: mount.required,
+    })
 }
 
 fn owner(mount: &TypedMount, mode: u32) -> FileOwner {

@@ -4,7 +4,9 @@
 //! which needs no unpacking, and by their contents only when no step is known with these layers.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use wharf_dockerfile::ignore::has_wildcard;
 use wharf_oci::Digest;
 
 use super::key::{FILES, Parts, SOURCE};
@@ -12,7 +14,7 @@ use crate::contexts::find_commit;
 use crate::download::{Downloaded, download};
 use crate::error::{Cause, StepError};
 use crate::id::{Hasher, Id};
-use crate::llb;
+use crate::llb::{self, Node};
 use crate::plan::{BindMount, CopyOp, CopySource, Mount, Op, Source};
 use crate::session::{Files, Session};
 use crate::tree::{Pick, PickError, Query, digest, pick};
@@ -26,6 +28,8 @@ pub(super) struct Inputs {
     remote: Option<Id>,
     /// The downloads among the sources of a copy, in order.
     pub(super) downloads: Vec<Downloaded>,
+    /// What BuildKit knows files and repositories from the network by.
+    nodes: Vec<(CopySource, Arc<Node>)>,
     sources: Option<Id>,
     contents: Option<Id>,
 }
@@ -58,8 +62,15 @@ impl Inputs {
             Op::Run(run) => run.mounts.iter().filter_map(asked_by_mount).collect(),
             Op::Workdir(_) => Vec::new(),
         };
-        let (files, downloads) = (Vec::new(), Vec::new());
-        let mut inputs = Self { asked, files, remote: None, downloads, sources: None, contents: None };
+        let mut inputs = Self {
+            asked,
+            files: Vec::new(),
+            remote: None,
+            downloads: Vec::new(),
+            nodes: Vec::new(),
+            sources: None,
+            contents: None,
+        };
         inputs.hash_contexts(session)?;
         inputs.identify_sources(session)?;
         if let Op::Copy(copy) = op {
@@ -88,25 +99,30 @@ impl Inputs {
     }
 
     /// What BuildKit knows the files of a context by; `None` where that is not known.
-    pub(super) fn content(&self, source: &llb::Source<'_>) -> Result<Option<Digest>, StepError> {
+    pub(super) fn content(&self, source: &Source) -> Result<Option<Digest>, StepError> {
         let mut selected = Vec::new();
         let mut files = None;
-        for path in &source.paths {
-            let asked = self.asked.iter().filter(|asked| asked.source == *source.place);
-            let mut picks = asked.filter_map(|asked| {
-                let place = asked.queries.iter().position(|query| query.path == *path)?;
-                let found = asked.found.as_ref()?;
-                Some((&found.files, found.picks[place].as_slice()))
-            });
-            let Some((found, picks)) = picks.next() else { return Ok(None) };
-            files = Some(found);
-            selected.push((*path, picks));
+        for asked in self.asked.iter().filter(|asked| asked.source == *source) {
+            let Some(found) = &asked.found else { return Ok(None) };
+            files = Some(&found.files);
+            selected.extend(asked.queries.iter().zip(&found.picks).map(|(query, picks)| llb::Selected {
+                path: &query.path,
+                picks,
+                is_filtered: !asked.excludes.is_empty()
+                    || query.parents.is_some()
+                    || (query.glob && has_wildcard(&query.path)),
+            }));
         }
         match files {
             Some(files) => llb::content(files.tree(), &selected, files.sums())
                 .map_err(Cause::file("reading", Path::new("/"))),
             None => Ok(None),
         }
+    }
+
+    /// What BuildKit knows a file or a repository from the network by, if that is known.
+    pub(super) fn remote(&self, source: &CopySource) -> Option<Arc<Node>> {
+        self.nodes.iter().find(|(known, _)| known == source).map(|(_, node)| node.clone())
     }
 
     /// The contents of what is taken from stages and images, which are unpacked for it.
@@ -157,15 +173,22 @@ impl Inputs {
         let mut hasher = Hasher::new("remote");
         let mut any = false;
         for source in &op.sources {
-            match source {
-                CopySource::Git(git) => drop(hasher.text(&find_commit(git)?)),
-                CopySource::Url { url, checksum, .. } => {
+            let node = match source {
+                CopySource::Git(git) => {
+                    let commit = find_commit(git)?;
+                    hasher.text(&commit);
+                    llb::git(git, &commit)
+                }
+                CopySource::Url { url, name, checksum, .. } => {
                     let file = download(session.engine, url, checksum.as_ref(), session.events)?;
                     hasher.text(file.digest.as_ref());
+                    let node = llb::url(name, &file, checksum.is_some());
                     self.downloads.push(file);
+                    Some(node)
                 }
                 CopySource::Path { .. } | CopySource::Inline { .. } => continue,
-            }
+            };
+            self.nodes.extend(node.map(|node| (source.clone(), node)));
             any = true;
         }
         self.remote = any.then(|| hasher.finish());

@@ -6,7 +6,7 @@ use super::Request;
 use super::inputs::Inputs;
 use crate::error::StepError;
 use crate::id::Id;
-use crate::llb::{self, Input, Node};
+use crate::llb::{self, From, Input, Node};
 use crate::plan::{CopyOp, Op, Source};
 use crate::session::{Session, StepResult};
 use crate::snapshot::Layer;
@@ -20,44 +20,47 @@ pub(super) fn of_step(
     inputs: &Inputs,
 ) -> Result<Option<Arc<Node>>, StepError> {
     let on_scratch = request.parent.layers.is_empty();
-    if !session.wants_nodes() || is_own(session, op) || (!on_scratch && request.parent.node.is_none()) {
+    if !session.wants_nodes() || is_own(op) || (!on_scratch && request.parent.node.is_none()) {
         return Ok(None);
     }
-    let Some(lowered) = llb::lower(op, request.platform, on_scratch, session.plan.epoch) else {
+    let Some(lowered) = llb::lower(op, request.platform, on_scratch, session.plan.epoch, session.request)
+    else {
         return Ok(None);
     };
     let link =
         |selector: &str, node: &Arc<Node>| vec![Input { selector: selector.into(), node: node.clone() }];
+    let below = request.parent.node.as_ref();
+    let is_laid = matches!(op, Op::Copy(copy) if copy.link);
     let mut links: Vec<Vec<Input>> =
-        request.parent.node.iter().map(|node| link(&lowered.parent_selector, node)).collect();
+        below.filter(|_| !is_laid).map(|node| link(&lowered.parent_selector, node)).into_iter().collect();
     for source in &lowered.sources {
-        let input = match session.source_chain(source.place)? {
-            Some(chain) => chain.node.map(|node| link(&source.selector, &node)),
-            None => inputs.content(source)?.map(|content| link("", &Node::of_content(&content))),
+        let input = match &source.from {
+            From::Place(place) => match session.source_chain(place)? {
+                Some(chain) => chain.node.map(|node| link(&source.selector, &node)),
+                None => inputs.content(place)?.map(|content| link("", &Node::of_content(&content))),
+            },
+            From::Made(node) => Some(link(&source.selector, node)),
+            From::Remote(remote) => inputs.remote(remote).map(|node| link(&source.selector, &node)),
         };
         match input {
             Some(input) => links.push(input),
             None => return Ok(None),
         }
     }
-    Ok(Some(Node::of_operation(&lowered.digest, links)))
+    let node = Node::of_operation(&lowered.digest, links);
+    Ok(Some(match below.filter(|_| is_laid) {
+        Some(below) => Node::of_merge(below.clone(), node),
+        None => node,
+    }))
 }
 
-/// Whether BuildKit does it in another way: a stage that starts from a context has no step there, and what a
-/// process is given by flags is not in its operation here.
-fn is_own(session: &Session<'_>, op: &Op) -> bool {
-    let request = session.request;
-    match op {
-        Op::Copy(CopyOp { from: Source::NamedContext(_), dest, .. }) => dest == "/",
-        Op::Run(_) => {
-            !request.extra_hosts.is_empty() || !request.ulimits.is_empty() || request.shm_size.is_some()
-        }
-        _ => false,
-    }
+/// Whether BuildKit does it in another way: a stage that starts from a context has no step there.
+fn is_own(op: &Op) -> bool {
+    matches!(op, Op::Copy(CopyOp { from: Source::NamedContext(_), dest, .. }) if dest == "/")
 }
 
 /// What a cache that BuildKit wrote knows of the step. It counts where it has the layers that the step starts
-/// from here.
+/// from here; what is laid upon them counts on any.
 pub(super) fn look_up(
     session: &Session<'_>,
     request: &Request<'_>,
@@ -66,7 +69,9 @@ pub(super) fn look_up(
 ) -> Result<Option<StepResult>, StepError> {
     let below: Option<Vec<_>> =
         request.parent.layers.iter().map(|layer| Some(layer.known()?.diff_id.clone())).collect();
-    let Some(known) = below.and_then(|below| session.imports.record(node, &below)) else { return Ok(None) };
+    let whole = below.and_then(|below| session.imports.record(node, &below));
+    let laid = || node.laid().and_then(|node| session.imports.record(node, &[]));
+    let Some(known) = whole.or_else(laid) else { return Ok(None) };
     let Some((layer, origin)) = known.layer else { return Ok(None) };
     let state = &session.engine.state;
     state.keep_origin(&layer.blob.digest, &origin)?;

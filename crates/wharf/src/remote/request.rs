@@ -172,10 +172,7 @@ fn frontend(request: &BuildRequest) -> Frontend {
         ulimits: request
             .ulimits
             .iter()
-            .map(|ulimit| {
-                let name = format!("{:?}", ulimit.resource).to_lowercase();
-                (name, limit(ulimit.soft), limit(ulimit.hard))
-            })
+            .map(|ulimit| (ulimit.resource.to_string(), limit(ulimit.soft), limit(ulimit.hard)))
             .collect(),
         ..Frontend::default()
     }

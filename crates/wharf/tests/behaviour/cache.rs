@@ -276,3 +276,34 @@ fn a_cache_that_buildkit_wrote_is_read() {
     let edited = world.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
     assert_eq!(counts(&edited), (4, 1), "{}", edited.stderr);
 }
+
+/// `fixtures/buildkit-cache-flags` is what docker 28.5 wrote of this very project, likewise.
+#[test]
+fn a_cache_that_buildkit_wrote_is_read_with_all_flags() {
+    let world = World::new();
+    for (name, text) in [("a.txt", "one\n"), ("dir/b.txt", "two\n"), ("dir/sub/c.py", "three\n")] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(world.file(name, text), mode).unwrap();
+    }
+    for name in ["dir", "dir/sub"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(world.path("project").join(name), mode).unwrap();
+    }
+    std::os::unix::fs::symlink("a.txt", world.path("project/link")).unwrap();
+    let linked = "COPY --link a.txt /linked/\nCOPY --link --chown=5 dir /linked/dir/\n";
+    let rest = "COPY --exclude=*.py dir /excluded/\nCOPY d* /globbed/\nCOPY link /followed\n\
+        COPY <<first <<second a.txt /written/\n1\nfirst\n2\nsecond\nUSER 1000:1000\nWORKDIR /home/app\n\
+        USER root\nWORKDIR /srv\nCOPY --chmod=u=rwX,go= dir /modes/\n";
+    world.file("Dockerfile", &format!("FROM scratch\nCOPY --chown=1000:1000 a.txt /owned/\n{linked}{rest}"));
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/buildkit-cache-flags");
+    let from = format!("type=local,src={}", fixture.display());
+    let found = world.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
+    assert_eq!(counts(&found), (0, 10), "{}", found.stderr);
+    // What is laid upon something is the same upon something else.
+    let other = World::new();
+    std::fs::remove_dir_all(other.path("project")).unwrap();
+    std::fs::rename(world.path("project"), other.path("project")).unwrap();
+    other.file("Dockerfile", &format!("FROM scratch\nCOPY a.txt /elsewhere/\n{linked}"));
+    let found = other.wharf_ok(&["build", "--cache-from", &from, "--tag", "app", "."]);
+    assert_eq!(counts(&found), (1, 2), "{}", found.stderr);
+}

@@ -25,6 +25,7 @@ fn paths_are_absolute_and_stay_below_the_root() {
     assert_eq!((op.unpack, op.is_add, op.from), (false, false, Source::Context));
     assert_eq!(copy("COPY a .").dest, "/w/");
     assert_eq!(copy("COPY a b").dest, "/w/b");
+    assert!(copy("COPY --link a b").link && !copy("COPY --link --chmod=700 a b").link);
     assert!(copy("ADD a b").unpack && !copy("ADD --unpack=false a b").unpack);
 }
 
@@ -36,7 +37,7 @@ fn flags_are_expanded_and_shown_as_buildkit_shows_them() {
     let op = plan.copies()[0];
     assert_eq!(op.chown.as_deref(), Some("app:app"));
     assert_eq!(op.chmod.as_ref().unwrap().apply(0o600, false), 0o750);
-    assert!(op.link);
+    assert!(!op.link, "a mode is given on top of what is below");
     assert_eq!(op.excludes, ["*.md"]);
     assert_eq!(
         plan.created_by()[2..],
