@@ -252,7 +252,7 @@ impl Exporting<'_> {
         let job = output::Job {
             engine: self.engine,
             snapshots: self.snapshots,
-            tags: &self.request.tags,
+            tags: if self.request.tags.is_empty() { &output.names } else { &self.request.tags },
             top: &written.top,
             images: &written.images,
             attestations: &written.attestations,
@@ -264,6 +264,8 @@ impl Exporting<'_> {
         };
         output::write(&output.kind, &job)
             .map_err(|source| BuildError::Output { path: output.kind.path(), source })?;
-        Ok(written.top.clone())
+        let mut top = written.top.clone();
+        top.annotations.extend(job.annotations);
+        Ok(top)
     }
 }

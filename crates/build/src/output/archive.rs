@@ -55,8 +55,7 @@ pub(super) fn write_directory(path: &Path, job: &Job<'_>) -> Result<(), StepErro
         }
     }
     let names: Vec<String> = job.tags.iter().map(store_name).collect();
-    let mut top = job.top.clone();
-    top.annotations.extend(job.annotations.clone());
+    let top = entry(job);
     match names.as_slice() {
         [] => layout.tag("latest", &top)?,
         names => names.iter().try_for_each(|name| layout.tag(name, &top))?,
@@ -134,25 +133,44 @@ fn blobs(job: &Job<'_>) -> Result<Vec<Descriptor>, StepError> {
 }
 
 fn index(job: &Job<'_>) -> serde_json::Value {
-    let entry = |name: Option<String>| {
-        let mut entry = job.top.clone();
-        let mut annotations = job.annotations.clone();
-        if let Some(created) = job.images.first().and_then(|image| image.config.created.clone()) {
-            annotations.insert(CREATED.to_owned(), created);
-        }
-        if let Some(name) = name {
-            let tag = name.rsplit_once(':').map_or("latest", |(_, tag)| tag).to_owned();
-            annotations.insert(REF_NAME.to_owned(), tag);
-            annotations.insert(IMAGE_NAME.to_owned(), name);
-        }
-        entry.annotations.extend(annotations);
+    let named = |tag| {
+        let mut entry = entry(job);
+        let name = store_name(tag);
+        let tag = name.rsplit_once(':').map_or("latest", |(_, tag)| tag).to_owned();
+        entry.annotations.insert(REF_NAME.to_owned(), tag);
+        entry.annotations.insert(IMAGE_NAME.to_owned(), name);
         entry
     };
     let entries = match job.tags {
-        [] => vec![entry(None)],
-        tags => tags.iter().map(|tag| entry(Some(store_name(tag)))).collect(),
+        [] => vec![entry(job)],
+        tags => tags.iter().map(named).collect(),
     };
     json!(Index::new(entries))
+}
+
+/// The image as an index names it.
+fn entry(job: &Job<'_>) -> Descriptor {
+    let mut entry = job.top.clone();
+    entry.annotations.extend(job.annotations.clone());
+    if let Some(created) = job.images.first().and_then(|image| image.config.created.as_deref()) {
+        entry.annotations.insert(CREATED.to_owned(), whole_seconds(created));
+    }
+    if let [only] = job.images
+        && only.descriptor.digest == entry.digest
+    {
+        entry.platform = Some(only.platform.clone());
+    }
+    entry
+}
+
+/// `2026-01-02T03:04:05.678Z` without the fraction.
+fn whole_seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, fraction)) => {
+            format!("{seconds}{}", fraction.trim_start_matches(|c: char| c.is_ascii_digit()))
+        }
+        None => time.to_owned(),
+    }
 }
 
 /// The index that `docker load` has always read.
@@ -165,7 +183,8 @@ fn docker_manifest(job: &Job<'_>) -> serde_json::Value {
         .collect();
     let images = job.images.iter().map(|image| {
         let layers: Vec<String> = image.manifest.layers.iter().map(|layer| path(&layer.digest)).collect();
-        json!({ "Config": path(&image.config_digest), "RepoTags": tags, "Layers": layers })
+        let names = if tags.is_empty() { serde_json::Value::Null } else { json!(tags) };
+        json!({ "Config": path(&image.config_digest), "RepoTags": names, "Layers": layers })
     });
     images.collect()
 }

@@ -32,6 +32,8 @@ pub struct Output {
     pub image: ImageOptions,
     /// How files are laid out, where it is files.
     pub files: FileOptions,
+    /// Its names, where the build itself has none.
+    pub names: Vec<Reference>,
 }
 
 /// The kinds of output. A destination that is a file may be `/dev/stdout`.

@@ -58,7 +58,7 @@ pub(super) fn apply(
             first = Some(image.clone());
         }
         warnings.extend(spec.unknown());
-        request.outputs.push(Output { kind, image, files: spec.files()? });
+        request.outputs.push(Output { kind, image, files: spec.files()?, names: spec.names()? });
     }
     let is_image = |output: &&Output| output.kind == OutputKind::Image;
     request.image = match request.outputs.iter().find(is_image) {

@@ -340,4 +340,36 @@ fn a_standard_output_that_is_a_file_is_written_where_it_is() {
         assert!(written.starts_with(b"before") && written.len() > 2000, "{args:?}: {} bytes", written.len());
         assert!(std::fs::symlink_metadata("/dev/stdout").unwrap().is_symlink(), "{args:?}");
     }
+
+/// As BuildKit writes them: `name=` counts where the build has no tag, and the index says for which platform.
+#[test]
+fn archives_have_the_names_of_their_output() {
+    let world = project();
+    let archive = world.path("image.tar");
+    let metadata = world.path("metadata.json");
+    let output = format!(
+        "type=docker,name=foo/bar:2,annotation-manifest-descriptor.note=x,dest={}",
+        archive.display()
+    );
+    let read = |name: &str| -> Value {
+        let out = Command::new("tar").arg("-xOf").arg(&archive).arg(name).output().unwrap();
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    build(&world, &["--output", &output, "--metadata-file", metadata.to_str().unwrap()]);
+    assert_eq!(read("manifest.json")[0]["RepoTags"], serde_json::json!(["foo/bar:2"]));
+    let entry = read("index.json")["manifests"][0].clone();
+    assert_eq!(entry["annotations"]["io.containerd.image.name"], "docker.io/foo/bar:2");
+    assert_eq!(entry["annotations"]["org.opencontainers.image.ref.name"], "2");
+    let created = entry["annotations"]["org.opencontainers.image.created"].as_str().unwrap();
+    assert!(created.ends_with('Z') && created.len() == "2026-01-02T03:04:05Z".len(), "{created}");
+    assert_eq!(entry["platform"]["os"], "linux");
+    let said = json(&metadata);
+    assert_eq!(said["image.name"], "docker.io/foo/bar:2");
+    assert_eq!(said["containerimage.descriptor"]["annotations"]["note"], "x");
+
+    let unnamed = format!("type=docker,dest={}", archive.display());
+    build(&world, &["--output", &unnamed]);
+    assert!(read("manifest.json")[0]["RepoTags"].is_null());
+    build(&world, &["--output", &output, "--tag", "mine:1"]);
+    assert_eq!(read("manifest.json")[0]["RepoTags"], serde_json::json!(["mine:1"]));
 }
