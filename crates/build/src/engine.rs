@@ -46,7 +46,7 @@ impl Engine {
         make(data)?;
         make(&data.join("snapshots"))?;
         crate::work::sweep(&data.join("work"))?;
-        let store = Layout::open(data.join("store"))?;
+        let store = Layout::open(data.join("store"))?.noting_use();
         let state = State::open(&data.join("state.db"))?;
         let interrupted = Arc::default();
         Ok(Self {
@@ -87,7 +87,7 @@ impl Engine {
     /// Why every stack of layers is copied here, where it is: overlayfs cannot be used.
     pub fn why_flat(&self) -> Option<&str> {
         let probe = || match self.sandbox.rung() {
-            Rung::Chroot => Some(Rung::Chroot.to_string()),
+            rung @ (Rung::Chroot | Rung::Files) => Some(rung.to_string()),
             _ => self.sandbox.probe_overlay(&self.data).err().map(|error| error.to_string()),
         };
         self.flat.get_or_init(probe).as_deref()

@@ -58,5 +58,5 @@ pub use request::{
 };
 pub use result::{BuildResult, CacheExport, Image, ImageLayer, Timings};
 pub use state::StateError;
-pub use usage::{Item, ItemKind, PruneError, PruneRequest, Share, Usage};
+pub use usage::{FilterError, Item, ItemKind, PruneError, PruneRequest, Pruned, Share, Usage};
 pub use witness::{Keep, Witness};

@@ -48,6 +48,7 @@ pub(crate) const LAYOUT_VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 pub struct Layout {
     root: PathBuf,
     cached: Arc<Mutex<Option<index::Cached>>>,
+    notes_use: bool,
 }
 
 /// What was stored: its digest and its size in bytes.
@@ -93,7 +94,13 @@ impl Layout {
     }
 
     fn at(root: PathBuf) -> Self {
-        Self { root, cached: Arc::default() }
+        Self { root, cached: Arc::default(), notes_use: false }
+    }
+
+    /// The same layout, of which every blob that is asked for gets the time of now: whoever finds one here counts
+    /// on it, and [`take_away`](Self::take_away) spares it.
+    pub fn noting_use(self) -> Self {
+        Self { notes_use: true, ..self }
     }
 
     fn check_version(&self) -> Result<(), LayoutError> {
@@ -124,7 +131,12 @@ impl Layout {
 
     /// The size of the blob in bytes, if it is here.
     pub fn size(&self, digest: &Digest) -> Option<u64> {
-        fs::metadata(self.path(digest)).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+        let path = self.path(digest);
+        if self.notes_use {
+            // Who may not write here does not count, and is told so by what it does next.
+            let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        }
+        fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
     }
 
     /// Opens the blob for reading. What is read is not verified.
@@ -221,6 +233,25 @@ impl Layout {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             result => result.doing("removing", &path).map(|()| true),
         }
+    }
+
+    /// Moves a blob to `aside`, unless somebody has used it since `since`. Returns whether it is here no more;
+    /// names that lead to it are the caller's concern.
+    ///
+    /// The time is looked at when the blob has been moved, and cannot change any more: what was used in the last
+    /// moment comes back.
+    pub fn take_away(&self, digest: &Digest, aside: &Path, since: SystemTime) -> Result<bool, LayoutError> {
+        let path = self.path(digest);
+        match fs::rename(&path, aside) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+            result => result.doing("moving", &path)?,
+        }
+        let modified = fs::metadata(aside).and_then(|metadata| metadata.modified());
+        if modified.doing("examining", aside)? < since {
+            return Ok(true);
+        }
+        fs::rename(aside, &path).doing("moving back", &path)?;
+        Ok(false)
     }
 
     fn make_blob_directory(&self, digest: &Digest) -> Result<(), LayoutError> {

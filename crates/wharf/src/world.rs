@@ -58,7 +58,8 @@ impl World {
         let mut settings = client_settings(&host::read(globals)?)?;
         settings.uploads = Some(data_dir.join("uploads"));
         let store = Layout::open(data_dir.join("store"))
-            .with_context(|| format!("opening the image store in {}", data_dir.display()))?;
+            .with_context(|| format!("opening the image store in {}", data_dir.display()))?
+            .noting_use();
         let share = wharf_build::Engine::share(&data_dir)
             .with_context(|| format!("locking the data directory {}", data_dir.display()))?;
         Ok(Self {

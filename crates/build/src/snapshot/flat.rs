@@ -41,8 +41,7 @@ impl Snapshots<'_> {
             return Ok(place.clone());
         }
         let name = self.flat_name(layers)?;
-        if name.is_dir() {
-            touch(&name);
+        if touch(&name) {
             *place = Some(name.clone());
             return Ok(name);
         }

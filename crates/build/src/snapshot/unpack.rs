@@ -38,18 +38,27 @@ pub(crate) struct Snapshots<'a> {
 impl Snapshots<'_> {
     /// The directories of `layers`, in the same order.
     pub(crate) fn directories(&self, layers: &[Arc<Layer>]) -> Result<Vec<PathBuf>, StepError> {
-        let places = self.find_directories(layers)?;
-        places.iter().for_each(|place| touch(place));
-        Ok(places)
-    }
-
-    fn find_directories(&self, layers: &[Arc<Layer>]) -> Result<Vec<PathBuf>, StepError> {
         let known = || layers.iter().map(|layer| layer.place().clone()).collect::<Option<Vec<_>>>();
         if let Some(places) = known() {
             return Ok(places);
         }
+        self.preflight(layers)?;
         self.unpack_side_by_side(layers)?;
         layers.iter().enumerate().map(|(index, layer)| self.on_top_of(&layers[..index], layer)).collect()
+    }
+
+    /// Whether the disk can take the layers that have no directory yet, and their blobs where they are not here.
+    /// What a compressed layer becomes is not known beforehand; it hardly ever becomes less.
+    fn preflight(&self, layers: &[Arc<Layer>]) -> Result<(), StepError> {
+        let mut needed = 0;
+        for (index, layer) in layers.iter().enumerate() {
+            if !self.find(&layers[..index], layer, &mut layer.place())? {
+                let blob = &layer.record()?.blob;
+                let is_here = self.engine.store.size(&blob.digest) == Some(blob.size);
+                needed += if is_here { blob.size } else { 2 * blob.size };
+            }
+        }
+        crate::space::require(&self.engine.snapshots(), needed, "unpacking the layers below a step")
     }
 
     /// Unpacks every layer that can be unpacked without looking at those below it.
@@ -99,7 +108,7 @@ impl Snapshots<'_> {
     ) -> Result<bool, StepError> {
         if place.is_none() {
             let names = self.names(below, &layer.record()?.diff_id)?;
-            *place = names.into_iter().find(|name| name.is_dir());
+            *place = names.into_iter().find(|name| touch(name));
         }
         Ok(place.is_some())
     }
@@ -279,26 +288,35 @@ pub(crate) fn copy_blob(
     Ok(())
 }
 
-/// Notes in its time of access that a snapshot is in use, so that pruning takes others first. That time is
-/// part of no layer.
-pub(super) fn touch(snapshot: &Path) {
+/// Notes in its time of access that a snapshot is in use, so that pruning spares it, and takes others first. That
+/// time is part of no layer. Returns whether the snapshot is there: asked in any other way, it may be gone before
+/// the time is noted.
+pub(super) fn touch(snapshot: &Path) -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW as _ };
     let same = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT as _ };
     let times = Timestamps { last_access: now, last_modification: same };
-    // It only decides an order.
-    let _ = rustix::fs::utimensat(CWD, snapshot, &times, AtFlags::SYMLINK_NOFOLLOW);
+    rustix::fs::utimensat(CWD, snapshot, &times, AtFlags::SYMLINK_NOFOLLOW).is_ok()
 }
 
 /// Gives the finished directory `from` its name `to`, unless somebody else was faster; gives where it is now.
 /// A directory that came too late stays where it is, as others may be looking at it.
 pub(crate) fn publish(from: &Path, to: &Path) -> Result<PathBuf, StepError> {
-    match fs::rename(from, to).map_err(|error| (error.raw_os_error(), error)) {
-        Ok(()) => Ok(to.to_owned()),
-        Err((Some(code), _)) if [Errno::EXIST, Errno::NOTEMPTY].iter().any(|e| e.raw_os_error() == code) => {
-            Ok(to.to_owned())
+    // Its times may be those that a layer says.
+    touch(from);
+    loop {
+        match fs::rename(from, to).map_err(|error| (error.raw_os_error(), error)) {
+            Ok(()) => return Ok(to.to_owned()),
+            Err((Some(code), _))
+                if [Errno::EXIST, Errno::NOTEMPTY].iter().any(|e| e.raw_os_error() == code) =>
+            {
+                // One that is pruned in this moment makes room.
+                if touch(to) {
+                    return Ok(to.to_owned());
+                }
+            }
+            // An empty directory is replaced by a rename, and a file cannot be there.
+            Err((_, error)) => return Err(Cause::file("naming", to)(error)),
         }
-        // An empty directory is replaced by a rename, and a file cannot be there.
-        Err((_, error)) => Err(Cause::file("naming", to)(error)),
     }
 }
 

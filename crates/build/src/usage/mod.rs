@@ -1,24 +1,21 @@
 //! What the data directory holds, and removing what is used least.
 //!
-//! Every wharf that works on a data directory holds a shared lock on it ([`Engine::share`]); pruning takes the
-//! lock for itself, so nothing is removed that a build is about to use. What is removed is made or fetched
-//! again when it is needed: pruning makes the next build slower, never wrong.
+//! Every wharf that works on a data directory says so ([`Engine::share`]), and whatever it uses gets the time at
+//! which it does. So what nobody has used since the oldest of them began is used by none, and pruning goes on
+//! beside builds: it looks at the time once more when the thing has been moved out of everybody's reach, and
+//! puts it back if it came too late. What is removed is made or fetched again when it is needed: pruning makes
+//! the next build slower, never wrong.
 
+mod filter;
 mod inventory;
 mod prune;
-
-use std::fs::File;
-use std::io;
-use std::path::Path;
+mod share;
 
 use serde::Serialize;
 
-pub use prune::{PruneError, PruneRequest};
-
-use crate::engine::Engine;
-
-/// The file that is locked.
-const LOCK: &str = "in-use.lock";
+pub use filter::FilterError;
+pub use prune::{PruneError, PruneRequest, Pruned};
+pub use share::Share;
 
 /// What something in the data directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -89,26 +86,4 @@ impl Usage {
     pub fn cache_bytes(&self) -> u64 {
         self.items.iter().map(|item| item.size).sum()
     }
-}
-
-/// Says that the data directory `data` is in use, as long as it lives.
-#[derive(Debug)]
-pub struct Share {
-    _lock: File,
-}
-
-impl Engine {
-    /// Says that `data` is in use: nobody prunes it meanwhile.
-    ///
-    /// # Errors
-    /// Fails when the lock cannot be made.
-    pub fn share(data: &Path) -> io::Result<Share> {
-        let lock = open_lock(data)?;
-        lock.lock_shared()?;
-        Ok(Share { _lock: lock })
-    }
-}
-
-fn open_lock(data: &Path) -> io::Result<File> {
-    File::options().write(true).create(true).truncate(false).open(data.join(LOCK))
 }

@@ -1,15 +1,18 @@
 //! Removing what was not used for longest.
 
-use std::fs::{self, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use serde::Serialize;
 use wharf_oci::Descriptor;
 
 use super::inventory::{Found, inventory};
-use super::{Item, ItemKind, open_lock};
+use super::{Item, ItemKind, share};
 use crate::engine::Engine;
 use crate::error::BuildError;
+use crate::work::WorkDirectory;
 
 /// What is to be removed.
 #[derive(Debug, Clone, Default)]
@@ -28,13 +31,51 @@ pub struct PruneRequest {
     pub keep: Vec<Descriptor>,
 }
 
-/// Why nothing was removed.
+impl PruneRequest {
+    fn wants(&self, item: &Item) -> bool {
+        self.before.is_none_or(|before| item.used < before)
+            && (self.kinds.is_empty() || self.kinds.contains(&item.kind))
+            && (self.ids.is_empty() || self.ids.iter().any(|id| item.id.starts_with(id.as_str())))
+    }
+
+    /// What goes, of `found`, which is sorted by its last use; and what would go, were it not `busy`.
+    fn choose<'a>(
+        &self,
+        found: &'a [Found],
+        busy: &dyn Fn(&Found) -> bool,
+    ) -> (Vec<&'a Found>, Vec<&'a Found>) {
+        let mut left: u64 = found.iter().map(|found| found.item.size).sum();
+        let (mut chosen, mut spared) = (Vec::new(), Vec::new());
+        for found in found.iter().filter(|found| self.wants(&found.item)) {
+            // Without a size to keep, what takes no room goes as well.
+            if self.keep_storage > 0 && left <= self.keep_storage {
+                break;
+            }
+            if busy(found) {
+                spared.push(found);
+            } else {
+                left -= found.item.size;
+                chosen.push(found);
+            }
+        }
+        (chosen, spared)
+    }
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pruned {
+    /// It, in the order in which it went.
+    pub removed: Vec<Item>,
+    /// What would have gone, but for another wharf that is using it or may be.
+    pub in_use: Vec<Item>,
+}
+
+/// Why something could not be removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PruneError {
-    /// Another wharf is at work on the data directory.
-    #[error("the data directory is in use by another wharf")]
-    Busy,
     /// Something cannot be read or written.
     #[error("pruning `{}`", path.display())]
     Io {
@@ -48,73 +89,109 @@ pub enum PruneError {
     Build(#[from] BuildError),
 }
 
-impl PruneRequest {
-    fn wants(&self, item: &Item) -> bool {
-        self.before.is_none_or(|before| item.used < before)
-            && (self.kinds.is_empty() || self.kinds.contains(&item.kind))
-            && (self.ids.is_empty() || self.ids.iter().any(|id| item.id.starts_with(id.as_str())))
-    }
-
-    /// What goes, of `found`, which is sorted by its last use.
-    fn choose<'a>(&self, found: &'a [Found]) -> Vec<&'a Found> {
-        let mut left: u64 = found.iter().map(|found| found.item.size).sum();
-        let mut chosen = Vec::new();
-        for found in found.iter().filter(|found| self.wants(&found.item)) {
-            // Without a size to keep, what takes no room goes as well.
-            if self.keep_storage > 0 && left <= self.keep_storage {
-                break;
-            }
-            left -= found.item.size;
-            chosen.push(found);
-        }
-        chosen
-    }
-}
-
 impl Engine {
-    /// Removes what `request` asks for, least recently used first, and says what it was.
+    /// Removes what `request` asks for, least recently used first, and says what it was. What another wharf has
+    /// used since it began stays.
     ///
     /// # Errors
-    /// [`PruneError::Busy`] while another wharf uses the data directory.
-    pub fn prune(&self, request: &PruneRequest) -> Result<Vec<Item>, PruneError> {
+    /// Fails when something cannot be read or removed; what was removed before stays removed.
+    pub fn prune(&self, request: &PruneRequest) -> Result<Pruned, PruneError> {
         let fail = |source| PruneError::Io { path: self.data.clone(), source };
-        let lock = open_lock(&self.data).map_err(fail)?;
-        if !request.dry_run {
-            match lock.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(PruneError::Busy),
-                Err(TryLockError::Error(error)) => return Err(fail(error)),
-            }
-        }
+        let now = SystemTime::now();
+        let since = share::oldest(&self.data).map_err(fail)?.unwrap_or(now).min(now);
+        let work = WorkDirectory::create(&self.data.join("work"))?;
         let inventory = inventory(self, &request.keep)?;
-        let chosen = request.choose(&inventory.found);
-        if !request.dry_run {
-            for found in &chosen {
-                self.remove(found)?;
-            }
+        let (chosen, spared) = request.choose(&inventory.found, &|found| found.is_used_since(self, since));
+        let mut pruned = Pruned::default();
+        pruned.in_use.extend(spared.into_iter().map(|found| found.item.clone()));
+        for found in chosen {
+            let gone = request.dry_run || self.remove(found, since, &work)?;
+            if gone { &mut pruned.removed } else { &mut pruned.in_use }.push(found.item.clone());
         }
-        Ok(chosen.into_iter().map(|found| found.item.clone()).collect())
+        Ok(pruned)
     }
 
-    /// The record goes first: what is killed in between leaves files that nobody counts on, and the next
-    /// prune finds them.
-    fn remove(&self, found: &Found) -> Result<(), PruneError> {
+    /// Removes an item, unless it was used since `since`. The record of a step goes last: without its layer it
+    /// means nothing.
+    fn remove(&self, found: &Found, since: SystemTime, work: &WorkDirectory) -> Result<bool, PruneError> {
+        if found.item.kind == ItemKind::CacheMount {
+            return remove_cache_mount(found, work);
+        }
+        for digest in &found.blobs {
+            let aside = work.path("blob");
+            if !self.store.take_away(digest, &aside, since).map_err(BuildError::from)? {
+                return Ok(false);
+            }
+            // Another prune may have been faster.
+            if let Err(source) = fs::remove_file(&aside)
+                && source.kind() != io::ErrorKind::NotFound
+            {
+                return Err(PruneError::Io { path: aside, source });
+            }
+        }
+        for directory in &found.directories {
+            if !take_away(directory, since, work)? {
+                return Ok(false);
+            }
+        }
         if found.item.kind == ItemKind::Step {
             let digest = format!("sha256:{}", found.item.id);
             self.state.forget_layer(&digest).map_err(BuildError::from)?;
         }
-        for directory in &found.directories {
-            let fail = |source| PruneError::Io { path: directory.clone(), source };
-            // Under another name nobody takes a half-removed directory for a whole one.
-            let doomed = self.data.join("work").join(format!("pruned-{}", uuid::Uuid::new_v4()));
-            fs::rename(directory, &doomed).map_err(fail)?;
-            fs::remove_dir_all(&doomed).map_err(fail)?;
-        }
-        for digest in &found.blobs {
-            self.store.remove(digest).map_err(BuildError::from)?;
-        }
-        Ok(())
+        Ok(true)
     }
+}
+
+impl Found {
+    /// Whether somebody has used it since `since`, as far as can be seen.
+    fn is_used_since(&self, engine: &Engine, since: SystemTime) -> bool {
+        let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+        let blobs = self.blobs.iter().map(|digest| modified(&engine.store.path(digest)));
+        let directories = self.directories.iter().map(|path| match self.item.kind {
+            ItemKind::CacheMount => modified(&path.with_extension("lock")),
+            _ => fs::metadata(path).and_then(|metadata| metadata.accessed()),
+        });
+        blobs.chain(directories).flatten().any(|time| time >= since)
+    }
+}
+
+/// Removes a snapshot, unless somebody has used it since `since`. It is looked at when nobody can reach it any
+/// more, so whoever comes later does not find it, and whoever came in time finds it again.
+fn take_away(directory: &Path, since: SystemTime, work: &WorkDirectory) -> Result<bool, PruneError> {
+    let fail = |source| PruneError::Io { path: directory.to_owned(), source };
+    let aside = work.path("snapshot");
+    match fs::rename(directory, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        result => result.map_err(fail)?,
+    }
+    if fs::metadata(&aside).and_then(|metadata| metadata.accessed()).map_err(fail)? >= since {
+        fs::rename(&aside, directory).map_err(fail)?;
+        return Ok(false);
+    }
+    fs::remove_dir_all(&aside).map_err(fail)?;
+    Ok(true)
+}
+
+/// Removes a cache mount that no step holds.
+fn remove_cache_mount(found: &Found, work: &WorkDirectory) -> Result<bool, PruneError> {
+    for directory in &found.directories {
+        let fail = |source| PruneError::Io { path: directory.clone(), source };
+        let path = directory.with_extension("lock");
+        let lock = File::options().write(true).create(true).truncate(false).open(path).map_err(fail)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(fail(error)),
+        }
+        let aside = work.path("cache");
+        match fs::rename(directory, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            result => result.map_err(fail)?,
+        }
+        drop(lock);
+        fs::remove_dir_all(&aside).map_err(fail)?;
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -132,7 +209,7 @@ mod tests {
             found("b", ItemKind::CacheMount, 10, 2),
             found("c", ItemKind::Step, 10, 3),
         ];
-        request.choose(&found).into_iter().map(|found| found.item.id.clone()).collect()
+        request.choose(&found, &|_| false).0.into_iter().map(|found| found.item.id.clone()).collect()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `wharf prune`: removes what builds have left, least recently used first.
 
 use serde_json::json;
-use wharf_build::{Item, ItemKind, PruneError, PruneRequest};
+use wharf_build::{Item, PruneError, PruneRequest, Pruned};
 use wharf_oci::{Descriptor, MediaType};
 
 use crate::building;
@@ -59,14 +59,20 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let engine = building::engine(&world)?;
     world.release();
     let request = PruneRequest { keep: images_of_containers(&world)?, ..request };
-    let gone = engine.prune(&request).map_err(failed)?;
-    let total: u64 = gone.iter().map(|item: &Item| item.size).sum();
+    let Pruned { removed, in_use } = engine.prune(&request).map_err(failed)?;
+    let sum = |items: &[Item]| items.iter().map(|item| item.size).sum::<u64>();
+    let total = sum(&removed);
     if globals.json {
-        output::print_json(&json!({ "removed": gone, "bytes": total, "dryRun": args.dry_run }))?;
+        let document = json!({ "removed": removed, "bytes": total, "inUse": in_use, "dryRun": args.dry_run });
+        output::print_json(&document)?;
     } else {
         let what = if args.dry_run { "Would reclaim" } else { "Total reclaimed space" };
-        let list = if gone.is_empty() { String::new() } else { super::system::items(&gone) + "\n" };
-        output::print(&format!("{list}{what}: {}\n", size::bytes(total)))?;
+        let list = if removed.is_empty() { String::new() } else { super::system::items(&removed) + "\n" };
+        let kept = match in_use.len() {
+            0 => String::new(),
+            count => format!("In use by another wharf, and kept: {count} ({})\n", size::bytes(sum(&in_use))),
+        };
+        output::print(&format!("{list}{kept}{what}: {}\n", size::bytes(total)))?;
     }
     Ok(Exit::Done)
 }
@@ -109,7 +115,6 @@ fn in_repository(repository: &str, args: &Args, globals: &Globals) -> Outcome {
 
 fn failed(error: PruneError) -> Failure {
     match error {
-        PruneError::Busy => Failure::new(Exit::Race, error).hint("run it again when the build has ended"),
         PruneError::Build(error) => building::failed(error),
         error => Failure::from(error),
     }
@@ -135,61 +140,10 @@ fn request(args: &Args) -> Result<PruneRequest, Failure> {
         request.keep_storage = bytes(text, "--keep-storage")?;
     }
     for filter in &args.filter {
-        let wrong = |why: &str| {
-            Failure::usage(format!("--filter is `{filter}`: {why}"))
+        request.filter(filter, now().as_second()).map_err(|error| {
+            Failure::usage(format!("--filter is `{filter}`: {error}"))
                 .hint("filters are until=24h, type=step|snapshot|cache-mount|blob and id=ID")
-        };
-        match filter.split_once('=') {
-            Some(("until" | "unused-for", age)) => {
-                request.before = Some(before(age).ok_or_else(|| wrong("expected a time such as 24h"))?);
-            }
-            Some(("type", kind)) => {
-                request.kinds.push(ItemKind::named(kind).ok_or_else(|| wrong("there is no such type"))?);
-            }
-            Some(("id", id)) => request.ids.push(id.trim_start_matches("sha256:").to_owned()),
-            _ => return Err(wrong("there is no such filter")),
-        }
+        })?;
     }
     Ok(request)
-}
-
-/// The time that lies `age` back (`24h`, `90m`, `7d`), or the moment that is named, seconds since 1970.
-fn before(age: &str) -> Option<i64> {
-    if let Ok(time) = age.parse::<jiff::Timestamp>() {
-        return Some(time.as_second());
-    }
-    let mut seconds: i64 = 0;
-    let mut rest = age;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: i64 = rest[..digits].parse().ok()?;
-        let unit = rest[digits..].chars().next()?;
-        let factor = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            'w' => 604_800,
-            _ => return None,
-        };
-        seconds = seconds.checked_add(number.checked_mul(factor)?)?;
-        rest = &rest[digits + unit.len_utf8()..];
-    }
-    let at = now().as_second().checked_sub(seconds)?;
-    (!age.is_empty()).then_some(at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_are_docker_durations_and_times() {
-        let hour = before("1h30m").unwrap() - now().as_second();
-        assert!((-5401..=-5399).contains(&hour), "{hour}");
-        assert_eq!(before("2026-01-02T03:04:05Z"), Some(1_767_323_045));
-        for bad in ["", "h", "5", "5y", "-1h", "99999999999999999999h"] {
-            assert_eq!(before(bad), None, "{bad}");
-        }
-    }
 }

@@ -340,6 +340,7 @@ fn a_standard_output_that_is_a_file_is_written_where_it_is() {
         assert!(written.starts_with(b"before") && written.len() > 2000, "{args:?}: {} bytes", written.len());
         assert!(std::fs::symlink_metadata("/dev/stdout").unwrap().is_symlink(), "{args:?}");
     }
+}
 
 /// As BuildKit writes them: `name=` counts where the build has no tag, and the index says for which platform.
 #[test]

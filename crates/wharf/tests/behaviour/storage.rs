@@ -104,17 +104,61 @@ fn cache_mounts_are_counted_and_removed() {
     assert_eq!(gone["removed"].as_array().unwrap().len(), 1);
 }
 
+/// A build is in the middle of a step: what it has used stays, and the rest goes.
 #[test]
-fn nothing_is_pruned_while_somebody_builds() {
+fn pruning_goes_on_beside_a_build() {
     let world = World::new();
-    build(&world, "one", 1000);
-    let lock = std::fs::File::options().write(true).open(world.path("data/in-use.lock")).unwrap();
-    lock.lock_shared().unwrap();
-    let ran = world.wharf(&["prune"]);
-    assert_eq!(ran.code, 75, "{}", ran.stderr);
-    assert!(ran.stderr.contains("in use by another wharf"), "{}", ran.stderr);
-    drop(lock);
-    world.wharf_ok(&["prune"]);
+    if !is_root() || !busybox_context(&world) {
+        skip!("it needs root and busybox-static");
+    }
+    world.file("old", &"x".repeat(300_000));
+    world.file("old.Dockerfile", &format!("{BUSYBOX}COPY old /old\nRUN cp /old /older\n"));
+    world.wharf_ok(&["build", "-f", "old.Dockerfile", "--output", "type=cacheonly", "."]);
+    world.file("used.Dockerfile", &format!("{BUSYBOX}RUN head -c 200000 /dev/zero > /used\n"));
+    world.wharf_ok(&["build", "-f", "used.Dockerfile", "--output", "type=cacheonly", "."]);
+
+    let wait = "RUN --mount=type=cache,target=/held \
+        head -c 100000 /dev/zero > /held/x; touch /held/began; n=0; \
+        until [ -e /held/go ] || [ $n -gt 3000 ]; do n=$((n+1)); usleep 20000; done; wc -c < /used > /size\n";
+    let used = format!("{BUSYBOX}RUN head -c 200000 /dev/zero > /used\n");
+    world.file("running.Dockerfile", &format!("{used}{wait}"));
+    let args = ["build", "-f", "running.Dockerfile", "--tag", "kept", "."];
+    let build = world.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mounts = world.path("data/cache-mounts");
+    let held = wait_for(|| find(&mounts, "began"));
+
+    let gone = json(&world.wharf_ok(&["--json", "prune"]));
+    let sizes = |list: &Value| -> Vec<u64> {
+        list.as_array().unwrap().iter().map(|item| item["size"].as_u64().unwrap()).collect()
+    };
+    assert!(gone["bytes"].as_u64().unwrap() >= 600_000, "{gone}");
+    assert!(sizes(&gone["inUse"]).iter().sum::<u64>() >= 300_000, "{gone}");
+    let said = world.wharf_ok(&["prune"]).stdout;
+    assert!(said.contains("In use by another wharf, and kept: "), "{said}");
+
+    std::fs::write(held.with_file_name("go"), "").unwrap();
+    let ran = build.wait_with_output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(world.wharf_ok(&["run", "kept", "cat", "/size"]).stdout, "200000\n");
+    // Whoever is killed holds nothing.
+    let gone = json(&world.wharf_ok(&["--json", "prune"]));
+    assert_eq!(gone["inUse"].as_array().unwrap().len(), 0, "{gone}");
+}
+
+/// The file called `name` in one of the directories of `all`.
+fn find(all: &Path, name: &str) -> Option<std::path::PathBuf> {
+    let directories = std::fs::read_dir(all).ok()?.flatten();
+    directories.map(|entry| entry.path().join(name)).find(|path| path.exists())
+}
+
+fn wait_for<T>(mut find: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..6000 {
+        if let Some(found) = find() {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("it did not come");
 }
 
 #[test]
@@ -131,6 +175,32 @@ fn a_disk_that_is_too_small_is_told_before_it_is_full() {
     Command::new("umount").arg("-l").arg(&data).status().unwrap();
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("copying the files needs 67.1 MB on"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: make room"), "{}", ran.stderr);
+}
+
+/// What is below a step does not fit, and that is said before anything is unpacked.
+#[test]
+fn a_disk_that_cannot_take_the_layers_below_is_told_before_they_are_unpacked() {
+    let world = World::new();
+    if !is_root() || !busybox_context(&world) {
+        skip!("it needs root, busybox-static, and to mount a tmpfs");
+    }
+    let layout = world.path("base");
+    let random = "RUN head -c 6000000 /dev/urandom > /large\n";
+    world.file("Dockerfile", &format!("{BUSYBOX}{random}"));
+    world.wharf_ok(&["build", "--output", &format!("type=oci,tar=false,dest={}", layout.display()), "."]);
+    let data = world.path("small");
+    std::fs::create_dir(&data).unwrap();
+    if !mount_tmpfs(&data, "12m") {
+        skip!("it needs root, and to mount a tmpfs");
+    }
+    world.file("Dockerfile", "FROM base\nRUN true\n");
+    let context = format!("base=oci-layout://{}", layout.display());
+    let mut command = world.command(&["build", "--build-context", &context, "."]);
+    let ran = Ran::from(command.env("WHARF_DATA_DIR", &data).output().unwrap());
+    Command::new("umount").arg("-l").arg(&data).status().unwrap();
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("unpacking the layers below a step needs 1"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: make room"), "{}", ran.stderr);
 }
 
