@@ -7,6 +7,8 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use wharf_sandbox::Rung;
+
 use crate::bases::Bases;
 use crate::cache::{Imports, Made};
 use crate::contexts::{Context, Contexts};
@@ -52,6 +54,7 @@ pub(crate) struct Session<'a> {
     /// What this host trusts, once somebody asked.
     trust: OnceLock<HostTrust>,
     trust_noted: AtomicBool,
+    bare_noted: AtomicBool,
     /// What began the running anew that led to a result: the title of a step.
     origins: Mutex<HashMap<Id, String>>,
     /// Layers that steps of this build made.
@@ -146,6 +149,7 @@ impl<'a> Session<'a> {
             known: Once::default(),
             trust: OnceLock::new(),
             trust_noted: AtomicBool::new(false),
+            bare_noted: AtomicBool::new(false),
             origins: Mutex::default(),
             fresh: Mutex::default(),
             made: Mutex::default(),
@@ -382,14 +386,33 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// Says, once, what a process lacks on the last rung that runs any.
+    pub(crate) fn note_bare_steps(&self) {
+        if self.engine.sandbox.rung() == Rung::Chroot && !self.bare_noted.swap(true, Ordering::Relaxed) {
+            let text = "RUN has no /proc and no /sys here, and no filter of system calls but that of this \
+                        container: the host allows no namespaces (`wharf doctor`)";
+            (self.events)(Event::Note { text: text.into() });
+        }
+    }
+
     /// What a `RUN` on `chain` sees of this host's certificate authorities.
     pub(crate) fn veil(&self, chain: &Chain) -> Result<Option<Veil>, StepError> {
         // A veil is a layer that leaves no trace, which takes layers.
-        if self.request.host_ca == HostCa::Off || self.engine.is_flat() {
+        if self.request.host_ca == HostCa::Off {
             return Ok(None);
         }
         let host = self.trust.get_or_init(|| HostTrust::read(Path::new("/")));
         if host.is_plain() && self.request.host_ca == HostCa::Auto {
+            return Ok(None);
+        }
+        if let Some(why) = self.engine.why_flat() {
+            if !self.trust_noted.swap(true, Ordering::Relaxed) {
+                let text = format!(
+                    "RUN does not trust this host's own certificate authorities: layers cannot be mounted here \
+                     ({why}), so --host-ca has no effect; COPY them into the image where a step needs them"
+                );
+                (self.events)(Event::Warning { text });
+            }
             return Ok(None);
         }
         let image = self.views.open(chain, &self.snapshots)?;

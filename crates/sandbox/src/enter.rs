@@ -30,7 +30,7 @@ use crate::{Refusal, Rung, Sandbox, Unavailable, capability, sys};
 pub fn enter() -> Result<Sandbox, Unavailable> {
     let caller = (getuid().as_raw(), getgid().as_raw());
     let mut refusals = Vec::new();
-    for rung in [Rung::Root, Rung::SubIds, Rung::SingleId, Rung::Chroot] {
+    for rung in [Rung::Root, Rung::SubIds, Rung::SingleId, Rung::Chroot, Rung::Files] {
         match climb(rung, caller) {
             Ok((warden, ids)) => {
                 let oom_score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
@@ -50,6 +50,7 @@ fn climb(rung: Rung, (uid, gid): (u32, u32)) -> Result<(Warden, IdMap), String> 
         Rung::SubIds => with_subids(uid, gid),
         Rung::SingleId => with_single_id(uid, gid),
         Rung::Chroot => with_chroot(),
+        Rung::Files => with_files(),
     }?;
     // A child sees the processes of its sandbox, and they see it, before it has become the command and
     // while it still is, by its memory, this process with all its secrets. So nobody without the right
@@ -116,6 +117,20 @@ fn with_chroot() -> Result<Warden, String> {
     if !capability::has(CapabilitySet::SYS_CHROOT) {
         return Err("the capability CAP_SYS_CHROOT is missing".to_owned());
     }
+    warden()
+}
+
+fn with_files() -> Result<Warden, String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("not running as root".to_owned());
+    }
+    if !capability::has(CapabilitySet::CHOWN | CapabilitySet::FOWNER | CapabilitySet::DAC_OVERRIDE) {
+        return Err("one of CAP_CHOWN, CAP_FOWNER and CAP_DAC_OVERRIDE is missing".to_owned());
+    }
+    warden()
+}
+
+fn warden() -> Result<Warden, String> {
     Warden::start(|| Ok(())).map_err(|error| format!("starting the warden: {error}"))
 }
 

@@ -11,6 +11,9 @@ pub enum Error {
     /// The request itself makes no sense, whatever the host allows.
     #[error("cannot start a process: {0}")]
     Invalid(String),
+    /// The host lets nothing be run.
+    #[error(transparent)]
+    Unavailable(#[from] crate::Unavailable),
     /// A file or directory of the host that the request names.
     #[error("opening `{path}` for the sandbox")]
     Path {

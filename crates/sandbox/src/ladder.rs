@@ -13,6 +13,8 @@ pub enum Rung {
     SingleId,
     /// No namespaces: root with the right to `chroot`, as in a container without added capabilities.
     Chroot,
+    /// Nothing can be run: root who can still write files and say whose they are.
+    Files,
 }
 
 impl fmt::Display for Rung {
@@ -22,6 +24,7 @@ impl fmt::Display for Rung {
             Self::SubIds => "user namespace with sub-ids",
             Self::SingleId => "user namespace with one id",
             Self::Chroot => "chroot without namespaces",
+            Self::Files => "files only, no process",
         })
     }
 }
@@ -37,7 +40,7 @@ pub struct Refusal {
 
 /// No rung of the ladder can be reached on this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this host lets wharf make no sandbox: {}", reasons(refusals))]
+#[error("this host lets wharf run no process: {}", reasons(refusals))]
 pub struct Unavailable {
     /// Why not, per rung.
     pub refusals: Vec<Refusal>,

@@ -8,7 +8,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use crate::ids::{IdMap, Privilege};
 use crate::overlay::View;
 use crate::warden::Warden;
-use crate::{Error, Overlay, Process, Refusal, Rung, Spec, path, spawn};
+use crate::{Error, Overlay, Process, Refusal, Rung, Spec, Unavailable, path, spawn};
 
 /// A process that has its own mount namespace (and user namespace, where it is not root), and so may
 /// mount and start sandboxes without being seen outside. Made by [`enter`](crate::enter()); cheap to clone
@@ -68,11 +68,23 @@ impl Sandbox {
         self.host.ids.privilege() == Privilege::Namespaced
     }
 
+    /// Whether processes can be started at all.
+    ///
+    /// # Errors
+    /// Fails where not, with the reason per rung.
+    pub fn require_processes(&self) -> Result<(), Error> {
+        match self.host.rung {
+            Rung::Files => Err(Unavailable { refusals: self.host.refusals.clone() }.into()),
+            Rung::Root | Rung::SubIds | Rung::SingleId | Rung::Chroot => Ok(()),
+        }
+    }
+
     /// Starts a process. Returns when its command runs, or with the reason why it could not.
     ///
     /// # Errors
     /// [`Error::Exec`] when the command cannot be run, others when its surroundings cannot be made.
     pub fn spawn(&self, spec: &Spec) -> Result<Process, Error> {
+        self.require_processes()?;
         spawn::spawn(spec, &self.host)
     }
 

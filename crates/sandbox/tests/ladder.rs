@@ -28,7 +28,7 @@ fn better_rungs_are_refused_with_a_reason(arena: &Arena) {
             assert_eq!(reasons, ["not running as root", "/etc/subuid has no range for `54321`"]);
         }
         // It needs a host that forbids the others, and has tests of its own.
-        Rung::Chroot => panic!("{reasons:?}"),
+        Rung::Chroot | Rung::Files => panic!("{reasons:?}"),
     }
 }
 
@@ -122,10 +122,11 @@ fn an_ordinary_user_in_a_chroot_has_no_rung() {
         chroot_into(directory.path());
         become_ordinary();
         let refused = enter().unwrap_err();
-        let [.., namespace, last] = refused.refusals.as_slice() else { panic!("{refused}") };
+        let [.., namespace, chroot, files] = refused.refusals.as_slice() else { panic!("{refused}") };
         assert_eq!(namespace.rung, Rung::SingleId);
         assert_eq!(namespace.reason, "making a user namespace: Operation not permitted (os error 1)");
-        assert_eq!((last.rung, last.reason.as_str()), (Rung::Chroot, "not running as root"));
+        assert_eq!((chroot.rung, chroot.reason.as_str()), (Rung::Chroot, "not running as root"));
+        assert_eq!((files.rung, files.reason.as_str()), (Rung::Files, "not running as root"));
         assert_eq!(rustix::process::getuid().as_raw(), 54321, "nothing has changed");
     });
 }

@@ -75,7 +75,7 @@ pub(crate) enum Caller {
 /// Runs `body` as the user who ends up on `rung`.
 pub(crate) fn fight(rung: Rung, name: &str, body: impl FnOnce(&Arena)) {
     let caller = match rung {
-        Rung::Root | Rung::Chroot => Caller::Root,
+        Rung::Root | Rung::Chroot | Rung::Files => Caller::Root,
         Rung::SubIds => Caller::WithSubids,
         Rung::SingleId => Caller::WithoutSubids,
     };

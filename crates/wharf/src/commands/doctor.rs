@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use wharf_sandbox::Rung;
+
 use crate::cli::Globals;
 use crate::exit::{Exit, Outcome};
 use crate::output;
@@ -27,11 +29,14 @@ pub(crate) fn run(_args: Args, globals: &Globals) -> Outcome {
         Err(error) => Err(format!("{}: {error}", data_dir.display())),
     });
     // Without overlayfs the trees of layers are copied, which takes time and room and works.
-    let usable = matches!(overlay, Some(Ok(()))) || (entered.is_ok() && data_dir.is_dir());
+    let lacks = entered.as_ref().map_or(&[][..], |sandbox| lacks(sandbox.rung()));
+    let runs = entered.as_ref().is_ok_and(|sandbox| sandbox.require_processes().is_ok());
+    let usable = runs && (matches!(overlay, Some(Ok(()))) || data_dir.is_dir());
     if globals.json {
         output::print_json(&json!({
             "usable": usable,
             "sandbox": rung,
+            "lacks": lacks,
             "refused": refusals.iter().map(|r| json!({ "rung": r.rung.to_string(), "reason": r.reason })).collect::<Vec<_>>(),
             "overlay": overlay.as_ref().map(|result| result.as_ref().err()),
             "dataDir": data_dir,
@@ -45,6 +50,7 @@ pub(crate) fn run(_args: Args, globals: &Globals) -> Outcome {
         lines.extend(
             refusals.iter().map(|refusal| format!("          not {}: {}", refusal.rung, refusal.reason)),
         );
+        lines.extend(lacks.iter().map(|what| format!("          lacks {what}")));
         lines.push(match &overlay {
             Some(Ok(())) => "overlay   works".to_owned(),
             Some(Err(reason)) if usable => {
@@ -62,6 +68,23 @@ pub(crate) fn run(_args: Args, globals: &Globals) -> Outcome {
         output::print(&(lines.join("\n") + "\n"))?;
     }
     Ok(if usable { Exit::Done } else { Exit::Environment })
+}
+
+/// What a build on this rung does without.
+fn lacks(rung: Rung) -> &'static [&'static str] {
+    match rung {
+        Rung::Root => &[],
+        Rung::SubIds => &["devices in layers"],
+        Rung::SingleId => &["files of other users than root in a RUN"],
+        Rung::Chroot => &[
+            "/proc and /sys in a RUN",
+            "--network=none, --memory and --cpu-quota",
+            "a filter of system calls of its own",
+            "--host-ca",
+            "wharf run",
+        ],
+        Rung::Files => &["RUN that is not in a cache (COPY, ADD, WORKDIR and pushing work)", "wharf run"],
+    }
 }
 
 /// The nearest directory that exists.

@@ -230,6 +230,7 @@ class Prog(ctypes.Structure):
     _fields_ = [('len', ctypes.c_ushort), ('filter', ctypes.c_void_p)]
 if libc.prctl(22, 2, ctypes.byref(Prog(len(ins), ctypes.addressof(buffer)))): sys.exit(99)
 keep = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # docker's default
+if os.environ.get('WITHOUT_CHROOT'): keep.remove(18)
 for bit in range(64):
     if bit not in keep: libc.prctl(24, bit, 0, 0, 0)
 os.execv(sys.argv[1], sys.argv[1:])
@@ -237,6 +238,11 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 /// wharf where nothing may be mounted and no namespace be made.
 fn contained(world: &World, args: &[&str]) -> crate::world::Ran {
+    contained_more(world, args, &[])
+}
+
+/// The same, and less still.
+fn contained_more(world: &World, args: &[&str], more: &[&str]) -> crate::world::Ran {
     let mut command = Command::new("python3");
     let plain = world.command(args);
     command
@@ -245,7 +251,79 @@ fn contained(world: &World, args: &[&str]) -> crate::world::Ran {
         .current_dir(world.path("project"))
         .env_clear();
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.envs(more.iter().map(|name| (name, "1")));
     crate::world::Ran::from(command.output().unwrap())
+}
+
+/// As in BuildKit: digits hold for every directory that is made on the way, letters only for what is copied.
+#[test]
+fn a_mode_in_letters_is_not_that_of_directories_on_the_way() {
+    let world = World::new();
+    world.file("a", "a\n");
+    let copies = "COPY --chmod=u+x,go-r a /letters/on/\nCOPY --chmod=0750 a /digits/on/\n\
+        COPY --link --chmod=0700 a /digits/on/b\n";
+    world.file("Dockerfile", &format!("FROM scratch\n{copies}"));
+    let tar = world.path("files.tar");
+    world.wharf_ok(&["build", "--output", &format!("type=tar,dest={}", tar.display()), "."]);
+    let listed = Command::new("tar").arg("-tvf").arg(&tar).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let modes: Vec<(&str, &str)> = listed
+        .lines()
+        .map(|line| (line.split(' ').next().unwrap(), line.rsplit(' ').next().unwrap().trim_end_matches('/')))
+        .collect();
+    assert_eq!(
+        modes,
+        [
+            ("drwxr-x---", "digits"),
+            ("drwxr-x---", "digits/on"),
+            ("-rwxr-x---", "digits/on/a"),
+            ("-rwx------", "digits/on/b"),
+            ("drwxr-xr-x", "letters"),
+            ("drwxr-xr-x", "letters/on"),
+            ("-rwx------", "letters/on/a"),
+        ]
+    );
+}
+
+/// Where not even `chroot` is allowed, images that need no process are the same, and what needs one says why it
+/// cannot be run.
+#[test]
+fn without_chroot_files_are_copied_and_nothing_runs() {
+    let Some(world) = world_with("") else { skip!("it needs root and busybox-static") };
+    if Command::new("python3").arg("--version").output().is_err() || cfg!(not(target_arch = "x86_64")) {
+        skip!("it needs python3 on x86_64");
+    }
+    let files = "FROM scratch AS base\nCOPY bin /bin\nFROM base\nCOPY etc /etc\nWORKDIR /srv/app\n\
+        COPY --chown=app:1000 etc/passwd ./\nCOPY --from=0 /bin /srv/bin/\nCOPY --link --chown=7 etc/group /linked/\n";
+    world.file("Dockerfile", files);
+    let build = ["build", "--output", "type=tar,dest=-", "--build-arg", "SOURCE_DATE_EPOCH=0", "."];
+    let listing = |tar: &str| {
+        let out = world.path(tar);
+        let output = Command::new("tar").arg("-tvf").arg(&out).arg("--numeric-owner").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let export = |name: &str| format!("type=tar,dest={},rewrite-timestamp=true", world.path(name).display());
+    let build = |name: &str| -> Vec<String> {
+        let mut args: Vec<String> = build.iter().map(|word| (*word).to_owned()).collect();
+        args[2] = export(name);
+        args
+    };
+    world.wharf_ok(&build("rooted.tar").iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(listing("rooted.tar").contains("1000/1000"), "{}", listing("rooted.tar"));
+    std::fs::remove_dir_all(world.path("data")).unwrap();
+    std::fs::create_dir(world.path("data")).unwrap();
+    let more = ["WITHOUT_CHROOT"];
+    let args = build("bare.tar");
+    let ran = contained_more(&world, &args.iter().map(String::as_str).collect::<Vec<_>>(), &more);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(listing("bare.tar"), listing("rooted.tar"));
+    let doctor = contained_more(&world, &["doctor"], &more);
+    assert_eq!(doctor.code, 3, "{}", doctor.stdout);
+    assert!(doctor.stdout.contains("sandbox   files only, no process"), "{}", doctor.stdout);
+    world.file("run.Dockerfile", &format!("{BUSYBOX}RUN true\n"));
+    let ran = contained_more(&world, &["build", "-f", "run.Dockerfile", "."], &more);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("this host lets wharf run no process: root namespaces: "), "{}", ran.stderr);
 }
 
 #[test]

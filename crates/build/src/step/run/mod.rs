@@ -32,8 +32,19 @@ const HOSTNAME: &str = "buildkitsandbox";
 /// The most that is read of `/etc/passwd` and `/etc/group`.
 const ACCOUNTS_MAX: u64 = 16 << 20;
 
+/// Whether the disk can take what the step made the last time: the files, and the layer that they become.
+fn preflight(session: &Session<'_>, request: &Request<'_>) -> Result<(), StepError> {
+    let engine = session.engine;
+    let last = engine.state.blocks(&request.slot)?.and_then(|(blob, _)| engine.store.size(&blob));
+    let needed = last.unwrap_or(0).saturating_mul(2);
+    crate::space::require(&engine.data, needed, "the step, going by its last run,")
+}
+
 pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> Result<Done, StepError> {
+    session.engine.sandbox.require_processes()?;
     emulation::require(request.platform)?;
+    session.note_bare_steps();
+    preflight(session, request)?;
     let veil = session.veil(request.parent)?;
     let veils: Vec<PathBuf> = veil.iter().map(|veil| veil.directory.clone()).collect();
     let workspace = Workspace::create(request.parent, &veils, &session.snapshots)?;
