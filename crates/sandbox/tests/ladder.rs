@@ -49,7 +49,7 @@ fn the_process_stays_what_it_was(arena: &Arena) {
 #[test]
 fn several_threads_cannot_enter() {
     let refused = enter().unwrap_err();
-    assert_eq!(refused.refusals.len(), 4);
+    assert_eq!(refused.refusals.len(), 5);
     assert!(
         refused.to_string().contains("threads, and only one with a single thread can enter"),
         "{refused}"
