@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::shell::command;
 
 /// Command → package: what is looked for, and what brings it.
-const PACKAGES: [(&str, &str); 19] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("/usr/bin/time", "time"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/bin/busybox", "busybox-static"),
@@ -27,6 +27,7 @@ const PACKAGES: [(&str, &str); 19] = [
     ("/usr/bin/skopeo", "skopeo"),
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/bin/ssh", "openssh-client"),
+    ("/usr/bin/node", "nodejs"),
 ];
 
 /// The ordinary user that the rootless tests run as.
