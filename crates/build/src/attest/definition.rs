@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use wharf_dockerfile::{Network, Security, Sharing, Span};
 use wharf_oci::{Descriptor, Platform};
 
-use super::provenance::without_credentials;
+use crate::contexts::without_credentials;
 use crate::plan::{
     Base, CopyOp, CopySource, FileOwner, GitSource, Mount, Op, PinnedImage, Plan, RunOp, Source, StageId,
     Step, WorkdirOp,

@@ -9,6 +9,7 @@ use wharf_oci::{Digest, Platform, Reference};
 
 use super::definition::Definition;
 use super::{ProvenanceOptions, package_url};
+use crate::contexts::without_credentials;
 use crate::plan::{Base, CopySource, Mount, Network, NoCache, Op, PinnedImage, Plan, Source, Step};
 use crate::request::{BuildRequest, ContextSource};
 use crate::result::Image;
@@ -118,16 +119,6 @@ fn remote(context: &ContextSource) -> Option<String> {
     match context {
         ContextSource::Git(url) | ContextSource::Url(url) => Some(without_credentials(url)),
         _ => None,
-    }
-}
-
-/// A URL without the user and password that may be in it.
-pub(super) fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..authority].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
     }
 }
 
@@ -303,21 +294,4 @@ fn metadata(facts: &Facts<'_>, definition: &Definition) -> Value {
         },
         "layers": definition.layers(&facts.image.manifest.layers),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_are_left_out_of_urls() {
-        for (url, shown) in [
-            ("https://robin:hunter2@example.com/a.git#main", "https://example.com/a.git#main"),
-            ("https://token@example.com/a", "https://example.com/a"),
-            ("https://example.com/a@b", "https://example.com/a@b"),
-            ("git@github.com:a/b.git", "git@github.com:a/b.git"),
-        ] {
-            assert_eq!(without_credentials(url), shown);
-        }
-    }
 }

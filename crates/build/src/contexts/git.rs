@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::address::without_credentials;
 use crate::engine::Engine;
 use crate::error::{Cause, StepError};
 use crate::id::Hasher;
@@ -20,10 +21,18 @@ pub(crate) struct Checkout {
     pub(crate) directory: PathBuf,
 }
 
+/// What a source stands for at its remote now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) commit: String,
+    /// The full name of the branch or tag, as `refs/tags/v1`; none of a commit.
+    pub(crate) reference: Option<String>,
+}
+
 /// The commit that `source` stands for at its remote now.
-pub(crate) fn find_commit(source: &GitSource) -> Result<String, StepError> {
-    let commit = if is_commit(&source.reference) {
-        source.reference.clone()
+pub(crate) fn find_commit(source: &GitSource) -> Result<Found, StepError> {
+    let found = if is_commit(&source.reference) {
+        Found { commit: source.reference.clone(), reference: None }
     } else {
         let pattern = if source.reference.is_empty() { "HEAD" } else { &source.reference };
         let peeled = format!("{pattern}^{{}}");
@@ -32,11 +41,13 @@ pub(crate) fn find_commit(source: &GitSource) -> Result<String, StepError> {
         choose(&listing, pattern).ok_or_else(missing)?
     };
     match &source.checksum {
-        Some(expected) if !commit.starts_with(expected) => {
-            Err(Cause::Checksum { what: source.remote.clone(), expected: expected.clone(), found: commit }
-                .into())
+        Some(expected) if !found.commit.starts_with(expected) => Err(Cause::Checksum {
+            what: source.remote.clone(),
+            expected: expected.clone(),
+            found: found.commit,
         }
-        _ => Ok(commit),
+        .into()),
+        _ => Ok(found),
     }
 }
 
@@ -46,13 +57,17 @@ pub(crate) fn check_out(
     engine: &Engine,
     directory: PathBuf,
 ) -> Result<Checkout, StepError> {
-    let commit = find_commit(source)?;
-    let repository = fetch(source, &commit, engine)?;
+    let found = find_commit(source)?;
+    let repository = fetch(source, &found.commit, engine)?;
     let repository = repository.to_string_lossy();
     git(&directory, ["init", "--quiet", "."])?;
     git(&directory, ["remote", "add", "origin", &source.remote])?;
-    git(&directory, ["fetch", "--quiet", "--depth=1", "--", &repository, &format!("refs/wharf/{commit}")])?;
-    git(&directory, ["checkout", "--quiet", "--detach", &commit])?;
+    let place = format!("refs/wharf/{}", found.commit);
+    git(&directory, ["fetch", "--quiet", "--depth=1", "--", &repository, &place])?;
+    git(&directory, ["checkout", "--quiet", "--detach", &found.commit])?;
+    if source.keep_git_dir {
+        tidy(source, &found, &directory)?;
+    }
     if source.submodules && directory.join(".gitmodules").exists() {
         git(&directory, ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"])?;
     }
@@ -61,6 +76,24 @@ pub(crate) fn check_out(
         fs::remove_dir_all(&dot_git).map_err(Cause::file("removing", &dot_git))?;
     }
     Ok(Checkout { directory })
+}
+
+/// Makes the `.git` of `directory` one that an image may have: the branch or tag that was asked for has its name, so
+/// that `git describe` finds it, and nothing tells of credentials, of this machine or of the time.
+fn tidy(source: &GitSource, found: &Found, directory: &Path) -> Result<(), StepError> {
+    if let Some(reference) = found.reference.as_ref().filter(|name| name.starts_with("refs/")) {
+        let same = format!("+{reference}:{reference}");
+        git(directory, ["fetch", "--quiet", "--depth=1", "--no-tags", "--", "origin", &same])?;
+        let named = git(directory, ["rev-parse", &format!("{reference}^{{commit}}")])?;
+        if named.trim() != found.commit {
+            // It was moved since it was looked up.
+            git(directory, ["update-ref", "-d", reference])?;
+        }
+    }
+    git(directory, ["remote", "set-url", "origin", &without_credentials(&source.remote)])?;
+    git(directory, ["reflog", "expire", "--all", "--expire=now"])?;
+    let fetched = directory.join(".git/FETCH_HEAD");
+    fs::remove_file(&fetched).map_err(Cause::file("removing", &fetched))
 }
 
 /// Brings the commit into the data directory's copy of the repository.
@@ -93,13 +126,16 @@ fn fetch(source: &GitSource, commit: &str, engine: &Engine) -> Result<PathBuf, S
 }
 
 /// The commit in the answer of `ls-remote`: of an annotated tag what it stands for, tags before branches.
-fn choose(listing: &str, pattern: &str) -> Option<String> {
+fn choose(listing: &str, pattern: &str) -> Option<Found> {
     let find = |name: &str| {
         let mut lines = listing.lines().filter_map(|line| line.split_once('\t'));
         lines.find(|(_, reference)| *reference == name).map(|(commit, _)| commit.to_owned())
     };
     let full = [format!("refs/tags/{pattern}"), format!("refs/heads/{pattern}"), pattern.to_owned()];
-    full.iter().find_map(|name| find(&format!("{name}^{{}}")).or_else(|| find(name)))
+    full.into_iter().find_map(|name| {
+        let commit = find(&format!("{name}^{{}}")).or_else(|| find(&name))?;
+        Some(Found { commit, reference: Some(name) })
+    })
 }
 
 fn is_commit(reference: &str) -> bool {
@@ -137,9 +173,13 @@ mod tests {
     #[test]
     fn tags_come_before_branches_and_are_peeled() {
         let listing = "aaa\trefs/heads/v1\nbbb\trefs/tags/v1\nccc\trefs/tags/v1^{}\nddd\trefs/heads/x/v1\n";
-        assert_eq!(choose(listing, "v1").as_deref(), Some("ccc"));
-        assert_eq!(choose("aaa\trefs/heads/main\n", "main").as_deref(), Some("aaa"));
-        assert_eq!(choose("aaa\tHEAD\n", "HEAD").as_deref(), Some("aaa"));
-        assert_eq!(choose("aaa\trefs/heads/other/main\n", "main"), None);
+        let found = |listing, pattern| {
+            let Found { commit, reference } = choose(listing, pattern)?;
+            Some(format!("{commit} {}", reference?))
+        };
+        assert_eq!(found(listing, "v1").as_deref(), Some("ccc refs/tags/v1"));
+        assert_eq!(found("aaa\trefs/heads/main\n", "main").as_deref(), Some("aaa refs/heads/main"));
+        assert_eq!(found("aaa\tHEAD\n", "HEAD").as_deref(), Some("aaa HEAD"));
+        assert_eq!(found("aaa\trefs/heads/other/main\n", "main"), None);
     }
 }

@@ -3,6 +3,7 @@
 //! A directory of this machine is read where it is, through its ignore file. Everything else (git, archives,
 //! downloads) is brought into the build's work directory first.
 
+mod address;
 mod archive;
 mod git;
 
@@ -13,7 +14,8 @@ use std::sync::{Arc, OnceLock};
 
 use wharf_dockerfile::IgnorePatterns;
 
-pub(crate) use git::{check_out, find_commit};
+pub(crate) use address::without_credentials;
+pub(crate) use git::{Found, check_out, find_commit};
 
 use crate::download::download;
 use crate::engine::Engine;

@@ -36,15 +36,15 @@ impl Attributes<'_> {
         })
     }
 
-    /// Gives a directory that was just made, mode 0755, what this says of directories. A mode in letters says
-    /// nothing of those that are made on the way.
+    /// Gives a directory that was just made, mode 0755, what this says of directories. Of those that are made on
+    /// the way a mode in letters says nothing, and one in digits says the permissions only.
     pub(super) fn set_on_new_directory(&self, parent: impl AsFd, name: &OsStr) -> Result<(), Errno> {
         let parent = parent.as_fd();
         if let Some(owner) = self.owner {
             set_owner_at(parent, name, Kind::Directory, owner, self.ownership)?;
         }
         let change = self.mode.filter(|change| change.is_in_digits());
-        let mode = Mode::from_raw_mode(change.map_or(0o755, |change| change.apply(0o755, true)));
+        let mode = Mode::from_raw_mode(change.map_or(0o755, |change| change.apply(0o755, true) & 0o777));
         rustix::fs::chmodat(parent, name, mode, AtFlags::empty())
     }
 

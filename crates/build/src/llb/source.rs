@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::json::{digest_of, object};
 use super::node::Node;
+use crate::contexts::Found;
 use crate::download::Downloaded;
 use crate::plan::GitSource;
 
@@ -29,15 +30,19 @@ pub(crate) fn url(name: &str, file: &Downloaded, is_pinned: bool) -> Arc<Node> {
 }
 
 /// The files of a commit. `None` where BuildKit's key is not known.
-pub(crate) fn git(source: &GitSource, commit: &str) -> Option<Arc<Node>> {
-    if source.keep_git_dir || !source.submodules {
+pub(crate) fn git(source: &GitSource, found: &Found) -> Option<Arc<Node>> {
+    if !source.submodules {
         return None;
     }
-    let directory = match source.subdir.as_str() {
-        "" => String::new(),
-        directory => format!(":{directory}"),
-    };
-    Some(Node::of_source(&format!("{commit}{directory}")))
+    let mut key = found.commit.clone();
+    if source.keep_git_dir {
+        key.push_str(".git");
+        key.extend(found.reference.iter().flat_map(|reference| ["#", reference]));
+    }
+    if !source.subdir.is_empty() {
+        key.extend([":", &source.subdir]);
+    }
+    Some(Node::of_source(&key))
 }
 
 #[cfg(test)]

@@ -54,13 +54,28 @@ pub(super) fn write_directory(path: &Path, job: &Job<'_>) -> Result<(), StepErro
             copy_blob(&job.engine.store, &layout, &blob)?;
         }
     }
-    let names: Vec<String> = job.tags.iter().map(store_name).collect();
-    let top = entry(job);
-    match names.as_slice() {
-        [] => layout.tag("latest", &top)?,
-        names => names.iter().try_for_each(|name| layout.tag(name, &top))?,
+    let mut entries = entries(job);
+    if job.tags.is_empty() {
+        // As BuildKit does, so that the layout can be named without a digest.
+        entries.iter_mut().for_each(|entry| drop(entry.annotations.insert(REF_NAME.into(), "latest".into())));
     }
+    layout.update(|index| {
+        for entry in entries {
+            index.manifests.retain(|before| !has_the_name_of(before, &entry));
+            index.manifests.push(entry);
+        }
+    })?;
     Ok(())
+}
+
+/// Whether `before` has to go when `entry` comes: it has the same full name, or none and the same tag.
+fn has_the_name_of(before: &Descriptor, entry: &Descriptor) -> bool {
+    let one = |name| (before.annotations.get(name), entry.annotations.get(name));
+    match one(IMAGE_NAME) {
+        (Some(before), Some(new)) => before == new,
+        (Some(_), None) => false,
+        (None, _) => matches!(one(REF_NAME), (Some(before), Some(new)) if before == new),
+    }
 }
 
 struct Archive<'a> {
@@ -133,6 +148,11 @@ fn blobs(job: &Job<'_>) -> Result<Vec<Descriptor>, StepError> {
 }
 
 fn index(job: &Job<'_>) -> serde_json::Value {
+    json!(Index::new(entries(job)))
+}
+
+/// The image under each of its names, or once where it has none.
+fn entries(job: &Job<'_>) -> Vec<Descriptor> {
     let named = |tag| {
         let mut entry = entry(job);
         let name = store_name(tag);
@@ -141,11 +161,10 @@ fn index(job: &Job<'_>) -> serde_json::Value {
         entry.annotations.insert(IMAGE_NAME.to_owned(), name);
         entry
     };
-    let entries = match job.tags {
+    match job.tags {
         [] => vec![entry(job)],
         tags => tags.iter().map(named).collect(),
-    };
-    json!(Index::new(entries))
+    }
 }
 
 /// The image as an index names it.

@@ -175,9 +175,12 @@ impl Inputs {
         for source in &op.sources {
             let node = match source {
                 CopySource::Git(git) => {
-                    let commit = find_commit(git)?;
-                    hasher.text(&commit);
-                    llb::git(git, &commit)
+                    let found = find_commit(git)?;
+                    hasher.text(&found.commit);
+                    if git.keep_git_dir {
+                        hasher.text(found.reference.as_deref().unwrap_or_default());
+                    }
+                    llb::git(git, &found)
                 }
                 CopySource::Url { url, name, checksum, .. } => {
                     let file = download(session.engine, url, checksum.as_ref(), session.events)?;

@@ -374,3 +374,31 @@ fn archives_have_the_names_of_their_output() {
     build(&world, &["--output", &output, "--tag", "mine:1"]);
     assert_eq!(read("manifest.json")[0]["RepoTags"], serde_json::json!(["mine:1"]));
 }
+
+/// In a layout, too, where images of other builds stay beside it.
+#[test]
+fn layouts_have_tags_and_full_names() {
+    let world = project();
+    let names = |world: &World| -> Vec<String> {
+        let index = json(&world.path("project/layout/index.json"));
+        let entries = index["manifests"].as_array().unwrap();
+        let one = |entry: &Value, name: &str| entry["annotations"][name].as_str().unwrap_or("-").to_owned();
+        let both = entries.iter().map(|entry| {
+            let (full, tag) = ("io.containerd.image.name", "org.opencontainers.image.ref.name");
+            format!("{} {}", one(entry, full), one(entry, tag))
+        });
+        both.collect()
+    };
+    let output = ["--output", "type=oci,tar=false,dest=layout"];
+    build(&world, &[&output[..], &["--tag", "one:1", "--tag", "two:1"]].concat());
+    let both = ["docker.io/library/one:1 1", "docker.io/library/two:1 1"];
+    assert_eq!(names(&world), both);
+    build(&world, &[&output[..], &["--tag", "one:1"]].concat());
+    assert_eq!(names(&world), [both[1], both[0]], "in place of what had the name");
+    build(&world, &output);
+    build(&world, &output);
+    assert_eq!(names(&world), [both[1], both[0], "- latest"]);
+    world.file("again/Dockerfile", "FROM layout\n");
+    let named = ["--build-context", "layout=oci-layout://layout:latest"];
+    world.wharf_ok(&[&["build"], &named[..], &["again"]].concat());
+}

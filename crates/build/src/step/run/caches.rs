@@ -10,10 +10,13 @@ use crate::error::{Cause, StepError};
 use crate::id::Hasher;
 use crate::plan::{CacheMount, FileOwner, Sharing, Source};
 use crate::session::Session;
-use crate::tree::{Owners, Query, Tree, pick};
+use crate::tree::{Owners, PickError, Query, Tree, pick};
 
 /// What a new cache is where the instruction does not say.
 const DEFAULT: FileOwner = FileOwner { uid: 0, gid: 0, mode: 0o755 };
+
+/// Where BuildKit makes the directory of a cache whose owner or mode is said.
+const OWNED: &str = "/cache";
 
 /// A cache in use.
 #[derive(Debug)]
@@ -29,6 +32,10 @@ pub(super) fn open(session: &Session<'_>, mount: &CacheMount) -> Result<Cache, S
     name.text(&mount.id);
     if let Some(chain) = session.source_chain(&mount.from)? {
         name.id(&chain.id).text(&mount.source);
+    }
+    // As in BuildKit, caches that start differently are different ones.
+    if let Some(FileOwner { uid, gid, mode }) = mount.owner {
+        name.text(&format!("{uid}:{gid} {mode:o}"));
     }
     let name = name.finish().to_string();
     let all = session.engine.data.join("cache-mounts");
@@ -75,22 +82,33 @@ fn fill(session: &Session<'_>, mount: &CacheMount, place: &Path) -> Result<(), S
     }
     let new =
         session.snapshots.work.directory("cache").map_err(Cause::file("making a directory for", place))?;
-    if mount.from != Source::Scratch {
-        let files = session.files(&mount.from)?;
-        let query = Query { path: &mount.source, glob: false, parents: None, excludes: &[] };
-        let root = Tree::open(&new, Owners::Kept).map_err(Cause::file("opening", &new))?;
-        let attributes = Attributes { owner: None, mode: None, ownership: session.engine.ownership() };
-        for pick in pick(files.tree(), &query)? {
-            copy(files.tree(), &pick, false, &Target { root: &root, dest: "/", attributes })?;
-        }
-    }
-    if mount.owner.is_some() || mount.from == Source::Scratch {
+    if !copy_start(session, mount, &new)? {
         let owner = mount.owner.unwrap_or(DEFAULT);
         std::os::unix::fs::chown(&new, Some(owner.uid), Some(owner.gid))
             .map_err(Cause::file("changing the owner of", &new))?;
-        fs::set_permissions(&new, Permissions::from_mode(owner.mode))
+        fs::set_permissions(&new, Permissions::from_mode(owner.mode & 0o777))
             .map_err(Cause::file("changing the mode of", &new))?;
     }
     crate::snapshot::publish(&new, place)?;
     Ok(())
+}
+
+/// Copies what a cache starts as to `new`; whether there is anything. An owner or a mode means a directory [`OWNED`],
+/// which is made where the start has none.
+fn copy_start(session: &Session<'_>, mount: &CacheMount, new: &Path) -> Result<bool, StepError> {
+    if mount.from == Source::Scratch {
+        return Ok(false);
+    }
+    let files = session.files(&mount.from)?;
+    let path = if mount.owner.is_some() { OWNED } else { &mount.source };
+    let picks = match pick(files.tree(), &Query { path, glob: false, parents: None, excludes: &[] }) {
+        Err(PickError::NotFound { .. }) if mount.owner.is_some() => return Ok(false),
+        picks => picks?,
+    };
+    let root = Tree::open(new, Owners::Kept).map_err(Cause::file("opening", new))?;
+    let attributes = Attributes { owner: None, mode: None, ownership: session.engine.ownership() };
+    for pick in picks {
+        copy(files.tree(), &pick, false, &Target { root: &root, dest: "/", attributes })?;
+    }
+    Ok(true)
 }

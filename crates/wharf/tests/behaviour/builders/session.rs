@@ -7,6 +7,7 @@ use wharf_testkit::{DebianRegistry, Doorman, Engine, Release, TokenServer, Wishe
 
 use super::engine;
 use super::running::wait_until;
+use crate::git_server::GitServer;
 use crate::world::{BUSYBOX, Ran, Registry, World, busybox_context};
 
 /// A world with busybox in its project.
@@ -242,13 +243,8 @@ fn a_git_repository_is_fetched_by_the_builder() {
     crate::ship::git(&world, &["init", "--quiet", "--initial-branch", "main"]);
     crate::ship::git(&world, &["add", "--all"]);
     crate::ship::git(&world, &["commit", "--quiet", "--message", "one"]);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let base = world.path("project").parent().unwrap().display().to_string();
-    let (base, port_flag) = (format!("--base-path={base}"), format!("--port={port}"));
-    let serve = ["daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1", &base, &port_flag];
-    let _daemon = Helper(quiet("git", &serve).spawn().unwrap());
-    wait_until("git listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    let url = format!("git://127.0.0.1:{port}/project/.git#main");
+    let server = GitServer::start(&world);
+    let url = format!("{}#main", server.address());
     world.wharf_ok(&["build", "--builder", &engine.address(), "--output", "out", &url]);
     assert_eq!(std::fs::read_to_string(world.path("project/out/copy")).unwrap(), "of the repository\n");
 }
