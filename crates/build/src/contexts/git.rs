@@ -14,6 +14,9 @@ use crate::plan::GitSource;
 /// So much of what git says is kept for the error.
 const MESSAGE_MAX: usize = 2000;
 
+/// What stands before the branch that `HEAD` is.
+const BRANCH: &str = "ref: ";
+
 /// Files of a commit.
 #[derive(Debug, Clone)]
 pub(crate) struct Checkout {
@@ -36,7 +39,7 @@ pub(crate) fn find_commit(source: &GitSource) -> Result<Found, StepError> {
     } else {
         let pattern = if source.reference.is_empty() { "HEAD" } else { &source.reference };
         let peeled = format!("{pattern}^{{}}");
-        let listing = git(Path::new("/"), ["ls-remote", "--", &source.remote, pattern, &peeled])?;
+        let listing = git(Path::new("/"), ["ls-remote", "--symref", "--", &source.remote, pattern, &peeled])?;
         let missing = || Cause::Refused(format!("the repository {} has no {pattern:?}", source.remote));
         choose(&listing, pattern).ok_or_else(missing)?
     };
@@ -125,16 +128,22 @@ fn fetch(source: &GitSource, commit: &str, engine: &Engine) -> Result<PathBuf, S
     Ok(repository)
 }
 
-/// The commit in the answer of `ls-remote`: of an annotated tag what it stands for, tags before branches.
+/// The commit in the answer of `ls-remote --symref`: of an annotated tag what it stands for, tags before branches,
+/// and of `HEAD` the branch.
 fn choose(listing: &str, pattern: &str) -> Option<Found> {
+    let lines = || listing.lines().filter_map(|line| line.split_once('\t'));
     let find = |name: &str| {
-        let mut lines = listing.lines().filter_map(|line| line.split_once('\t'));
-        lines.find(|(_, reference)| *reference == name).map(|(commit, _)| commit.to_owned())
+        let mut lines = lines().filter(|(_, reference)| *reference == name);
+        lines.find(|(commit, _)| !commit.starts_with(BRANCH)).map(|(commit, _)| commit.to_owned())
+    };
+    let branch = |name: &str| {
+        let mut lines = lines().filter(|(_, reference)| *reference == name);
+        lines.find_map(|(branch, _)| branch.strip_prefix(BRANCH)).map(str::to_owned)
     };
     let full = [format!("refs/tags/{pattern}"), format!("refs/heads/{pattern}"), pattern.to_owned()];
     full.into_iter().find_map(|name| {
         let commit = find(&format!("{name}^{{}}")).or_else(|| find(&name))?;
-        Some(Found { commit, reference: Some(name) })
+        Some(Found { commit, reference: branch(&name).or(Some(name)) })
     })
 }
 
@@ -180,6 +189,10 @@ mod tests {
         assert_eq!(found(listing, "v1").as_deref(), Some("ccc refs/tags/v1"));
         assert_eq!(found("aaa\trefs/heads/main\n", "main").as_deref(), Some("aaa refs/heads/main"));
         assert_eq!(found("aaa\tHEAD\n", "HEAD").as_deref(), Some("aaa HEAD"));
+        assert_eq!(
+            found("ref: refs/heads/trunk\tHEAD\naaa\tHEAD\n", "HEAD").as_deref(),
+            Some("aaa refs/heads/trunk")
+        );
         assert_eq!(found("aaa\trefs/heads/other/main\n", "main"), None);
     }
 }

@@ -35,9 +35,10 @@ fn a_kept_git_directory_names_its_tag_and_tells_nothing_else() {
     let server = GitServer::start(&world);
     let real = server.address().trim_end_matches("project/.git").to_owned();
     let shown = "https://robin:hunter2-secret@example.invalid/";
-    for (reference, name) in [("v1", "v1"), ("light", "light"), ("main", "heads/main")] {
+    let asks = [("#v1", "tags/v1"), ("#light", "tags/light"), ("#main", "heads/main"), ("", "heads/main")];
+    for (reference, name) in asks {
         let add =
-            format!("FROM scratch\nADD --keep-git-dir=true {shown}project/.git#{reference} /{reference}\n");
+            format!("FROM scratch\nADD --keep-git-dir=true {shown}project/.git{reference} /r{reference}\n");
         let context = world.path("context");
         fs::create_dir_all(&context).unwrap();
         fs::write(context.join("Dockerfile"), add).unwrap();
@@ -46,19 +47,14 @@ fn a_kept_git_directory_names_its_tag_and_tells_nothing_else() {
         command.env("GIT_CONFIG_KEY_0", format!("url.{real}.insteadOf")).env("GIT_CONFIG_VALUE_0", shown);
         let ran = command.output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        let out = world.path("project/out").join(reference);
-        assert_eq!(asked(&out, &["describe", "--all", "--exact-match"]), name_of(name), "{reference}");
+        let out = world.path("project/out").join(format!("r{reference}"));
+        assert_eq!(asked(&out, &["describe", "--all", "--exact-match"]), name, "{reference}");
         assert_eq!(asked(&out, &["status", "--porcelain"]), "");
         assert_eq!(asked(&out, &["remote", "get-url", "origin"]), "https://example.invalid/project/.git");
         assert!(!is_anywhere(&out, "hunter2"), "a password is in the image");
         let here = world.path("").display().to_string();
         assert!(!is_anywhere(&out, here.trim_end_matches('/')), "the image tells where it was built");
     }
-}
-
-/// As `git describe --all` writes it.
-fn name_of(name: &str) -> String {
-    if name.starts_with("heads/") { name.to_owned() } else { format!("tags/{name}") }
 }
 
 #[test]
