@@ -112,6 +112,12 @@ impl FromStr for Fleet {
         let mut pieces: Vec<String> = Vec::new();
         for piece in text.split(',') {
             match pieces.last_mut() {
+                // A selector may have a key of this form.
+                Some(last) if is_only_platform(piece) && !last.contains("kube://") => {
+                    let text = piece.trim().to_owned();
+                    let why = format!("is a platform without a builder; `{text}=tcp://…` names one");
+                    return Err(AddressError { text, why });
+                }
                 Some(last) if !begins(piece) => {
                     last.push(',');
                     last.push_str(piece);
@@ -147,6 +153,11 @@ fn member(piece: &str) -> Result<Member, AddressError> {
         Some((platform, address)) => Ok(Member { platforms: vec![platform], address: address.parse()? }),
         None => Ok(Member { platforms: Vec::new(), address: piece.parse()? }),
     }
+}
+
+fn is_only_platform(piece: &str) -> bool {
+    let piece = piece.trim();
+    piece.starts_with("linux/") && piece.parse::<Platform>().is_ok()
 }
 
 /// `OS/ARCH=` at the beginning. A bare architecture is none, as it may be a key of a selector.
@@ -227,6 +238,13 @@ mod tests {
         let two = fleet("linux/amd64=kube://ci?selector=a=b,c/d=e,linux/arm64=buildx:arm");
         let addresses: Vec<String> = two.members().iter().map(|member| member.address.to_string()).collect();
         assert_eq!(addresses, ["kube://ci?selector=a=b,c/d=e", "buildx:arm"]);
+    }
+
+    #[test]
+    fn a_platform_without_a_builder_is_named() {
+        let error = "linux/amd64=tcp://a:1,linux/arm64".parse::<Fleet>().unwrap_err();
+        assert!(error.to_string().contains("`linux/arm64` is a platform without a builder"), "{error}");
+        assert!("kube://ci?selector=a=b,linux/arm64".parse::<Fleet>().is_ok(), "a key of a selector");
     }
 
     proptest::proptest! {
