@@ -12,7 +12,7 @@ mod scope;
 
 pub(crate) use authenticator::{Access, Authenticator, Line};
 pub use challenge::Challenge;
-pub use cloud::{AwsProfiles, Surroundings};
+pub use cloud::{AwsKeys, AwsProfiles, AwsQuestion, Surroundings};
 pub use credentials::{Credentials, CredentialsError, Login};
 pub use docker_config::DockerConfig;
 pub use keeping::{forget_with_helper, keep_with_helper};

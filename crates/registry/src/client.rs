@@ -126,6 +126,11 @@ impl Client {
         &self.shared.settings
     }
 
+    /// How many blobs travel at once, but for registries that have a limit of their own.
+    pub fn parallelism(&self) -> usize {
+        self.shared.settings.parallelism.max(1)
+    }
+
     pub(crate) fn patience(&self) -> Patience {
         Patience { retries: self.shared.settings.retries, backoff: self.shared.settings.backoff }
     }

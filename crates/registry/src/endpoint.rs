@@ -1,8 +1,8 @@
 //! One registry, or one mirror of it: where requests go, and how they get through redirects and challenges.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, LOCATION, WARNING, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Body, Response};
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::error::Elapsed;
 use url::Url;
 
 use crate::auth::{Access, Authenticator, Challenge, Line};
@@ -36,8 +37,9 @@ pub(crate) struct Endpoint {
     auth: Authenticator,
     /// Limits how many blobs travel to it at once.
     pub(crate) gate: Semaphore,
-    /// The same for blobs that come from it. One gate for both would let a copy inside the registry wait for itself.
-    pub(crate) downloads: Semaphore,
+    /// The same for blobs that come from it, held by each stream. One gate for both would let a copy inside the registry
+    /// wait for itself.
+    pub(crate) downloads: Arc<Semaphore>,
     pub(crate) dialect: Dialect,
     stall: Duration,
     answered: AtomicBool,
@@ -50,6 +52,9 @@ enum Address {
     Known(Url),
     /// TLS if it offers it, else plain HTTP, which is allowed for it.
     Either(String),
+    /// The same on this machine, where nobody can make it seem to offer none, and where most do not: a greeting without TLS
+    /// comes first, since that costs less.
+    Near(String),
 }
 
 /// A request whose body, if any, can be sent again.
@@ -98,9 +103,8 @@ impl Endpoint {
         let http = http_of(&[host, &place.server], settings, http)?;
         let address = match place.scheme {
             Some(scheme) => Address::Known(parse(&format!("{scheme}://{}", place.server))?),
-            None if is_loopback(&place.server) || is_allowed_plain(host, settings) => {
-                Address::Either(place.server)
-            }
+            None if is_loopback(&place.server) => Address::Near(place.server),
+            None if is_allowed_plain(host, settings) => Address::Either(place.server),
             None => Address::Known(parse(&format!("https://{}", place.server))?),
         };
         Ok(Self::new(host.into(), place.prefix, address, settings, http))
@@ -129,7 +133,7 @@ impl Endpoint {
             auth: Authenticator::new(&host, settings.credentials.clone()),
             dialect: Dialect::of(&host),
             gate: Semaphore::new(parallelism(&host, settings)),
-            downloads: Semaphore::new(parallelism(&host, settings)),
+            downloads: Arc::new(Semaphore::new(parallelism(&host, settings))),
             host,
             prefix,
             address,
@@ -179,17 +183,31 @@ impl Endpoint {
     async fn find_base(&self) -> Result<Url, Cause> {
         let server = match &self.address {
             Address::Known(url) => return Ok(url.clone()),
-            Address::Either(server) => server,
+            Address::Either(server) | Address::Near(server) => server,
         };
-        let nonsense = || Cause::Protocol(format!("`{server}` is no host"));
-        let secure = parse(&format!("https://{server}")).map_err(|_| nonsense())?;
-        let plain = parse(&format!("http://{server}")).map_err(|_| nonsense())?;
-        let greeting = self.http.get(secure.join("v2/").map_err(|_| nonsense())?).send();
-        match tokio::time::timeout(GREETING, greeting).await {
+        let base = |scheme| {
+            parse(&format!("{scheme}://{server}"))
+                .map_err(|_| Cause::Protocol(format!("`{server}` is no host")))
+        };
+        let (secure, plain) = (base("https")?, base("http")?);
+        if matches!(self.address, Address::Near(_))
+            && let Ok(Ok(answer)) = self.greet(&plain).await
+            // Servers of TLS that answer at all call it a bad request.
+            && answer.status() != StatusCode::BAD_REQUEST
+        {
+            return Ok(plain);
+        }
+        match self.greet(&secure).await {
             Ok(Ok(_)) => Ok(secure),
             Ok(Err(error)) if !speaks_no_tls(&error) => Err(answer::broken(&self.host, error)),
             Ok(Err(_)) | Err(_) => Ok(plain),
         }
+    }
+
+    async fn greet(&self, base: &Url) -> Result<reqwest::Result<Response>, Elapsed> {
+        let mut url = base.clone();
+        url.set_path("v2/");
+        tokio::time::timeout(GREETING, self.http.get(url).send()).await
     }
 
     /// Sends a request and gives the answer, whatever its status but 401: redirects are followed and
@@ -208,10 +226,10 @@ impl Endpoint {
         }
     }
 
-    /// Like [`send`](Self::send), and an answer that is no success is an error.
+    /// Like [`send`](Self::send), and an answer that is no success is an error. That nothing has changed is one.
     pub(crate) async fn send_ok(&self, ask: Ask, access: Access<'_>) -> Result<Response, Cause> {
         let response = self.send(ask, access).await?;
-        if response.status().is_success() {
+        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
             Ok(response)
         } else {
             Err(answer::refusal(&self.host, response).await)
@@ -477,9 +495,10 @@ mod tests {
         let http = crate::http_client::build(&settings).unwrap();
         let origin = |host| Endpoint::origin(host, &settings, &http).unwrap();
         let known = |url: &str| format!("Known({:?})", Url::parse(url).unwrap());
-        let either = |server: &str| format!("Either({server:?})");
+        let (either, near) =
+            (|server: &str| format!("Either({server:?})"), |server: &str| format!("Near({server:?})"));
         for (host, address, path) in [
-            ("docker.io", either("127.0.0.1:5001"), "a"),
+            ("docker.io", near("127.0.0.1:5001"), "a"),
             ("ghcr.io", known("https://cache.example.com"), "ghcr/a"),
             ("r.example.com", known("http://10.0.0.1:5000"), "a"),
             ("localhost:5000", known("https://far.example.com"), "a"),

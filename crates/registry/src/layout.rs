@@ -13,6 +13,7 @@ mod index;
 mod manifests;
 mod partial;
 mod prune;
+mod seen;
 mod store;
 mod writer;
 

@@ -37,8 +37,8 @@ mod transfer;
 
 pub use archive::{Archive, ArchiveError, ArchiveWriter};
 pub use auth::{
-    AwsProfiles, Challenge, Credentials, CredentialsError, DockerConfig, Login, Surroundings,
-    forget_with_helper, keep_with_helper,
+    AwsKeys, AwsProfiles, AwsQuestion, Challenge, Credentials, CredentialsError, DockerConfig, Login,
+    Surroundings, forget_with_helper, keep_with_helper,
 };
 pub use client::Client;
 pub use copy::{Copied, Listed, Origin, choose, copy_to_layout};

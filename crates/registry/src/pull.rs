@@ -1,8 +1,9 @@
 //! From a registry into a layout.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use wharf_oci::{Descriptor, Manifest, Platform, Reference};
+use wharf_oci::{Descriptor, Digest, Manifest, Platform, Reference};
 
+use crate::repository::Reading;
 use crate::store::{Document, Name, Parsed, Source, Store};
 use crate::transfer::receive;
 use crate::{Cause, Client, Error, Layout, LayoutError, Outcome, Progress, Repository, Result, Task};
@@ -80,10 +81,9 @@ pub async fn pull(
     let work = async {
         let pulled = resolve(client, reference, platform, layout).await?;
         let repository = client.mirrored(reference)?;
-        let parallelism = client.settings().parallelism;
         stream::iter(pulled.manifest.layers.iter().filter(|layer| layer.urls.is_empty()))
             .map(|layer| receive_blob(client, &repository, reference, layer, layout, progress))
-            .buffer_unordered(parallelism.max(1))
+            .buffer_unordered(client.parallelism())
             .try_for_each(|_| std::future::ready(Ok(())))
             .await?;
         client.tell_warnings(progress);
@@ -104,24 +104,34 @@ fn task(reference: &Reference) -> Task {
 async fn find_root(repository: &Repository, reference: &Reference, layout: &Layout) -> Result<Document> {
     match (reference.digest(), reference.tag_or_latest()) {
         (Some(digest), _) => fetch_document(repository, digest, layout).await,
-        (None, tag) => fetch(repository, Name::Tag(tag.unwrap_or("latest")), layout).await,
+        (None, tag) => fetch_tag(repository, tag.unwrap_or("latest"), layout).await,
     }
 }
 
+/// What a tag names. The registry is told what it named the last time if that is here still, and need not send it again.
+async fn fetch_tag(repository: &Repository, tag: &str, layout: &Layout) -> Result<Document> {
+    let name = format!("{}:{tag}", repository.place());
+    let known = layout.seen(&name).and_then(|digest| kept(layout, digest).ok());
+    let digest = known.as_ref().map(|document| &document.descriptor.digest);
+    let document = match (repository.manifest_unless(Name::Tag(tag), digest).await?, known) {
+        (Some(Reading::Unchanged), Some(known)) => known,
+        (Some(Reading::Document(document)), _) => document,
+        _ => return Err(not_found(repository, Name::Tag(tag))),
+    };
+    store(&document, repository, layout)?;
+    layout.saw(&name, &document.descriptor.digest);
+    Ok(document)
+}
+
 /// A manifest by digest, from the layout if it is there and intact.
-async fn fetch_document(
-    repository: &Repository,
-    digest: &wharf_oci::Digest,
-    layout: &Layout,
-) -> Result<Document> {
-    match layout.read(digest) {
-        Ok(bytes) => {
-            let mut document = Document::new(crate::media_type::of_document(&bytes), bytes);
-            document.descriptor.digest = digest.clone();
-            Ok(document)
-        }
+async fn fetch_document(repository: &Repository, digest: &Digest, layout: &Layout) -> Result<Document> {
+    match kept(layout, digest.clone()) {
+        Ok(document) => Ok(document),
         Err(LayoutError::Missing { .. } | LayoutError::Corrupt { .. }) => {
-            fetch(repository, Name::Digest(digest), layout).await
+            let name = Name::Digest(digest);
+            let document = repository.manifest(name).await?.ok_or_else(|| not_found(repository, name))?;
+            store(&document, repository, layout)?;
+            Ok(document)
         }
         Err(error) => {
             Err(Error::new(Task::new("reading", format!("manifest {digest}"), "in the store"), error))
@@ -129,12 +139,26 @@ async fn fetch_document(
     }
 }
 
-async fn fetch(repository: &Repository, name: Name<'_>, layout: &Layout) -> Result<Document> {
-    let task = || Task::new("pulling", format!("manifest {name}"), format!("from {}", repository.place()));
-    let document = repository.manifest(name).await?;
-    let document = document.ok_or_else(|| Error::new(task(), Cause::NotFound { message: String::new() }))?;
-    layout.put_as(&document.descriptor.digest, &document.bytes).map_err(|error| Error::new(task(), error))?;
+/// A manifest that is in the layout.
+fn kept(layout: &Layout, digest: Digest) -> Result<Document, LayoutError> {
+    let bytes = layout.read(&digest)?;
+    let mut document = Document::new(crate::media_type::of_document(&bytes), bytes);
+    document.descriptor.digest = digest;
     Ok(document)
+}
+
+fn store(document: &Document, repository: &Repository, layout: &Layout) -> Result<()> {
+    let digest = &document.descriptor.digest;
+    let stored = layout.put_as(digest, &document.bytes);
+    stored.map_err(|error| Error::new(pulling(repository, Name::Digest(digest)), error))
+}
+
+fn pulling(repository: &Repository, name: Name<'_>) -> Task {
+    Task::new("pulling", format!("manifest {name}"), format!("from {}", repository.place()))
+}
+
+fn not_found(repository: &Repository, name: Name<'_>) -> Error {
+    Error::new(pulling(repository, name), Cause::NotFound { message: String::new() })
 }
 
 fn parse(document: &Document) -> Result<Parsed, Cause> {
@@ -159,7 +183,6 @@ async fn receive_blob(
     layout: &Layout,
     progress: Progress<'_>,
 ) -> Result<Outcome> {
-    let _permit = repository.origin().downloads.acquire().await;
     let source = repository.blob(blob);
     let outcome = receive(layout, blob, source.as_ref() as &dyn Source, &client.patience(), progress).await?;
     if outcome == Outcome::Transferred {

@@ -16,7 +16,9 @@ use wharf_oci::{Descriptor, Digest, Reference};
 use crate::auth::{Access, Scopes};
 use crate::endpoint::{Ask, Endpoint};
 use crate::store::{Condition, Document, Name, Pending, Source, Store};
+use crate::transfer::Patience;
 use crate::{Cause, Client, Error, Outcome, Progress, Result, Task};
+pub(crate) use manifests::Reading;
 use remote_blob::RemoteBlob;
 
 /// A repository of a registry.
@@ -26,11 +28,23 @@ pub struct Repository {
     reference: Reference,
     /// Where to read, in order; the registry itself is the last, and the only one to be written to.
     endpoints: Vec<Arc<Endpoint>>,
+    /// What a token for reading is asked for.
+    reading: &'static [&'static str],
 }
+
+const PULL: &[&str] = &["pull"];
+const PUSH: &[&str] = &["pull", "push"];
 
 impl Repository {
     pub(crate) fn new(client: &Client, reference: &Reference, endpoints: Vec<Arc<Endpoint>>) -> Self {
-        Self { client: client.clone(), reference: reference.clone(), endpoints }
+        Self { client: client.clone(), reference: reference.clone(), endpoints, reading: PULL }
+    }
+
+    /// The same for somebody who looks before writing: what is asked is asked with the token that writing takes, so that
+    /// one serves for all.
+    #[must_use]
+    pub fn for_writing(self) -> Self {
+        Self { reading: PUSH, ..self }
     }
 
     /// Which repository this is.
@@ -93,25 +107,33 @@ impl Repository {
     async fn anywhere<'a, T>(
         &'a self,
         task: impl Fn() -> Task,
-        actions: &[&str],
         work: impl Fn(Place<'a>) -> BoxFuture<'a, Result<Option<T>, Cause>>,
     ) -> Result<Option<T>> {
         let (mirrors, origin) = self.endpoints.split_at(self.endpoints.len() - 1);
         for mirror in mirrors {
-            let found = self.persistently(mirror, &task, || work(self.at(mirror, actions))).await;
+            let found = self.persistently(mirror, &task, || work(self.at(mirror, self.reading))).await;
             if let Ok(Some(value)) = found {
                 return Ok(Some(value));
             }
         }
         let [origin] = origin else { return Ok(None) };
-        self.persistently(origin, &task, || work(self.at(origin, actions))).await
+        self.persistently(origin, &task, || work(self.at(origin, self.reading))).await
     }
 
-    /// Whether the blob is here, asked with a token for `actions`.
-    async fn has(&self, digest: &Digest, actions: &[&str]) -> Result<bool> {
+    pub(crate) fn patience(&self) -> Patience {
+        self.client.patience()
+    }
+
+    /// Notes that the blob is here.
+    pub(crate) fn note_blob(&self, digest: &Digest) {
+        self.client.note_blob(&self.reference, digest);
+    }
+
+    /// Whether the blob is here.
+    async fn has(&self, digest: &Digest) -> Result<bool> {
         let task =
             || Task::new("looking for", format!("blob {digest}"), format!("in {}", self.reference.name()));
-        let found = self.anywhere(task, actions, |place| {
+        let found = self.anywhere(task, |place| {
             async move {
                 let ask = place.ask(Method::HEAD, &format!("blobs/{digest}")).await?;
                 Ok(place.endpoint.send_if_found(ask, place.access()).await?.map(drop))
@@ -131,7 +153,7 @@ impl Repository {
     pub async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
         let task =
             || Task::new("looking for", format!("blob {digest}"), format!("in {}", self.reference.name()));
-        let found = self.anywhere(task, &["pull"], |place| {
+        let found = self.anywhere(task, |place| {
             async move {
                 let ask = place.ask(Method::HEAD, &format!("blobs/{digest}")).await?;
                 let Some(response) = place.endpoint.send_if_found(ask, place.access()).await? else {
@@ -155,12 +177,11 @@ impl Repository {
     ) -> Result<Outcome> {
         let turn = self.client.turn(&self.reference, &blob.digest);
         let _turn = turn.lock().await;
-        // The token for looking is the one that the upload will need.
-        let outcome = match self.has(&blob.digest, &["pull", "push"]).await? {
+        let outcome = match self.has(&blob.digest).await? {
             true => Outcome::Existing,
             false => upload::upload(self, blob, source, progress).await?,
         };
-        self.client.note_blob(&self.reference, &blob.digest);
+        self.note_blob(&blob.digest);
         progress(crate::Event::Finished { digest: blob.digest.clone(), total: blob.size, outcome });
         Ok(outcome)
     }
@@ -199,7 +220,7 @@ impl Store for Repository {
     }
 
     fn head<'a>(&'a self, name: Name<'a>) -> Pending<'a, Option<Descriptor>> {
-        async move { self.look_up_manifest(name, &["pull"]).await }.boxed()
+        self.look_up_manifest(name).boxed()
     }
 
     fn put_manifest<'a>(
@@ -220,7 +241,7 @@ impl Store for Repository {
     }
 
     fn has_blob<'a>(&'a self, digest: &'a Digest) -> Pending<'a, bool> {
-        self.has(digest, &["pull"]).boxed()
+        self.has(digest).boxed()
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Source> {
@@ -228,7 +249,8 @@ impl Store for Repository {
     }
 
     fn put_blob<'a>(&'a self, descriptor: &'a Descriptor, source: &'a dyn Source) -> Pending<'a, ()> {
-        async move { self.push_blob(descriptor, source, &|_| {}).await.map(drop) }.boxed()
+        async move { self.clone().for_writing().push_blob(descriptor, source, &|_| {}).await.map(drop) }
+            .boxed()
     }
 
     fn referrers<'a>(

@@ -61,8 +61,9 @@ impl Globals {
     }
 }
 
-/// The verbs.
+/// The verbs. The flags of each are made when it is the one that was typed.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// From a commit to a running, traceable image: tags, build, smoke test, scan, push, record
     Ship(commands::ship::Args),

@@ -10,7 +10,7 @@ mod exchange;
 mod github;
 mod google;
 
-pub use aws::AwsProfiles;
+pub use aws::{AwsKeys, AwsProfiles, AwsQuestion};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -9,6 +9,9 @@ use wharf_oci::{Descriptor, Digest, media};
 
 use super::{Doing, Layout, LayoutError, index, manifests};
 
+/// How long it is known what a tag led to that nobody asks for any more.
+const SEEN_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+
 /// What [`Layout::prune`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
@@ -78,6 +81,7 @@ impl Layout {
     ///
     /// Names cannot change meanwhile, so nothing that gets a name in time is lost.
     pub fn prune(&self, keep: &HashSet<Digest>, grace: Duration) -> Result<Pruned, LayoutError> {
+        self.forget_seen(SEEN_KEPT);
         self.update(|index| {
             let mut pruned = Pruned::default();
             for (digest, size) in self.needless_in(&index.manifests, keep)? {

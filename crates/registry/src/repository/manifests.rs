@@ -2,11 +2,11 @@
 
 use futures_util::FutureExt;
 use http::header::{ACCEPT, CONTENT_TYPE, IF_NONE_MATCH};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::Response;
 use wharf_oci::{Descriptor, Digest, Index, MediaType, digest, media};
 
-use super::{Place, Repository, content_length};
+use super::{PUSH, Place, Repository, content_length};
 use crate::store::{Condition, Document, Name, Parsed, Store};
 use crate::{Cause, DOCUMENT_MAX, Error, Result, Task, answer, media_type};
 
@@ -14,22 +14,37 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-diges
 /// The registry's word that it keeps the list of referrers itself.
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
+/// What came of asking for a manifest that may be known.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// It is the known one.
+    Unchanged,
+    /// It is this one.
+    Document(Document),
+}
+
 impl Repository {
     pub(super) async fn read_manifest(&self, name: Name<'_>) -> Result<Option<Document>> {
         let task = || self.from("reading", format!("manifest {name}"));
-        self.anywhere(task, &["pull"], |place| async move { read(&place, name).await }.boxed()).await
+        let read = |place| async move { read(&place, name).await }.boxed();
+        self.anywhere(task, read).await
     }
 
-    /// Whether the manifest is here, asked with a token for `actions`: who is about to write asks with the token that
-    /// writing takes, so that one serves for all.
-    pub(crate) async fn look_up_manifest(
+    /// The manifest under `name`, unless it is still the one of digest `known`.
+    pub(crate) async fn manifest_unless(
         &self,
         name: Name<'_>,
-        actions: &[&str],
-    ) -> Result<Option<Descriptor>> {
+        known: Option<&Digest>,
+    ) -> Result<Option<Reading>> {
+        let task = || self.from("reading", format!("manifest {name}"));
+        let read = |place| async move { read_unless(&place, name, known).await }.boxed();
+        self.anywhere(task, read).await
+    }
+
+    pub(super) async fn look_up_manifest(&self, name: Name<'_>) -> Result<Option<Descriptor>> {
         let task =
             || Task::new("looking up", format!("manifest {name}"), format!("in {}", self.reference.name()));
-        self.anywhere(task, actions, |place| async move { look_up(&place, name).await }.boxed()).await
+        self.anywhere(task, |place| async move { look_up(&place, name).await }.boxed()).await
     }
 
     pub(super) async fn store_manifest(
@@ -41,7 +56,7 @@ impl Repository {
         let task = self.to("pushing", format!("manifest {name}"));
         if let (Name::Tag(_), Condition::Absent | Condition::Unchanged) = (name, condition) {
             // Most registries know nothing of conditions, so what can be known beforehand is asked.
-            match (condition, self.look_up_manifest(name, &["pull", "push"]).await?) {
+            match (condition, self.clone().for_writing().look_up_manifest(name).await?) {
                 (_, None) => {}
                 (Condition::Unchanged, Some(found)) if found.digest == document.descriptor.digest => {
                     return Ok(());
@@ -53,7 +68,7 @@ impl Repository {
             }
         }
         let put = |place| async move { put(&place, name, document, condition).await }.boxed();
-        let response = self.at_origin(task, &["pull", "push"], put).await?;
+        let response = self.at_origin(task, PUSH, put).await?;
         match document.parse() {
             Ok(Parsed::Manifest(manifest)) if !response.headers().contains_key(OCI_SUBJECT) => match manifest
                 .subject
@@ -105,7 +120,7 @@ impl Repository {
         artifact_type: Option<&str>,
     ) -> Result<Option<Vec<Descriptor>>> {
         let task = || self.from("listing", format!("referrers of {subject}"));
-        self.anywhere(task, &["pull"], |place| {
+        self.anywhere(task, |place| {
             async move {
                 if !place.endpoint.dialect.referrers {
                     return Ok(None);
@@ -164,8 +179,29 @@ fn accept_manifests() -> HeaderValue {
 }
 
 async fn read(place: &Place<'_>, name: Name<'_>) -> Result<Option<Document>, Cause> {
-    let ask = place.ask(Method::GET, &format!("manifests/{name}")).await?.header(ACCEPT, accept_manifests());
+    match read_unless(place, name, None).await? {
+        Some(Reading::Document(document)) => Ok(Some(document)),
+        Some(Reading::Unchanged) => {
+            Err(Cause::Protocol("it says that nothing has changed, which nobody asked".into()))
+        }
+        None => Ok(None),
+    }
+}
+
+async fn read_unless(
+    place: &Place<'_>,
+    name: Name<'_>,
+    known: Option<&Digest>,
+) -> Result<Option<Reading>, Cause> {
+    let mut ask =
+        place.ask(Method::GET, &format!("manifests/{name}")).await?.header(ACCEPT, accept_manifests());
+    // Registries mark a manifest with its digest; one that marks it otherwise sends it again.
+    let mark = known.and_then(|digest| HeaderValue::try_from(format!("\"{digest}\"")).ok());
+    ask.headers.extend(mark.map(|mark| (IF_NONE_MATCH, mark)));
     let Some(response) = place.endpoint.send_if_found(ask, place.access()).await? else { return Ok(None) };
+    if response.status() == StatusCode::NOT_MODIFIED {
+        return Ok(Some(Reading::Unchanged));
+    }
     let declared = declared_type(&response);
     let claimed = claimed_digest(&response);
     let bytes = answer::body(&place.endpoint.host, response, DOCUMENT_MAX).await?;
@@ -179,7 +215,7 @@ async fn read(place: &Place<'_>, name: Name<'_>) -> Result<Option<Document>, Cau
     let media_type = declared.unwrap_or_else(|| media_type::of_document(&bytes));
     let digest = expected.unwrap_or_else(|| digest::sha256(&bytes));
     let descriptor = Descriptor::new(media_type, digest, bytes.len() as u64);
-    Ok(Some(Document { descriptor, bytes }))
+    Ok(Some(Reading::Document(Document { descriptor, bytes })))
 }
 
 async fn look_up(place: &Place<'_>, name: Name<'_>) -> Result<Option<Descriptor>, Cause> {

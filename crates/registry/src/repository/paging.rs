@@ -61,7 +61,7 @@ impl Client {
 impl Repository {
     pub(super) async fn list_tags(&self) -> Result<Vec<String>> {
         let task = || self.from("listing", "tags");
-        let tags = self.anywhere(task, &["pull"], |place| {
+        let tags = self.anywhere(task, |place| {
             async move {
                 let mut ask = place.ask(Method::GET, "tags/list").await?;
                 ask.url.query_pairs_mut().append_pair("n", PAGE);

@@ -1,5 +1,6 @@
 //! A blob of a registry as a source of bytes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use futures_util::{FutureExt, StreamExt, stream};
 use http::header::{CONTENT_RANGE, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 use reqwest::Response;
+use tokio::sync::OwnedSemaphorePermit;
 use wharf_oci::Descriptor;
 
-use super::{Place, Repository};
+use super::{PULL, Place, Repository};
 use crate::store::{BlobStream, Pending, Source};
 use crate::{Cause, Error, Task, answer};
 
@@ -38,12 +40,15 @@ impl Source for RemoteBlob {
             let endpoints = &self.repository.endpoints;
             let mut failure = Cause::NotFound { message: String::new() };
             for endpoint in &endpoints[self.first.load(Ordering::Relaxed).min(endpoints.len() - 1)..] {
-                let place = self.repository.at(endpoint, &["pull"]);
+                // Nobody closes the gate, so there is always a turn.
+                let turn = Arc::clone(&endpoint.downloads).acquire_owned().await.ok();
+                let place = self.repository.at(endpoint, PULL);
                 match get(&place, &self.blob, offset).await {
                     Ok((response, skip)) => {
-                        let span = (offset, self.blob.size);
-                        let host = endpoint.host.clone();
-                        return Ok(pieces(response, skip, span, self.task(), host, endpoint.stall()));
+                        let (task, host, stall) = (self.task(), endpoint.host.clone(), endpoint.stall());
+                        let travel =
+                            Travel { response, skip, received: offset, task, host, stall, _turn: turn };
+                        return Ok(travel.pieces(self.blob.size));
                     }
                     Err(cause) => failure = cause,
                 }
@@ -87,38 +92,48 @@ fn range_start(text: &str) -> Option<u64> {
     text.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }
 
-/// The bytes of the answer from the start of `span` to its end. An answer that ends before it is a broken one.
-fn pieces(
+/// A blob under way.
+struct Travel {
     response: Response,
+    /// How many bytes come before those that are wanted.
     skip: u64,
-    span: (u64, u64),
+    /// How many bytes of the blob there are already.
+    received: u64,
     task: Task,
     host: String,
     stall: Duration,
-) -> BlobStream {
-    let (offset, size) = span;
-    stream::try_unfold((response, skip, offset), move |(mut response, mut skip, received)| {
-        let (task, host) = (task.clone(), host.clone());
-        async move {
-            loop {
-                let piece = match tokio::time::timeout(stall, response.chunk()).await {
-                    Ok(Ok(Some(piece))) => piece,
-                    Ok(Ok(None)) if received < size => {
-                        return Err(Error::new(task, Cause::Truncated { received, size }));
-                    }
-                    Ok(Ok(None)) => return Ok(None),
-                    Ok(Err(error)) => return Err(Error::new(task, answer::broken(&host, error))),
-                    Err(_) => return Err(Error::new(task, Cause::Stalled { registry: host, waited: stall })),
-                };
-                let rest = after(piece, &mut skip);
-                if !rest.is_empty() {
-                    let received = received + rest.len() as u64;
-                    return Ok(Some((rest, (response, skip, received))));
+    /// One of the registry's, for as long as this lasts.
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Travel {
+    /// The rest of the blob, which has `size` bytes in all. An answer that ends before it is a broken one.
+    fn pieces(self, size: u64) -> BlobStream {
+        let next = move |mut travel: Self| async move {
+            let piece = travel.next(size).await.map_err(|cause| Error::new(travel.task.clone(), cause))?;
+            Ok(piece.map(|piece| (piece, travel)))
+        };
+        stream::try_unfold(self, next).boxed()
+    }
+
+    async fn next(&mut self, size: u64) -> Result<Option<Bytes>, Cause> {
+        loop {
+            let piece = match tokio::time::timeout(self.stall, self.response.chunk()).await {
+                Ok(Ok(Some(piece))) => piece,
+                Ok(Ok(None)) if self.received < size => {
+                    return Err(Cause::Truncated { received: self.received, size });
                 }
+                Ok(Ok(None)) => return Ok(None),
+                Ok(Err(error)) => return Err(answer::broken(&self.host, error)),
+                Err(_) => return Err(Cause::Stalled { registry: self.host.clone(), waited: self.stall }),
+            };
+            let rest = after(piece, &mut self.skip);
+            if !rest.is_empty() {
+                self.received += rest.len() as u64;
+                return Ok(Some(rest));
             }
         }
-    })
-    .boxed()
+    }
 }
 
 /// What is left of `piece` once the bytes still to be skipped are.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::Method;
-use wharf_registry::{Cause, Credentials, Login, Settings};
-use wharf_testkit::{Fault, FaultyRegistry, TokenServer, When};
+use wharf_oci::Platform;
+use wharf_registry::{Cause, Credentials, Login, Name, Settings, push, resolve};
+use wharf_testkit::{Doorman, Fault, FaultyRegistry, TokenServer, When, fixture};
 
 use crate::faults::Scene;
-use crate::support::{client, client_with, settings};
+use crate::support::{Both, Registry, client, client_with, layout, reference, settings, tags};
 
 const MIB: u64 = 1 << 20;
 
@@ -20,6 +21,44 @@ async fn errors_of_the_server_are_waited_out() {
     }
     let pulled = scene.pull(&client()).await.unwrap();
     scene.there.verify(&pulled.manifest.layers[0]).unwrap();
+}
+
+#[tokio::test]
+async fn a_tag_that_has_not_moved_is_not_sent_again() {
+    for registry in Both::start(&Doorman::Nobody) {
+        let (_here, here) = layout();
+        let (_there, there) = layout();
+        let platform = Platform::host();
+        let index = |content: &[u8]| {
+            let image = fixture::image_for(&here, &platform, &[&[("a", content)]]);
+            fixture::index(&here, &[(platform.clone(), image)])
+        };
+        let to = reference(&registry.host(), "app").with_tag("v1").unwrap();
+        let resolved =
+            async || resolve(&client(), &to, &platform, &there).await.unwrap().index.unwrap().digest;
+        let sent = || match &registry {
+            Registry::Ours(registry) => {
+                let seen = registry.seen_of(Method::GET, "/manifests/v1").pop().unwrap();
+                Some((seen.status, seen.sent > 0))
+            }
+            Registry::Debian(_) => None,
+        };
+        let (old, new) = (index(b"old"), index(b"new"));
+        push(&here, &old, &client(), &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+        assert_eq!(resolved().await, old.digest);
+        assert_eq!(resolved().await, old.digest);
+        assert!(sent().is_none_or(|sent| sent == (304, false)), "{:?}", sent());
+
+        push(&here, &new, &client(), &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+        assert_eq!(resolved().await, new.digest);
+        assert!(sent().is_none_or(|sent| sent == (200, true)), "{:?}", sent());
+
+        // What is here no more, or not as it was, is sent all the same.
+        std::fs::write(there.path(&new.digest), "spoilt").unwrap();
+        assert_eq!(resolved().await, new.digest);
+        there.discard(&new.digest).unwrap();
+        assert_eq!(resolved().await, new.digest);
+    }
 }
 
 #[tokio::test]
@@ -91,6 +130,8 @@ async fn a_blob_that_lands_late_is_missing_until_then() {
     let error = scene.pull(&client()).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::NotFound { .. }), "{error:?}");
     assert!(error.to_string().contains(&layer), "{error}");
+    // As long as a tag names the image, a push takes the registry's word for it.
+    layout.delete_manifest(Name::Tag("v1")).unwrap();
     scene.registry.fail(When::next(Method::PUT, &layer), Fault::Late(4));
     scene.push(&client()).await.unwrap();
     until_it_is_there(&scene).await;

@@ -1,5 +1,6 @@
 //! Whom the client believes, and where it speaks without TLS.
 
+use http::Method;
 use wharf_depot::{Depot, Options, Running, Tls};
 use wharf_oci::Platform;
 use wharf_registry::{Cause, HostTls, Name, Settings, SettingsError, Store, pull, push};
@@ -51,6 +52,9 @@ async fn plain_http_is_spoken_on_loopback_under_any_of_its_names() {
             "{host}"
         );
     }
+    // Where no TLS is spoken, none is tried: a greeting without it is answered, and that is that.
+    assert!(registry.seen().iter().all(|seen| seen.status != 0), "{:?}", registry.seen());
+    assert_eq!(registry.seen_of(Method::GET, "/v2/").len(), 4, "a greeting and a list for each name");
 }
 
 #[tokio::test]

@@ -46,6 +46,30 @@ async fn pushing_again_sends_nothing() {
 }
 
 #[tokio::test]
+async fn pushing_what_a_tag_names_already_is_one_question() {
+    let registry = FaultyRegistry::start();
+    let (_here, here) = layout();
+    let image = fixture::image(&here, &[&[("a", b"1")], &[("b", b"2")]]);
+    let (to, asked) = (reference(&registry.host(), "app"), |registry: &FaultyRegistry| {
+        registry.seen().into_iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect::<Vec<_>>()
+    });
+    push(&here, &image, &client(), &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+    registry.forget_seen();
+    push(&here, &image, &client(), &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+    assert_eq!(asked(&registry), ["GET /v2/", "HEAD /v2/app/manifests/v1"]);
+
+    // A further tag is all that a registry gets which has the image under another.
+    registry.forget_seen();
+    let pushed = push(&here, &image, &client(), &to, &tags(&["v1", "v2"]), &|_| {}).await.unwrap();
+    assert_eq!(pushed.bytes(Outcome::Existing), pushed.content.iter().map(|(_, size, _)| size).sum::<u64>());
+    let mut asked = asked(&registry);
+    asked.sort();
+    let expected =
+        ["GET /v2/", "HEAD /v2/app/manifests/v1", "HEAD /v2/app/manifests/v2", "PUT /v2/app/manifests/v2"];
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test]
 async fn a_blob_that_the_registry_has_elsewhere_is_mounted() {
     for registry in Both::start(&Doorman::Nobody) {
         let (_here, here) = layout();

@@ -151,7 +151,7 @@ fn decided(
         task.tags.iter().map(|name| Tag { motion: Motion::of_name(name), name: name.clone() }).collect();
     let version = version(&world.store, &task.descriptor)?;
     let release = Release { version: version.as_deref(), digest: &task.descriptor.digest };
-    let repository = world.client.repository(reference)?;
+    let repository = world.client.repository(reference)?.for_writing();
     let decision = publishing::moves(&repository, &tags, &release, overrides);
     let moves = world.runtime.block_on(decision)?;
     match moves.kept.first() {

@@ -111,7 +111,8 @@ async fn decided(
     let release = Release { version: version.as_deref(), digest: &image.descriptor.digest };
     let overrides = Overrides { allow_backward: args.allow_backward, force: args.force };
     let tag = Tag { motion: Motion::of_name(&name), name: name.clone() };
-    let moves = publishing::moves(&world.client.repository(target)?, &[tag], &release, overrides).await?;
+    let repository = world.client.repository(target)?.for_writing();
+    let moves = publishing::moves(&repository, &[tag], &release, overrides).await?;
     for reason in &moves.overridden {
         world.progress.note(&format!("warning: overridden: {reason}"));
     }

@@ -16,9 +16,6 @@ use crate::commands::registry_failure;
 use crate::exit::Failure;
 use crate::world::World;
 
-/// How many blobs travel into a directory at once.
-const PARALLEL: usize = 4;
-
 /// One image that has been copied.
 #[derive(Debug, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,7 +60,7 @@ pub(crate) async fn copy(
                     found.origin.as_ref(),
                     document,
                     &layout,
-                    PARALLEL,
+                    world.client.parallelism(),
                     progress,
                 );
                 let copied = copied.await.map_err(registry_failure)?;

@@ -137,7 +137,8 @@ impl Bench<'_> {
         let image = descriptor(&answer)?;
         let origin = world.client.repository(repository)?;
         let document = origin.document(&image).await.map_err(registry_failure)?;
-        let copied = wharf_registry::copy_to_layout(&origin, document, &world.store, PARALLEL, &|_| {});
+        let parallelism = world.client.parallelism();
+        let copied = wharf_registry::copy_to_layout(&origin, document, &world.store, parallelism, &|_| {});
         copied.await.map_err(registry_failure)?;
         Ok((image, answer))
     }

@@ -178,7 +178,7 @@ impl<'a> Ship<'a> {
         image: &Descriptor,
         facts: &record::Facts<'_>,
     ) -> Result<Pushed, Failure> {
-        let store = self.world.client.repository(&target.repository)?;
+        let store = self.world.client.repository(&target.repository)?.for_writing();
         let release = Release { version: self.plan.release.as_deref(), digest: &image.digest };
         let moves = publishing::moves(&store, &target.tags, &release, self.plan.overrides).await?;
         let transfers = Transfers::new(&self.world.progress, format!("push {}", target.repository));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use ring::{digest, hmac};
 use serde_json::{Value, json};
+use wharf_registry::{AwsKeys, AwsQuestion};
 use wharf_workflow::engine::{EcrLogin, EcrRequest};
 
 /// How long Amazon may take to answer.
@@ -24,11 +24,7 @@ struct Service {
 
 /// The logins that Amazon gives.
 pub(super) async fn logins(request: &EcrRequest, env: &BTreeMap<String, String>) -> Result<Vec<EcrLogin>> {
-    let get = |name| variable(env, name);
-    let key =
-        get("AWS_ACCESS_KEY_ID").context("Credentials could not be loaded: AWS_ACCESS_KEY_ID is not set")?;
-    let secret = get("AWS_SECRET_ACCESS_KEY")
-        .context("Credentials could not be loaded: AWS_SECRET_ACCESS_KEY is not set")?;
+    let keys = keys(env)?;
     let service = service(request, env);
     let body = if request.accounts.is_empty() || request.public {
         json!({})
@@ -37,23 +33,21 @@ pub(super) async fn logins(request: &EcrRequest, env: &BTreeMap<String, String>)
     };
     let body = body.to_string();
     let url = reqwest::Url::parse(&service.url).with_context(|| format!("the address {}", service.url))?;
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let host = host(&url);
-    let signer = Signer {
-        key,
-        secret,
-        token: get("AWS_SESSION_TOKEN"),
-        region: &request.region,
+    let question = AwsQuestion {
+        url: &url,
         service: service.name,
-        now: &now,
+        region: &request.region,
+        media_type: JSON,
+        target: Some(service.target),
+        body: &body,
     };
     let settings = wharf_registry::Settings { proxies: crate::world::proxies(), ..Default::default() };
     let http = wharf_registry::http_client(&settings).context("setting up the HTTP client")?;
     let mut asked = http.post(url.clone()).timeout(PATIENCE);
-    for (name, value) in signer.headers(&host, url.path(), JSON, Some(service.target), &body) {
+    for (name, value) in question.headers(&keys) {
         asked = asked.header(name, value);
     }
-    let answer = asked.body(body).send().await.with_context(|| format!("asking {url}"))?;
+    let answer = asked.body(body.clone()).send().await.with_context(|| format!("asking {url}"))?;
     let status = answer.status();
     let text = answer.text().await.with_context(|| format!("asking {url}"))?;
     let document: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -64,10 +58,16 @@ pub(super) async fn logins(request: &EcrRequest, env: &BTreeMap<String, String>)
     read(&document, request.public).ok_or_else(|| anyhow!("asking {url} for a login: the answer has none"))
 }
 
-/// The `Host` header of a request.
-pub(super) fn host(url: &reqwest::Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+/// The keys that the variables hold.
+pub(super) fn keys(env: &BTreeMap<String, String>) -> Result<AwsKeys> {
+    let get = |name| {
+        variable(env, name).with_context(|| format!("Credentials could not be loaded: {name} is not set"))
+    };
+    Ok(AwsKeys {
+        id: get("AWS_ACCESS_KEY_ID")?.into(),
+        secret: get("AWS_SECRET_ACCESS_KEY")?.into(),
+        session: variable(env, "AWS_SESSION_TOKEN").map(Into::into),
+    })
 }
 
 /// A variable that is set to something.
@@ -115,91 +115,9 @@ fn read(document: &Value, public: bool) -> Option<Vec<EcrLogin>> {
     data.as_array()?.iter().map(|data| login(data, None)).collect()
 }
 
-/// Signs a request, version 4 of Amazon's scheme.
-pub(super) struct Signer<'a> {
-    pub(super) key: &'a str,
-    pub(super) secret: &'a str,
-    pub(super) token: Option<&'a str>,
-    pub(super) region: &'a str,
-    pub(super) service: &'a str,
-    pub(super) now: &'a str,
-}
-
-impl Signer<'_> {
-    pub(super) fn headers(
-        &self,
-        host: &str,
-        path: &str,
-        kind: &str,
-        target: Option<&str>,
-        body: &str,
-    ) -> Vec<(&'static str, String)> {
-        let mut signed = vec![
-            ("content-type", kind.to_owned()),
-            ("host", host.to_owned()),
-            ("x-amz-date", self.now.to_owned()),
-        ];
-        if let Some(token) = self.token {
-            signed.push(("x-amz-security-token", token.to_owned()));
-        }
-        signed.extend(target.map(|target| ("x-amz-target", target.to_owned())));
-        let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-        let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-        let request = format!("POST\n{path}\n\n{lines}\n{names}\n{}", sha256(body));
-        let day = &self.now[..8];
-        let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
-        let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", self.now, sha256(&request));
-        let mut key = sign(format!("AWS4{}", self.secret).as_bytes(), day);
-        for part in [self.region, self.service, "aws4_request", &text] {
-            key = sign(&key, part);
-        }
-        let signature = hex(&key);
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
-            self.key
-        );
-        signed.retain(|(name, _)| *name != "host");
-        signed.push(("authorization", authorization));
-        signed
-    }
-}
-
-fn sign(key: &[u8], text: &str) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
-}
-
-fn sha256(text: &str) -> String {
-    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_signature_is_amazons() {
-        // Made with botocore 1.43 for the same request, keys and time.
-        let signer = Signer {
-            key: "AKIDEXAMPLE",
-            secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            token: None,
-            region: "eu-west-1",
-            service: "ecr",
-            now: "20260102T030405Z",
-        };
-        let target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
-        let headers = signer.headers("api.ecr.eu-west-1.amazonaws.com", "/", JSON, Some(target), "{}");
-        let (_, authorization) = headers.last().unwrap();
-        assert!(
-            authorization
-                .ends_with("Signature=410b4a629d28fc8103515157591eaf7a694230d1230ed4251f6af21b87f129dc"),
-            "{authorization}"
-        );
-    }
 
     #[test]
     fn answers_are_read() {

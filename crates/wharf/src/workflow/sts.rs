@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use wharf_registry::AwsQuestion;
 use wharf_workflow::engine::StsRequest;
 
-use super::ecr::{PATIENCE, Signer, host, variable};
+use super::ecr::{PATIENCE, keys, variable};
 
 /// Asks, and gives the answer as it is, which is XML.
 pub(super) async fn ask(request: &StsRequest, env: &BTreeMap<String, String>) -> Result<String> {
@@ -22,22 +23,21 @@ pub(super) async fn ask(request: &StsRequest, env: &BTreeMap<String, String>) ->
     let kind = "application/x-www-form-urlencoded";
     let mut asked = http.post(url.clone()).timeout(PATIENCE);
     if request.signed {
-        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let signer = Signer {
-            key: get("AWS_ACCESS_KEY_ID").context("AWS_ACCESS_KEY_ID is not set")?,
-            secret: get("AWS_SECRET_ACCESS_KEY").context("AWS_SECRET_ACCESS_KEY is not set")?,
-            token: get("AWS_SESSION_TOKEN"),
-            region: &request.region,
+        let question = AwsQuestion {
+            url: &url,
             service: "sts",
-            now: &now,
+            region: &request.region,
+            media_type: kind,
+            target: None,
+            body: &body,
         };
-        for (name, value) in signer.headers(&host(&url), url.path(), kind, None, &body) {
+        for (name, value) in question.headers(&keys(env)?) {
             asked = asked.header(name, value);
         }
     } else {
         asked = asked.header("content-type", kind);
     }
-    let answer = asked.body(body).send().await.with_context(|| format!("asking {url}"))?;
+    let answer = asked.body(body.clone()).send().await.with_context(|| format!("asking {url}"))?;
     let status = answer.status();
     let text = answer.text().await.with_context(|| format!("asking {url}"))?;
     if !status.is_success() {

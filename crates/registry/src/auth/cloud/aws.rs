@@ -3,11 +3,14 @@
 mod chain;
 mod ecr;
 mod profile;
+mod question;
 mod remote;
 mod sign;
 mod sso;
 
 pub use profile::Profiles as AwsProfiles;
+pub use question::Question as AwsQuestion;
+pub use sign::Keys as AwsKeys;
 
 use super::{Asking, Lent};
 use crate::auth::CredentialsError;

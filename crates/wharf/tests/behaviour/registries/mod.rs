@@ -145,6 +145,23 @@ fn no_more_blobs_travel_at_once_than_a_registry_may_have() {
     fs::write(other.path("config.toml"), &settings).unwrap();
     other.wharf_ok(&["pull", &name]);
     assert_eq!(registry.busiest(), 1);
+    other.wharf_ok(&["copy", &name, &format!("oci:{}", other.path("layout").display())]);
+    assert_eq!(registry.busiest(), 1);
+}
+
+#[test]
+fn a_push_with_nothing_new_asks_for_its_tag_alone() {
+    let world = World::new();
+    let registry = wharf_testkit::FaultyRegistry::start();
+    let name = format!("{}/org/app:v1", registry.host());
+    image(&world, &name);
+    world.wharf_ok(&["push", &name]);
+    registry.forget_seen();
+    world.wharf_ok(&["push", &name]);
+    let asked: Vec<_> = registry.seen().into_iter().map(|seen| (seen.method, seen.path)).collect();
+    let tag = (http::Method::HEAD, "/v2/org/app/manifests/v1".to_owned());
+    assert_eq!(asked.first().unwrap().1, "/v2/");
+    assert!(asked[1..].iter().all(|asked| *asked == tag), "{asked:?}");
 }
 
 #[test]

@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::super::exchange::member;
 use super::super::{Asking, Lent};
 use super::Place;
-use super::sign::{self, Keys};
+use super::question::Question;
+use super::sign::Keys;
 use crate::Login;
 use crate::auth::CredentialsError;
 
@@ -22,8 +22,7 @@ const SHORTEST: Duration = Duration::from_secs(60);
 
 /// Asks for the token.
 pub(super) async fn lend(asking: Asking<'_>, place: &Place, keys: &Keys) -> Result<Lent, CredentialsError> {
-    let question = Question::of(asking, place);
-    let document = question.ask(asking, keys).await?;
+    let document = Counter::of(asking, place).ask(asking, keys).await?;
     let step = "reading Amazon's answer";
     let data = match place {
         Place::Private { .. } => &document["authorizationData"][0],
@@ -45,8 +44,8 @@ fn life(expires: &Value) -> Option<Duration> {
     Some(at.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(MARGIN).max(SHORTEST))
 }
 
-/// Where the question goes and how it is put.
-struct Question {
+/// Where the token is asked for, and how.
+struct Counter {
     url: String,
     target: &'static str,
     service: &'static str,
@@ -54,7 +53,7 @@ struct Question {
     body: String,
 }
 
-impl Question {
+impl Counter {
     fn of(asking: Asking<'_>, place: &Place) -> Self {
         // The variables that every AWS SDK takes another address from.
         let instead = |name: &str| asking.around.get(name).or(asking.around.get("AWS_ENDPOINT_URL"));
@@ -90,21 +89,16 @@ impl Question {
     async fn ask(&self, asking: Asking<'_>, keys: &Keys) -> Result<Value, CredentialsError> {
         let step = "asking Amazon for a registry token";
         let url = asking.parse(step, &self.url)?;
-        let host = super::remote::host(&url);
-        let time = super::remote::now();
-        let request = sign::Request {
-            method: "POST",
-            host: &host,
-            query: "",
-            headers: &[("content-type", JSON), ("x-amz-target", self.target)],
-            body: self.body.as_bytes(),
+        let question = Question {
+            url: &url,
             service: self.service,
             region: &self.region,
-            time: &time,
+            media_type: JSON,
+            target: Some(self.target),
+            body: &self.body,
         };
-        let mut builder =
-            asking.http.post(url).header(CONTENT_TYPE, JSON).header("x-amz-target", self.target);
-        for (name, value) in sign::headers(&request, keys) {
+        let mut builder = asking.http.post(url.clone());
+        for (name, value) in question.headers(keys) {
             builder = builder.header(name, value);
         }
         asking.json(step, builder.body(self.body.clone())).await

@@ -1,26 +1,12 @@
 //! Keys that are fetched: from the token service for a role, from a container's or a machine's metadata.
 
-use jiff::Timestamp;
 use serde_json::Value;
-use url::Url;
 
 use super::super::Asking;
 use super::super::exchange::member;
-use super::sign::{self, Keys};
+use super::question::Question;
+use super::sign::Keys;
 use crate::auth::CredentialsError;
-
-/// The current time as signatures want it.
-pub(super) fn now() -> String {
-    Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
-}
-
-/// The `Host` header of a request.
-pub(super) fn host(url: &Url) -> String {
-    match (url.host_str().unwrap_or_default(), url.port()) {
-        (host, Some(port)) => format!("{host}:{port}"),
-        (host, None) => host.into(),
-    }
-}
 
 /// The address of the token service.
 fn token_service(asking: Asking<'_>, region: &str) -> String {
@@ -71,20 +57,10 @@ pub(super) async fn by_role(
         form.extend_pairs(external_id.map(|id| ("ExternalId", id)));
         form.finish()
     };
-    let kind = "application/x-www-form-urlencoded";
-    let (host, time) = (host(&url), now());
-    let request = sign::Request {
-        method: "POST",
-        host: &host,
-        query: "",
-        headers: &[("content-type", kind)],
-        body: body.as_bytes(),
-        service: "sts",
-        region,
-        time: &time,
-    };
-    let mut builder = asking.http.post(url).header("content-type", kind).header("accept", "application/json");
-    for (name, value) in sign::headers(&request, keys) {
+    let media_type = "application/x-www-form-urlencoded";
+    let question = Question { url: &url, service: "sts", region, media_type, target: None, body: &body };
+    let mut builder = asking.http.post(url.clone()).header("accept", "application/json");
+    for (name, value) in question.headers(keys) {
         builder = builder.header(name, value);
     }
     let text = asking.text(step, builder.body(body), super::super::PATIENCE).await?;

@@ -5,18 +5,22 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
 
 /// What signs.
-#[derive(Clone)]
-pub(super) struct Keys {
-    pub(super) id: String,
-    pub(super) secret: SecretString,
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Whose it is; no secret.
+    pub id: String,
+    /// The secret.
+    pub secret: SecretString,
     /// With keys that are lent for a while.
-    pub(super) session: Option<SecretString>,
+    pub session: Option<SecretString>,
 }
 
 /// A request as far as its signature goes.
 pub(super) struct Request<'a> {
     pub(super) method: &'a str,
     pub(super) host: &'a str,
+    /// The path, encoded.
+    pub(super) path: &'a str,
     /// The query, already in the canonical form: sorted and encoded.
     pub(super) query: &'a str,
     /// Further headers that are signed, with names in small letters.
@@ -41,7 +45,8 @@ pub(super) fn headers(request: &Request<'_>, keys: &Keys) -> Vec<(String, String
     let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let lines: String = all.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
     let body = hex::encode(Sha256::digest(request.body));
-    let canonical = format!("{}\n/\n{}\n{lines}\n{names}\n{body}", request.method, request.query);
+    let canonical =
+        format!("{}\n{}\n{}\n{lines}\n{names}\n{body}", request.method, request.path, request.query);
 
     let date = request.time.get(..8).unwrap_or_default();
     let scope = format!("{date}/{}/{}/aws4_request", request.region, request.service);
@@ -78,6 +83,7 @@ mod tests {
         let request = Request {
             method: "GET",
             host: "iam.amazonaws.com",
+            path: "/",
             query: "Action=ListUsers&Version=2010-05-08",
             headers: &[("content-type", "application/x-www-form-urlencoded; charset=utf-8")],
             body: b"",
@@ -94,12 +100,38 @@ mod tests {
         );
     }
 
+    /// Made with botocore 1.43 for the same request, keys and time.
+    #[test]
+    fn a_question_to_a_registry_has_botocores_signature() {
+        let keys = Keys {
+            id: "AKIDEXAMPLE".into(),
+            secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(),
+            session: None,
+        };
+        let target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
+        let request = Request {
+            method: "POST",
+            host: "api.ecr.eu-west-1.amazonaws.com",
+            path: "/",
+            query: "",
+            headers: &[("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)],
+            body: b"{}",
+            service: "ecr",
+            region: "eu-west-1",
+            time: "20260102T030405Z",
+        };
+        let (_, authorization) = headers(&request, &keys).pop().unwrap();
+        let signature = "410b4a629d28fc8103515157591eaf7a694230d1230ed4251f6af21b87f129dc";
+        assert!(authorization.ends_with(&format!("Signature={signature}")), "{authorization}");
+    }
+
     #[test]
     fn keys_that_are_lent_name_their_session() {
         let keys = Keys { id: "ASIA".into(), secret: "x".into(), session: Some("t0ken".into()) };
         let request = Request {
             method: "POST",
             host: "h",
+            path: "/",
             query: "",
             headers: &[],
             body: b"{}",
