@@ -6,12 +6,13 @@ use std::thread::Scope;
 
 use wharf_layer::{Compression, DiffOptions, Earlier, LayerInfo, LayerWriter, WriteOptions};
 
+use crate::copy::Listing;
 use crate::engine::Engine;
 use crate::error::StepError;
 use crate::event::{Event, StepNumber};
 use crate::id::Id;
 use crate::session::Session;
-use crate::snapshot::{Layer, Written, publish};
+use crate::snapshot::{Layer, Written};
 use crate::state::{LayerRecord, SlotRecord, StepRecord};
 use crate::witness;
 
@@ -35,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) result: Id,
     pub(crate) created: i64,
     pub(crate) slot: Option<(Id, SlotRecord)>,
+    /// What a copy put where, and what it may be remembered by.
+    pub(crate) listing: Option<(Id, Listing)>,
 }
 
 /// Starts threads that write layers until the queue is closed.
@@ -64,7 +67,11 @@ fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
     let engine = session.engine;
     let mut lowers = job.written.lowers;
     lowers.reverse(); // the topmost first
-    let options = DiffOptions { ownership: engine.ownership(), upper: job.written.form };
+    let options = DiffOptions {
+        ownership: engine.ownership(),
+        upper: job.written.form,
+        beneath: job.written.beneath.as_deref(),
+    };
     let how = WriteOptions {
         compression: compression(session, job.step),
         outline: !engine.is_flat(),
@@ -97,17 +104,24 @@ fn write(job: Job, session: &Session<'_>) -> Result<LayerRecord, StepError> {
         if let Some((slot, _)) = job.slot.as_ref().filter(|_| info.blocks.len() >= WORTH_REUSE) {
             engine.state.keep_blocks(slot, &info.digest, &info.blocks)?;
         }
+        if let Some((key, listing)) = &job.listing {
+            engine.state.keep_copy(key, &record.diff_id, &listing.encode())?;
+        }
     }
     Ok(record)
 }
 
-/// How the layer is compressed: as the image wants it, but one of a stage that only helps along does not travel, so
-/// for it the quickest compression that is worth its while does. What exports it after all converts it.
+/// How the layer is compressed: as the image wants it, but one of a stage that only helps along is in no image, so
+/// for it the quickest compression that is worth its while does. A cache takes it as it is, or says beforehand how it
+/// wants it; whatever else exports it after all converts it.
 fn compression(session: &Session<'_>, step: StepNumber) -> Compression {
-    let all_travel = session.request.cache_to.iter().any(|target| target.all_stages);
-    match session.request.image.compression {
-        Compression::Gzip { .. } if !all_travel && !session.is_published(step) => QUICK,
-        wanted => wanted,
+    let wanted = session.request.image.compression;
+    let in_caches = session.request.cache_to.iter().filter(|target| target.all_stages);
+    let mut in_caches = in_caches.filter_map(|target| target.compression_of_helpers(wanted));
+    let is_gzip = |compression: &Compression| matches!(compression, Compression::Gzip { .. });
+    match is_gzip(&wanted) && !session.is_published(step) && !in_caches.any(|wanted| is_gzip(&wanted)) {
+        true => QUICK,
+        false => wanted,
     }
 }
 
@@ -130,7 +144,7 @@ pub(crate) fn keep_snapshots(session: &Session<'_>) {
     for layer in fresh {
         if let (Ok(record), Some(place)) = (layer.record(), layer.place().take()) {
             // A snapshot that is not kept is unpacked from its layer when somebody needs it.
-            let _ = publish(&place, &session.engine.snapshots().join(record.diff_id.digest()));
+            let _ = session.engine.keep_snapshot(&place, &record.diff_id, session.snapshots.work);
         }
     }
 }

@@ -22,7 +22,7 @@ use rustix::fs::OFlags;
 use crate::{
     Entry, Error, Kind, LayerInfo, LayerWriter, Ownership,
     inode::{self, failed},
-    stack::{self, Found, Parts, Stack, is_opaque, is_whiteout},
+    stack::{Found, Parts, Stack, is_opaque},
 };
 
 /// Where overlayfs notes that it moved a directory, when it is allowed to.
@@ -32,11 +32,13 @@ const COMPARED: usize = 64 << 10;
 
 /// How trees are read for a diff.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct DiffOptions {
+pub struct DiffOptions<'a> {
     /// Where owners are kept, in the upper and in the lower directories.
     pub ownership: Ownership,
     /// What the upper directory is.
     pub upper: Upper,
+    /// Another overlay directory, on which the upper one lies: the changes are those of both together.
+    pub beneath: Option<&'a Path>,
 }
 
 /// What the upper directory of a diff is.
@@ -63,14 +65,16 @@ pub struct Change {
 pub fn diff(
     upper: &Path,
     lowers: &[PathBuf],
-    options: &DiffOptions,
+    options: &DiffOptions<'_>,
     visit: impl FnMut(Change) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let stack = Stack::new(lowers);
-    let parts = stack.root();
+    let uppers: Vec<PathBuf> =
+        [Some(upper), options.beneath].into_iter().flatten().map(Path::to_owned).collect();
+    let (upper, stack) = (Stack::new(&uppers), Stack::new(lowers));
+    let (own, below) = (upper.root(), stack.root());
     let mut walk =
         Walk { upper, stack, ownership: options.ownership, visit, open: Vec::new(), links: HashMap::new() };
-    walk.enter(PathBuf::new(), None, parts, options.upper == Upper::Whole)?;
+    walk.enter(PathBuf::new(), None, own, below, options.upper == Upper::Whole)?;
     walk.run()
 }
 
@@ -78,7 +82,7 @@ pub fn diff(
 pub fn write_diff<W: Write + Send + 'static>(
     upper: &Path,
     lowers: &[PathBuf],
-    options: &DiffOptions,
+    options: &DiffOptions<'_>,
     mut layer: LayerWriter<W>,
 ) -> Result<(W, LayerInfo), Error> {
     diff(upper, lowers, options, |change| match change.content {
@@ -89,7 +93,7 @@ pub fn write_diff<W: Write + Send + 'static>(
 }
 
 struct Walk<'a, V> {
-    upper: &'a Path,
+    upper: Stack<'a>,
     stack: Stack<'a>,
     ownership: Ownership,
     visit: V,
@@ -104,6 +108,8 @@ struct Directory {
     path: PathBuf,
     /// Its own entry, until something needs it written.
     unwritten: Option<Entry>,
+    /// The upper directories that have a part in it.
+    own: Parts,
     /// The layers below that have a part in it.
     parts: Parts,
     /// Whether what is only below is gone.
@@ -122,8 +128,8 @@ impl<V: FnMut(Change) -> Result<(), Error>> Walk<'_, V> {
             let path = directory.path.join(name);
             let hides_lower = directory.hides_lower;
             let below = self.stack.find_in(&directory.parts, &path)?;
-            match stack::lstat(&self.upper.join(&path))?.filter(|metadata| !is_whiteout(metadata)) {
-                Some(metadata) => self.compare(path, &metadata, below, hides_lower)?,
+            match self.upper.find_in(&directory.own, &path)? {
+                Some(own) => self.compare(path, own, below, hides_lower)?,
                 None if below.is_some() => self.write(Entry::whiteout(path), None)?,
                 None => {}
             }
@@ -134,23 +140,23 @@ impl<V: FnMut(Change) -> Result<(), Error>> Walk<'_, V> {
     fn compare(
         &mut self,
         path: PathBuf,
-        metadata: &fs::Metadata,
+        own: Found,
         below: Option<Found>,
         hides_lower: bool,
     ) -> Result<(), Error> {
-        let file = self.upper.join(&path);
-        let Some(kind) = inode::kind(&file, metadata)? else { return Ok(()) };
-        let entry = Entry { path, kind, metadata: inode::metadata(&file, metadata, self.ownership)? };
+        let Found { file, metadata, parts: own } = own;
+        let Some(kind) = inode::kind(&file, &metadata)? else { return Ok(()) };
+        let entry = Entry { path, kind, metadata: inode::metadata(&file, &metadata, self.ownership)? };
         let is_changed = match &below {
-            Some(below) => !self.is_same(&file, metadata, &entry, below)?,
+            Some(below) => !self.is_same(&file, &metadata, &entry, below)?,
             None => true,
         };
         if entry.kind == Kind::Directory {
             let (path, parts) = (entry.path.clone(), below.map(|below| below.parts).unwrap_or_default());
             let unwritten = if is_changed { self.write(entry, None).map(|()| None)? } else { Some(entry) };
-            return self.enter(path, unwritten, parts, hides_lower);
+            return self.enter(path, unwritten, own, parts, hides_lower);
         }
-        if is_changed { self.write_file(entry, &file, metadata) } else { Ok(()) }
+        if is_changed { self.write_file(entry, &file, &metadata) } else { Ok(()) }
     }
 
     /// Whether `entry`, which is `file`, is what was `below` already.
@@ -186,24 +192,29 @@ impl<V: FnMut(Change) -> Result<(), Error>> Walk<'_, V> {
         &mut self,
         path: PathBuf,
         unwritten: Option<Entry>,
+        own: Parts,
         parts: Parts,
         hides_lower: bool,
     ) -> Result<(), Error> {
-        let file = self.upper.join(&path);
-        if inode::xattr(&file, REDIRECT)?.is_some() {
-            return Err(Error::Unrepresentable {
-                path,
-                reason: "overlayfs has moved this directory (redirect_dir)",
-            });
+        let mut hides_lower = hides_lower;
+        let mut names = Vec::new();
+        for part in &own {
+            let file = self.upper.place(*part, &path);
+            if inode::xattr(&file, REDIRECT)?.is_some() {
+                return Err(Error::Unrepresentable {
+                    path,
+                    reason: "overlayfs has moved this directory (redirect_dir)",
+                });
+            }
+            hides_lower = hides_lower || (!parts.is_empty() && is_opaque(&file)?);
+            names.extend(inode::list(&file)?);
         }
-        let hides_lower = hides_lower || (!parts.is_empty() && is_opaque(&file)?);
-        let mut names = inode::list(&file)?;
         if hides_lower {
             names.extend(self.stack.names(&parts, &path)?);
-            names.sort_unstable();
-            names.dedup();
         }
-        self.open.push(Directory { path, unwritten, parts, hides_lower, names: names.into_iter() });
+        names.sort_unstable();
+        names.dedup();
+        self.open.push(Directory { path, unwritten, own, parts, hides_lower, names: names.into_iter() });
         Ok(())
     }
 

@@ -44,6 +44,11 @@ impl<'a> Stack<'a> {
         (0..self.layers.len()).collect()
     }
 
+    /// Where `path` is in one layer.
+    pub(crate) fn place(&self, layer: usize, path: &Path) -> PathBuf {
+        self.layers[layer].join(path)
+    }
+
     /// The entry at `path`, whose parent directory is made of `parts`.
     pub(crate) fn find_in(&self, parts: &[usize], path: &Path) -> Result<Option<Found>, Error> {
         let mut found: Option<Found> = None;

@@ -86,8 +86,8 @@ pub(crate) fn inline(made: &[Made], chain: &Chain) -> Result<BTreeMap<String, se
     Ok([(INLINE_STEPS.to_owned(), json!(steps)), (INLINE.to_owned(), json!(records))].into())
 }
 
-fn is_in(layer: &Arc<Layer>, chains: &[Chain]) -> bool {
-    chains.iter().flat_map(|chain| &chain.layers).any(|other| Arc::ptr_eq(layer, other))
+fn is_in(layer: &Layer, chains: &[Chain]) -> bool {
+    chains.iter().flat_map(|chain| &chain.layers).any(|other| std::ptr::eq(layer, Arc::as_ptr(other)))
 }
 
 fn write(told: &Told<'_>, target: &CacheTarget) -> Result<Descriptor, StepError> {
@@ -137,9 +137,12 @@ fn convert(
     let is_new = layer.created.is_some();
     // What nobody asked for in another form travels as the image has it, and as it is where it lies elsewhere.
     let is_ours = is_new && told.snapshots.engine.store.has(&record.blob.digest);
-    let Some(compression) = target.compression.or(is_ours.then_some(told.image.compression)) else {
-        return Ok(record.clone());
+    let as_it_comes = || match is_in(layer, told.chains) {
+        true => Some(told.image.compression),
+        false => target.compression_of_helpers(told.image.compression),
     };
+    let wanted = target.compression.or_else(|| as_it_comes().filter(|_| is_ours));
+    let Some(compression) = wanted else { return Ok(record.clone()) };
     if output::is_compressed_as(&record.blob, compression) || !(is_new || target.force_compression) {
         return Ok(record.clone());
     }

@@ -53,10 +53,19 @@ pub struct CacheTarget {
     pub image_manifest: bool,
     /// Its manifest has OCI's media type; otherwise Docker's.
     pub oci_media_types: bool,
-    /// How new layers are compressed in it; `None` is as in the image.
+    /// How new layers are compressed in it; `None` is as in the image, and as it comes where they are in none.
     pub compression: Option<Compression>,
     /// All layers are brought into `compression`, those of base images, too.
     pub force_compression: bool,
+}
+
+impl CacheTarget {
+    /// How layers of stages that only help along are compressed in it, where somebody asked or has to be asked:
+    /// OCI's media types say of each layer how it is compressed, and who reads them knows zstd; with Docker's,
+    /// layers are as in the image, `image`. Otherwise they travel as they are.
+    pub(crate) fn compression_of_helpers(&self, image: Compression) -> Option<Compression> {
+        self.compression.or((!self.oci_media_types).then_some(image))
+    }
 }
 
 /// The places of caches.

@@ -91,6 +91,11 @@ pub(crate) fn set_time_of(path: &Path, mtime: Moment) -> Result<(), Errno> {
     rustix::fs::utimensat(CWD, path, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
 }
 
+/// The same for an open file or directory.
+pub(crate) fn set_time_of_open(file: impl AsFd, mtime: Moment) -> Result<(), Errno> {
+    rustix::fs::futimens(file, &times(mtime))
+}
+
 /// Gives `path` owner and time of the file that `meta` describes.
 pub(crate) fn mirror(path: &Path, meta: &Meta) -> Result<(), Errno> {
     let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));

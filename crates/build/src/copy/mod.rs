@@ -6,6 +6,7 @@
 //! descriptors of directories that were opened without following links, so nothing is written outside.
 
 mod attributes;
+mod listing;
 mod owner;
 mod transfer;
 
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-pub(crate) use attributes::{Attributes, mirror, set_time, set_time_of};
+pub(crate) use attributes::{Attributes, mirror, set_time, set_time_of, set_time_of_open};
+pub(crate) use listing::Listing;
 pub(crate) use owner::resolve_owner;
 
 use crate::error::{Cause, StepError};
@@ -34,6 +36,12 @@ pub(crate) struct Target<'a> {
     pub(crate) attributes: Attributes<'a>,
 }
 
+/// Where exactly `pick` goes; the directories above are made.
+pub(crate) fn place(pick: &Pick, target: &Target<'_>) -> Result<PathBuf, StepError> {
+    let is_dir = pick.entries.first().is_some_and(|entry| entry.meta.is_dir());
+    destination(target, is_dir, &pick.name)
+}
+
 /// Copies one pick of `source`. Gives the path of a file that changed while it was read, if there was one.
 pub(crate) fn copy(
     source: &Tree,
@@ -41,10 +49,19 @@ pub(crate) fn copy(
     parents: bool,
     target: &Target<'_>,
 ) -> Result<Option<PathBuf>, StepError> {
-    let is_dir = pick.entries.first().is_some_and(|entry| entry.meta.is_dir());
-    let dest = destination(target, is_dir, &pick.name)?;
+    copy_to(source, pick, &place(pick, target)?, parents, target)
+}
+
+/// The same where the [`place`] is known.
+pub(crate) fn copy_to(
+    source: &Tree,
+    pick: &Pick,
+    dest: &Path,
+    parents: bool,
+    target: &Target<'_>,
+) -> Result<Option<PathBuf>, StepError> {
     let mut transfer = Transfer::new(source, target.root, target.attributes, parents);
-    transfer.run(pick, &dest)?;
+    transfer.run(pick, dest)?;
     Ok(transfer.changed)
 }
 

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use wharf_layer::{
-    Change, Compression, DiffOptions, Entry, Kind, LayerWriter, Ownership, Timestamp, Upper, WriteOptions,
+    Change, Compression, DiffOptions, Entry, Kind, LayerWriter, Ownership, Timestamp, WriteOptions,
 };
 use wharf_oci::{Hashing, Platform};
 
@@ -123,7 +123,7 @@ impl Part {
         job: &Job<'_>,
         visit: impl FnMut(Change) -> Result<(), wharf_layer::Error>,
     ) -> Result<(), StepError> {
-        let options = DiffOptions { ownership: job.engine.ownership(), upper: Upper::Overlay };
+        let options = DiffOptions { ownership: job.engine.ownership(), ..DiffOptions::default() };
         Ok(wharf_layer::diff(self.view.tree.path(), &[], &options, visit)?)
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wharf_layer::{ApplyOptions, Form};
 
 use super::unpack::touch;
-use super::{Chain, Layer, Snapshots, publish};
+use super::{Chain, Layer, Place, Snapshots, publish};
 use crate::copy::{Attributes, Target, clone_tree};
 use crate::error::{Cause, StepError};
 use crate::event::Event;
@@ -37,12 +37,12 @@ impl Snapshots<'_> {
                 .map_err(Cause::file("making a directory in", &self.engine.data));
         };
         let mut place = top.place();
-        if let Some(place) = &*place {
-            return Ok(place.clone());
+        if let Some(Place::Whole(tree)) = &*place {
+            return Ok(tree.clone());
         }
         let name = self.flat_name(layers)?;
         if touch(&name) {
-            *place = Some(name.clone());
+            *place = Some(Place::Whole(name.clone()));
             return Ok(name);
         }
         let record = top.record()?;
@@ -53,7 +53,7 @@ impl Snapshots<'_> {
         let options = ApplyOptions::new(Form::Plain, self.engine.ownership());
         self.apply_to(&directory, record, &options)?;
         let published = publish(&directory, &name)?;
-        *place = Some(published.clone());
+        *place = Some(Place::Whole(published.clone()));
         Ok(published)
     }
 

@@ -19,13 +19,33 @@ pub(crate) enum Origin {
     Layout(Layout),
 }
 
+/// Where the files of a layer are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In one directory.
+    Whole(PathBuf),
+    /// In a directory, but for what differs from it, which another has that lies on it.
+    Delta { beneath: PathBuf, upper: PathBuf },
+}
+
+impl Place {
+    /// The directories, the lowest first.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &PathBuf> {
+        let (beneath, upper) = match self {
+            Self::Whole(directory) => (None, directory),
+            Self::Delta { beneath, upper } => (Some(beneath), upper),
+        };
+        beneath.into_iter().chain([upper])
+    }
+}
+
 /// A layer.
 #[derive(Debug)]
 pub(crate) struct Layer {
     /// The blob; for a layer that a step has just made, known when it has been written.
     record: OnceLock<Result<LayerRecord, StepError>>,
-    /// The directory with its files, once there is one. It stays the same for the time of a build.
-    place: Mutex<Option<PathBuf>>,
+    /// Where its files are, once they are anywhere. That stays the same for the time of a build.
+    place: Mutex<Option<Place>>,
     /// Its outline, once somebody asked, if it has one.
     outline: Mutex<Option<Option<Arc<Outline>>>>,
     /// Where its blob can be had; `None` for layers that were made here.
@@ -74,7 +94,7 @@ impl Layer {
     }
 
     /// A layer whose files are in `place`, and whose blob is yet to be written.
-    pub(crate) fn fresh(place: PathBuf, created: i64) -> Self {
+    pub(crate) fn fresh(place: Place, created: i64) -> Self {
         Self {
             record: OnceLock::new(),
             place: Mutex::new(Some(place)),
@@ -111,9 +131,9 @@ impl Layer {
         let _ = self.record.set(record);
     }
 
-    /// The directory with its files. Whoever holds the lock may put one there.
-    pub(crate) fn place(&self) -> MutexGuard<'_, Option<PathBuf>> {
-        // A panic elsewhere leaves the old path or the new one.
+    /// Where its files are. Whoever holds the lock may put them somewhere.
+    pub(crate) fn place(&self) -> MutexGuard<'_, Option<Place>> {
+        // A panic elsewhere leaves the old place or the new one.
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

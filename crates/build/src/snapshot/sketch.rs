@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use wharf_layer::{ApplyOptions, Contents, Entry, Form, Kind, Named, Outline, Part};
 
-use super::{Layer, Snapshots};
+use super::{Layer, Place, Snapshots};
 use crate::error::{Cause, StepError};
 use crate::tree::{LINKS_MAX, names};
 
@@ -62,7 +62,8 @@ impl Snapshots<'_> {
         }
         let Some(outlines) = self.outlines(below)? else { return Ok(None) };
         // They were found just now, and stay for the time of the build.
-        let above: Vec<PathBuf> = above.iter().filter_map(|layer| layer.place().clone()).collect();
+        let places: Vec<Place> = above.iter().filter_map(|layer| layer.place().clone()).collect();
+        let above: Vec<PathBuf> = places.iter().flat_map(Place::directories).cloned().collect();
         let mut layers = below.to_vec();
         layers.reverse();
         let sketch = self.draw(layers, &outlines, &above, glance)?;

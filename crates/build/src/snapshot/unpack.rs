@@ -13,7 +13,7 @@ use wharf_layer::{Applied, ApplyOptions, Form, OpaqueXattr, Ownership, Shown};
 use wharf_oci::{Descriptor, Digest};
 use wharf_registry::{LayoutError, Progress};
 
-use super::{Layer, Origin};
+use super::{Layer, Origin, Place};
 use crate::engine::Engine;
 use crate::error::{Cause, StepError};
 use crate::event::{Event, Events};
@@ -36,15 +36,18 @@ pub(crate) struct Snapshots<'a> {
 }
 
 impl Snapshots<'_> {
-    /// The directories of `layers`, in the same order.
+    /// The directories of `layers`, in the same order; some have several.
     pub(crate) fn directories(&self, layers: &[Arc<Layer>]) -> Result<Vec<PathBuf>, StepError> {
-        let known = || layers.iter().map(|layer| layer.place().clone()).collect::<Option<Vec<_>>>();
-        if let Some(places) = known() {
-            return Ok(places);
+        if let Some(directories) = known_directories(layers) {
+            return Ok(directories);
         }
         self.preflight(layers)?;
         self.unpack_side_by_side(layers)?;
-        layers.iter().enumerate().map(|(index, layer)| self.on_top_of(&layers[..index], layer)).collect()
+        let mut directories = Vec::new();
+        for (index, layer) in layers.iter().enumerate() {
+            directories.extend(self.on_top_of(&layers[..index], layer)?.directories().cloned());
+        }
+        Ok(directories)
     }
 
     /// Whether the disk can take the layers that have no directory yet, and their blobs where they are not here.
@@ -95,45 +98,43 @@ impl Snapshots<'_> {
             // Directories that the layer enters without naming them look like those below.
             return fs::remove_dir_all(&directory).map_err(Cause::file("removing", &directory));
         }
-        *place = Some(publish(&directory, if implied { &stacked } else { &alone })?);
+        *place = Some(Place::Whole(publish(&directory, if implied { &stacked } else { &alone })?));
         Ok(())
     }
 
-    /// Whether a layer has a directory; one that an earlier build left is put into `place`.
+    /// Whether the files of a layer are somewhere; where an earlier build left them is put into `place`.
     pub(super) fn find(
         &self,
         below: &[Arc<Layer>],
         layer: &Layer,
-        place: &mut Option<PathBuf>,
+        place: &mut Option<Place>,
     ) -> Result<bool, StepError> {
         if place.is_none() {
-            let names = self.names(below, &layer.record()?.diff_id)?;
-            *place = names.into_iter().find(|name| touch(name));
+            let diff_id = &layer.record()?.diff_id;
+            let whole = self.names(below, diff_id)?.into_iter().find(|name| touch(name));
+            *place = whole.map(Place::Whole).or_else(|| self.engine.find_delta(diff_id));
         }
         Ok(place.is_some())
     }
 
     /// What the directory of a layer is called: by itself, and where it holds on these layers only.
     fn names(&self, below: &[Arc<Layer>], diff_id: &Digest) -> Result<[PathBuf; 2], StepError> {
-        Ok([self.name(diff_id), self.name_on_top_of(below, diff_id)?])
+        Ok([self.engine.snapshot(diff_id), self.name_on_top_of(below, diff_id)?])
     }
 
-    /// The directory of a layer, unpacked with those below in view if that has not been done without.
-    fn on_top_of(&self, below: &[Arc<Layer>], layer: &Layer) -> Result<PathBuf, StepError> {
+    /// Where the files of a layer are, unpacked with those below in view if that has not been done without.
+    fn on_top_of(&self, below: &[Arc<Layer>], layer: &Layer) -> Result<Place, StepError> {
         let mut place = layer.place();
         if let Some(place) = &*place {
             return Ok(place.clone());
         }
         let record = layer.record()?;
-        let lowers: Option<Vec<PathBuf>> = below.iter().rev().map(|lower| lower.place().clone()).collect();
-        let (directory, _) = self.apply_whole(layer, record, &lowers.unwrap_or_default())?;
-        let published = publish(&directory, &self.name_on_top_of(below, &record.diff_id)?)?;
+        let mut lowers = known_directories(below).unwrap_or_default();
+        lowers.reverse(); // the topmost first
+        let (directory, _) = self.apply_whole(layer, record, &lowers)?;
+        let published = Place::Whole(publish(&directory, &self.name_on_top_of(below, &record.diff_id)?)?);
         *place = Some(published.clone());
         Ok(published)
-    }
-
-    fn name(&self, diff_id: &Digest) -> PathBuf {
-        self.engine.snapshots().join(diff_id.digest())
     }
 
     /// The name of a snapshot that holds for this layer on top of these layers only.
@@ -275,6 +276,12 @@ impl Snapshots<'_> {
     }
 }
 
+/// The directories of `layers`, if the files of all of them are somewhere.
+fn known_directories(layers: &[Arc<Layer>]) -> Option<Vec<PathBuf>> {
+    let places: Vec<Place> = layers.iter().map(|layer| layer.place().clone()).collect::<Option<_>>()?;
+    Some(places.iter().flat_map(Place::directories).cloned().collect())
+}
+
 /// Copies a blob from one layout into another, verified.
 pub(crate) fn copy_blob(
     from: &wharf_registry::Layout,
@@ -324,6 +331,11 @@ impl Engine {
     /// Where snapshots are.
     pub(crate) fn snapshots(&self) -> PathBuf {
         self.data.join("snapshots")
+    }
+
+    /// The snapshot of a layer that is the same whatever is below it.
+    pub(crate) fn snapshot(&self, diff_id: &Digest) -> PathBuf {
+        self.snapshots().join(diff_id.digest())
     }
 
     /// Which attribute marks opaque directories in them.

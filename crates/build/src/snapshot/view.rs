@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wharf_layer::Upper;
 use wharf_sandbox::{Mounted, Overlay};
 
-use super::{Chain, Cloning, Glance, Sketch, Snapshots};
+use super::{Chain, Cloning, Glance, Place, Sketch, Snapshots};
 use crate::error::{Cause, StepError};
 use crate::once::Once;
 use crate::tree::{Owners, Tree};
@@ -155,7 +155,7 @@ impl Workspace {
         // away by itself, and nobody writes to it any more.
         drop(self.mounted);
         let form = if self.whole { Upper::Whole } else { Upper::Overlay };
-        (Written { upper: self.upper, lowers: self.lowers, form }, self.sketch)
+        (Written { upper: self.upper, beneath: None, lowers: self.lowers, form }, self.sketch)
     }
 }
 
@@ -164,10 +164,28 @@ impl Workspace {
 pub(crate) struct Written {
     /// The changes, in overlayfs's form.
     pub(crate) upper: PathBuf,
+    /// An earlier snapshot of the same step, on which `upper` lies: the changes are both together.
+    pub(crate) beneath: Option<PathBuf>,
     /// The layers below, the base first.
     pub(crate) lowers: Vec<PathBuf>,
     /// What `upper` is: the changes alone, or everything as it is now.
     pub(crate) form: Upper,
+}
+
+impl Written {
+    /// The directories of the changes, the lowest first.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &PathBuf> {
+        self.beneath.iter().chain([&self.upper])
+    }
+
+    /// Where the files of the layer are that this becomes.
+    pub(crate) fn place(&self) -> Place {
+        let upper = self.upper.clone();
+        match self.beneath.clone() {
+            Some(beneath) => Place::Delta { beneath, upper },
+            None => Place::Whole(upper),
+        }
+    }
 }
 
 /// The root directory of a view is that of its topmost layer, so a new layer's has to look the same.

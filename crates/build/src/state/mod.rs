@@ -6,6 +6,7 @@
 mod bases;
 mod blocks;
 mod conversions;
+mod copies;
 mod downloads;
 mod memos;
 mod origins;
@@ -27,7 +28,7 @@ pub(crate) use slots::SlotRecord;
 pub(crate) use steps::{LayerRecord, StepRecord};
 
 /// The version of the tables below.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// How long one process waits for another that is writing.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -50,6 +51,7 @@ const TABLES: &str = "
     CREATE TABLE blocks (
         slot BLOB PRIMARY KEY, used INTEGER NOT NULL, blob TEXT NOT NULL, places BLOB NOT NULL
     );
+    CREATE TABLE copies (key BLOB PRIMARY KEY, used INTEGER NOT NULL, diff_id TEXT NOT NULL, listing BLOB NOT NULL);
     CREATE TABLE outlines (
         diff_id TEXT PRIMARY KEY, used INTEGER NOT NULL, blob TEXT, place TEXT, names BLOB
     );
@@ -59,7 +61,7 @@ const DROP: &str = "
     DROP TABLE IF EXISTS steps; DROP TABLE IF EXISTS slots; DROP TABLE IF EXISTS memos;
     DROP TABLE IF EXISTS bases; DROP TABLE IF EXISTS conversions; DROP TABLE IF EXISTS downloads;
     DROP TABLE IF EXISTS origins; DROP TABLE IF EXISTS outlines;
-    DROP TABLE IF EXISTS blocks;
+    DROP TABLE IF EXISTS blocks; DROP TABLE IF EXISTS copies;
 ";
 
 /// The database.

@@ -9,12 +9,14 @@ use rustix::fs::OFlags;
 use wharf_layer::archive::{ExtractOptions, extract, is_archive};
 
 use super::inputs::Inputs;
-use super::{Done, Request};
+use super::key::Parts;
+use super::{Done, Request, changes};
 use crate::contexts::check_out;
-use crate::copy::{Attributes, Target, copy as copy_pick, make_destination, resolve_owner, write_file};
+use crate::copy::{Attributes, Listing, Target, copy_to, make_destination, place, resolve_owner, write_file};
 use crate::download::Downloaded;
 use crate::error::{Cause, StepError};
 use crate::event::Event;
+use crate::id::Id;
 use crate::plan::{CopyOp, CopySource, GitSource};
 use crate::session::Session;
 use crate::snapshot::{Chain, Glance, Workspace};
@@ -25,36 +27,70 @@ pub(super) fn copy(
     request: &Request<'_>,
     op: &CopyOp,
     inputs: &mut Inputs,
+    parts: &Parts,
 ) -> Result<Done, StepError> {
+    let listed_as = changes::key(session, request, op, parts);
+    if let Some(key) = &listed_as
+        && let Some(done) = changes::copy(session, request, op, inputs, key)?
+    {
+        return Ok(done);
+    }
+    let digests = listed_as.and_then(|key| Some((key, inputs.digests()?)));
+    let workspace = workspace(session, request, op, inputs)?;
+    let downloads = std::mem::take(&mut inputs.downloads);
+    let copied = {
+        let root = workspace.tree()?;
+        let target = target(session, request, op, &root)?;
+        let listing = digests.map(|(key, digests)| (key, digests.into_iter(), Listing::default()));
+        Copying { session, op, target, changed: None, listing }.run(inputs, &downloads)?
+    };
+    warn_of_change(session, copied.changed.as_deref());
+    let (written, sketch) = workspace.close();
+    if let Some(sketch) = sketch {
+        session.snapshots.fill(&sketch, &sketch.repeats(&written.upper))?;
+    }
+    Ok(Done { written, forget: copied.changed.is_some(), listing: copied.listing })
+}
+
+/// Where the copy is written: as far as it takes no more than a glance at what is there, it gets no more.
+pub(super) fn workspace(
+    session: &Session<'_>,
+    request: &Request<'_>,
+    op: &CopyOp,
+    inputs: &mut Inputs,
+) -> Result<Workspace, StepError> {
     let nothing = Chain::empty();
     let below = if op.link { &nothing } else { request.parent };
     let glance = match request.sketch {
         true => glance(session, op, inputs)?,
         false => None,
     };
-    let workspace = match &glance {
-        Some(glance) => Workspace::sketch(below, glance, &session.snapshots)?,
-        None => Workspace::for_copies(below, &session.snapshots)?,
-    };
-    let downloads = std::mem::take(&mut inputs.downloads);
-    let changed = {
-        let root = workspace.tree()?;
-        // On nothing there is nobody to be known.
-        let known = Some(&root).filter(|_| !op.link && !below.layers.is_empty());
-        let owner = op.chown.as_deref().map(|chown| owner(session, chown, known)).transpose()?;
-        let attributes = Attributes { owner, mode: op.chmod.as_ref(), ownership: session.engine.ownership() };
-        let target = Target { root: &root, dest: &op.dest, attributes };
-        Copying { session, op, target, changed: None }.run(inputs, &downloads)?
-    };
-    if let Some(path) = &changed {
+    match &glance {
+        Some(glance) => Workspace::sketch(below, glance, &session.snapshots),
+        None => Workspace::for_copies(below, &session.snapshots),
+    }
+}
+
+/// The destination in `root`, and what becomes of owners and modes there.
+pub(super) fn target<'a>(
+    session: &Session<'_>,
+    request: &Request<'_>,
+    op: &'a CopyOp,
+    root: &'a Tree,
+) -> Result<Target<'a>, StepError> {
+    // On nothing there is nobody to be known.
+    let known = Some(root).filter(|_| !op.link && !request.parent.layers.is_empty());
+    let owner = op.chown.as_deref().map(|chown| owner(session, chown, known)).transpose()?;
+    let attributes = Attributes { owner, mode: op.chmod.as_ref(), ownership: session.engine.ownership() };
+    Ok(Target { root, dest: &op.dest, attributes })
+}
+
+/// Says that a file was no longer as it had been picked.
+pub(super) fn warn_of_change(session: &Session<'_>, path: Option<&Path>) {
+    if let Some(path) = path {
         let text = format!("/{} changed while it was copied; the step will not be cached", path.display());
         (session.events)(Event::Warning { text });
     }
-    let (written, sketch) = workspace.close();
-    if let Some(sketch) = sketch {
-        session.snapshots.fill(&sketch, &sketch.repeats(&written.upper))?;
-    }
-    Ok(Done { written, forget: changed.is_some() })
 }
 
 /// What a copy may come upon at its destination. `None` where it takes more than a look: what an archive brings
@@ -104,7 +140,7 @@ pub(super) fn owner(session: &Session<'_>, spec: &str, root: Option<&Tree>) -> R
 }
 
 /// Whether the pick is an archive. What cannot be read is said when it is copied.
-fn is_archive_at(tree: &Tree, pick: &Pick) -> bool {
+pub(super) fn is_archive_at(tree: &Tree, pick: &Pick) -> bool {
     let is_file = pick.entries.first().is_some_and(|entry| entry.meta.kind == Kind::File);
     is_file && open(tree, pick).is_ok_and(|file| is_archive(&file).unwrap_or(true))
 }
@@ -119,10 +155,18 @@ struct Copying<'a> {
     op: &'a CopyOp,
     target: Target<'a>,
     changed: Option<PathBuf>,
+    /// What is listed of the copy, under which key, and the digests of the files that are still to come.
+    listing: Option<(Id, std::vec::IntoIter<Id>, Listing)>,
+}
+
+/// What there is to say of a copy.
+struct Copied {
+    changed: Option<PathBuf>,
+    listing: Option<(Id, Listing)>,
 }
 
 impl Copying<'_> {
-    fn run(mut self, inputs: &mut Inputs, downloads: &[Downloaded]) -> Result<Option<PathBuf>, StepError> {
+    fn run(mut self, inputs: &mut Inputs, downloads: &[Downloaded]) -> Result<Copied, StepError> {
         let mut downloads = downloads.iter();
         let found = inputs.found(self.session)?;
         let mut picks = found.iter().flat_map(|found| &found.picks);
@@ -146,7 +190,9 @@ impl Copying<'_> {
                 CopySource::Git(git) => self.git(git)?,
             }
         }
-        Ok(self.changed)
+        let listing = self.listing.map(|(key, _, listing)| (key, listing));
+        let listing = listing.filter(|(_, listing)| listing.is_worth_keeping());
+        Ok(Copied { changed: self.changed, listing })
     }
 
     fn pick(&mut self, source: &Tree, pick: &Pick, parents: bool) -> Result<(), StepError> {
@@ -154,10 +200,19 @@ impl Copying<'_> {
         if self.op.unpack && is_file {
             let file = open(source, pick)?;
             if is_archive(&file)? {
+                self.listing = None;
                 return self.unpack(&file);
             }
         }
-        let changed = copy_pick(source, pick, parents, &self.target)?;
+        let dest = place(pick, &self.target)?;
+        if let Some((_, digests, listing)) = &mut self.listing {
+            let attributes = &self.target.attributes;
+            let is_listed = listing.add(source, pick, digests, &dest, attributes);
+            if !is_listed.map_err(Cause::file("reading", &pick.path))? {
+                self.listing = None;
+            }
+        }
+        let changed = copy_to(source, pick, &dest, parents, &self.target)?;
         self.changed = self.changed.take().or(changed);
         Ok(())
     }

@@ -22,8 +22,10 @@ use crate::tree::{Pick, PickError, Query, digest, pick};
 /// The files of a step.
 pub(super) struct Inputs {
     asked: Vec<Asked>,
-    /// The paths of the context that are used, with the start of their digests.
-    pub(super) files: Vec<(PathBuf, u64)>,
+    /// The paths of the context that are used, with their digests.
+    pub(super) files: Vec<(PathBuf, Id)>,
+    /// The digests of files from stages and images, once somebody asked for them.
+    from_sources: Option<Vec<Id>>,
     /// What is known of files that come over the network.
     remote: Option<Id>,
     /// The downloads among the sources of a copy, in order.
@@ -65,6 +67,7 @@ impl Inputs {
         let mut inputs = Self {
             asked,
             files: Vec::new(),
+            from_sources: None,
             remote: None,
             downloads: Vec::new(),
             nodes: Vec::new(),
@@ -95,6 +98,14 @@ impl Inputs {
         match self.asked.first_mut() {
             Some(asked) => asked.find(session).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// The digests of the files that a copy takes from its paths, in order, as far as they are known.
+    pub(super) fn digests(&self) -> Option<Vec<Id>> {
+        match self.asked.first()?.is_context() {
+            true => Some(self.files.iter().map(|(_, digest)| *digest).collect()),
+            false => self.from_sources.clone(),
         }
     }
 
@@ -131,12 +142,16 @@ impl Inputs {
             return Ok(None);
         }
         let mut hasher = Hasher::new("contents of sources");
+        let mut digests = Vec::new();
         for asked in self.asked.iter_mut().filter(|asked| !asked.is_context()) {
             let found = asked.find(session)?;
             for picks in &found.picks {
-                hasher.id(&hash(&found.files, picks)?.id);
+                let contents = hash(&found.files, picks)?;
+                hasher.id(&contents.id);
+                digests.extend(contents.files.iter().map(|(_, digest)| *digest));
             }
         }
+        self.from_sources = Some(digests);
         Ok(Some(hasher.finish()))
     }
 

@@ -36,6 +36,12 @@ impl Parts {
         Self(self.0.iter().map(replaced).collect())
     }
 
+    /// What they stand for whatever files the step takes from elsewhere.
+    pub(super) fn apart_from_files(&self) -> Id {
+        let others = self.0.iter().filter(|(label, _)| label != FILES && label != SOURCE);
+        Self(others.cloned().collect()).key()
+    }
+
     /// The key.
     pub(super) fn key(&self) -> Id {
         let mut hasher = Hasher::new("step");

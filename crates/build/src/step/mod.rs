@@ -1,5 +1,6 @@
 //! One step: found in the cache, or done.
 
+mod changes;
 mod copy;
 mod inputs;
 mod key;
@@ -15,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wharf_oci::Platform;
 
 use crate::cache::Made;
+use crate::copy::Listing;
 use crate::error::{Cause, StepError};
 use crate::event::{Event, Reason, StepNumber};
 use crate::finish::Job;
@@ -53,6 +55,8 @@ struct Done {
     written: Written,
     /// The result must not be found again: it may not be what the key says.
     forget: bool,
+    /// What a copy put where, and what it may be remembered by.
+    listing: Option<(Id, Listing)>,
 }
 
 /// Gives the layer of the step. Steps with the same key are done once, and the others wait.
@@ -151,7 +155,7 @@ fn find_or_do(
     (session.events)(Event::Executing { step: request.number, reason: why });
     let done = match op {
         Op::Run(op) => run::run(session, request, op)?,
-        Op::Copy(op) => copy::copy(session, request, op, inputs)?,
+        Op::Copy(op) => copy::copy(session, request, op, inputs, parts)?,
         Op::Workdir(op) => workdir::workdir(session, request, op)?,
     };
     let created = now();
@@ -159,7 +163,7 @@ fn find_or_do(
     let layer = Arc::new(match session.engine.is_flat() && stands_alone {
         // What was written is not the tree of the stack that the layer is put on.
         true => Layer::unplaced(created),
-        false => Layer::fresh(done.written.upper.clone(), created),
+        false => Layer::fresh(done.written.place(), created),
     });
     session.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(layer.clone());
     let keys = if done.forget { Vec::new() } else { keys };
@@ -173,6 +177,7 @@ fn find_or_do(
         result: result.id,
         created,
         slot: Some((request.slot, record)),
+        listing: done.listing,
     };
     // The queue is open as long as steps run.
     let _ = jobs.send(job);

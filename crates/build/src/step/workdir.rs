@@ -46,5 +46,5 @@ pub(super) fn workdir(
                 .map_err(Cause::file("setting the time of", &path))?;
         }
     }
-    Ok(Done { written: workspace.close().0, forget: false })
+    Ok(Done { written: workspace.close().0, forget: false, listing: None })
 }

@@ -30,8 +30,8 @@ const BUFFER: usize = 256 << 10;
 pub(crate) struct Contents {
     /// The digest of everything.
     pub(crate) id: Id,
-    /// Every file by its path in the tree, with the start of its digest: enough to tell which changed.
-    pub(crate) files: Vec<(PathBuf, u64)>,
+    /// Every file by its path in the tree, with its digest, in the order of the entries.
+    pub(crate) files: Vec<(PathBuf, Id)>,
 }
 
 /// A file of the tree cannot be read.
@@ -81,17 +81,13 @@ pub(crate) fn digest(tree: &Tree, picks: &[Pick], memo: Option<&Memo>) -> Result
             }
         }
     }
-    let files = files.into_iter().zip(&digests).map(|((path, _), digest)| (path, prefix(digest))).collect();
+    let files = files.into_iter().zip(digests).map(|((path, _), digest)| (path, digest)).collect();
     Ok(Contents { id: hasher.finish(), files })
 }
 
 /// Joins, but gives `base` itself, without a slash at its end, where there is nothing to add.
 fn join(base: &Path, rest: &Path) -> PathBuf {
     if rest.as_os_str().is_empty() { base.to_owned() } else { base.join(rest) }
-}
-
-fn prefix(id: &Id) -> u64 {
-    id.0.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn failed(path: &Path, source: io::Error) -> ReadError {

@@ -14,6 +14,7 @@ use wharf_oci::{Descriptor, Digest};
 use super::{Item, ItemKind, Usage};
 use crate::engine::Engine;
 use crate::error::BuildError;
+use crate::snapshot::stands_on;
 use crate::state::LayerRecord;
 
 /// An item, and what has to go for it.
@@ -50,11 +51,15 @@ pub(super) fn inventory(engine: &Engine, keep: &[Descriptor]) -> Result<Inventor
     let blobs = engine.store.blobs()?;
     let named = engine.store.reachable(names.iter().map(|(_, descriptor)| descriptor))?;
     let kept = engine.store.reachable(keep)?;
-    let kept_snapshots = diff_ids(engine, &kept);
+    let mut kept_snapshots = diff_ids(engine, &kept);
     let size = |digest: &Digest| blobs.get(digest).copied().unwrap_or(0);
     let is_free = |digest: &Digest| !named.contains(digest) && !kept.contains(digest);
 
     let mut snapshots = snapshots(engine);
+    let below_kept = kept_snapshots.iter().filter_map(|id| snapshots.get(id)).flatten();
+    let below_kept: Vec<String> =
+        below_kept.filter_map(|place| stands_on(place)).map(|below| id(&below)).collect();
+    kept_snapshots.extend(below_kept);
     let mut found = Vec::new();
     let mut in_steps = HashSet::new();
     for (layer, made, used) in layers_of_steps(engine)? {
@@ -90,6 +95,7 @@ pub(super) fn inventory(engine: &Engine, keep: &[Descriptor]) -> Result<Inventor
         found.push(Found { item, made: 0, blobs: vec![digest.clone()], directories: Vec::new() });
     }
     found.extend(cache_mounts(engine));
+    age_with_deltas(&mut found);
     found.sort_by(|a, b| {
         let order = |found: &Found| (found.item.used, Reverse(found.made));
         order(a).cmp(&order(b)).then_with(|| a.item.id.cmp(&b.item.id))
@@ -116,11 +122,30 @@ fn layers_of_steps(engine: &Engine) -> Result<Vec<(LayerRecord, i64, i64)>, Buil
 fn snapshots(engine: &Engine) -> BTreeMap<String, Vec<PathBuf>> {
     let mut snapshots: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in fs::read_dir(engine.snapshots()).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let id = name.split('-').next().unwrap_or(&name).to_owned();
-        snapshots.entry(id).or_default().push(entry.path());
+        snapshots.entry(id(&entry.path())).or_default().push(entry.path());
     }
     snapshots
+}
+
+/// The diff ID of the layer that a snapshot is of.
+fn id(snapshot: &Path) -> String {
+    let name = snapshot.file_name().unwrap_or_default().to_string_lossy();
+    name.split('-').next().unwrap_or(&name).to_owned()
+}
+
+/// What a delta stands on is used whenever the delta is, and goes after it.
+fn age_with_deltas(found: &mut [Found]) {
+    let mut used: HashMap<PathBuf, i64> = HashMap::new();
+    for found in found.iter() {
+        for below in found.directories.iter().filter_map(|directory| stands_on(directory)) {
+            let latest = used.entry(below).or_insert(i64::MIN);
+            *latest = found.item.used.max(*latest);
+        }
+    }
+    for found in found {
+        let by_deltas = found.directories.iter().filter_map(|directory| used.get(directory)).max();
+        found.item.used = by_deltas.map_or(found.item.used, |used| found.item.used.max(*used));
+    }
 }
 
 /// The diff IDs of the layers of all images among `digests`.

@@ -11,7 +11,7 @@ use crate::trees::{is_root, mknod, plant, set_time, white_out};
 struct Case {
     upper: TempDir,
     lowers: Vec<TempDir>,
-    options: DiffOptions,
+    options: DiffOptions<'static>,
 }
 
 impl Case {
@@ -209,6 +209,39 @@ fn a_whole_tree_is_compared_with_what_is_below() {
     ]);
     case.options.upper = Upper::Whole;
     assert_eq!(case.changes(), ["d/", "d/x 2", "whiteout d/y", "whiteout gone", "n 3"]);
+}
+
+#[test]
+fn two_directories_on_one_another_say_what_both_together_change() {
+    let below = "d/low 0644 1\n d/gone 0644 1\n over 0644 1";
+    let first = "d/ 0755\n d/a 0644 1\n d/b 0644 1\n d/sub/x 0644 1\n f 0644 1\n one 0644 y\n two = one\n was/x 0644 1";
+    let then = "d/ 0700\n d/b 0644 2\n d/c 0644 3\n was 0644 4";
+    let whole =
+        "d/ 0700\n d/b 0644 2\n d/c 0644 3\n d/sub/x 0644 1\n f 0644 1\n one 0644 y\n two = one\n was 0644 4";
+    let [mut together, alone] = [Case::new(&[below, then]), Case::new(&[below, whole])];
+    let earlier = TempDir::new().unwrap();
+    plant(earlier.path(), first);
+    white_out(&together.up("d/a"));
+    white_out(&earlier.path().join("d/gone"));
+    white_out(&alone.up("d/gone"));
+    together.options.beneath = Some(Box::leak(earlier.path().into()));
+    let expected = [
+        "d/",
+        "d/b 2",
+        "d/c 3",
+        "whiteout d/gone",
+        "d/sub/",
+        "d/sub/x 1",
+        "f 1",
+        "one y",
+        "two = one",
+        "was 4",
+    ];
+    assert_eq!(together.changes(), expected);
+    assert_eq!(alone.changes(), expected);
+    // One that hides what is beneath it hides it from the layer, too.
+    together.make_opaque("d");
+    assert_eq!(together.changes()[..5], ["d/", "d/b 2", "d/c 3", "whiteout d/gone", "whiteout d/low"]);
 }
 
 #[test]

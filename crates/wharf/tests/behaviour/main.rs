@@ -24,6 +24,7 @@ mod lint;
 mod meta;
 mod outputs;
 mod publishing;
+mod recopy;
 mod registries;
 mod releases;
 mod scan;

@@ -72,7 +72,7 @@ pub(super) fn run(session: &Session<'_>, request: &Request<'_>, op: &RunOp) -> R
     if let Some(veil) = &veil {
         trust::clean(&written.upper, veil)?;
     }
-    Ok(Done { written, forget: false })
+    Ok(Done { written, forget: false, listing: None })
 }
 
 /// Whether the disk has no room left for anything that a step might write.
