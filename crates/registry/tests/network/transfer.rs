@@ -1,7 +1,7 @@
 //! Pushing and pulling, against wharf's registry and against Debian's, with and without doors.
 
 use crate::support::{Both, client, client_with, layout, reference, tags, together};
-use wharf_oci::Platform;
+use wharf_oci::{Descriptor, Manifest, Platform};
 use wharf_registry::{
     Cause, Condition, Credentials, Document, Event, Login, Name, Outcome, Parsed, Settings, Store, pull,
     push, push_blob,
@@ -30,6 +30,31 @@ async fn an_image_comes_back_as_it_went() {
         let repository = client.repository(&to).unwrap();
         assert_eq!(repository.tags().await.unwrap(), ["latest", "v1"]);
     }
+}
+
+/// The layer `x`, by its digest of the other algorithm.
+#[tokio::test]
+async fn content_that_sha512_names_is_verified_by_it_on_both_ways() {
+    const X: &str = "sha512:a4abd4448c49562d828115d13a1fccea927f52b4d5459297f8b43e42da89238bc13626e43dcb38ddb082488927ec904fb42057443983e88585179d50551afe62";
+    let registry = FaultyRegistry::start();
+    let (_here, here) = layout();
+    let image = fixture::image(&here, &[&[("a", b"1")]]);
+    let mut manifest: Manifest = serde_json::from_slice(&here.read(&image.digest).unwrap()).unwrap();
+    let layer = Descriptor::new(manifest.layers[0].media_type.clone(), X.parse().unwrap(), 1);
+    here.put_as(&layer.digest, b"x").unwrap();
+    manifest.layers.push(layer.clone());
+    let document = Document::of_manifest(&manifest);
+    here.put(&document.bytes).unwrap();
+    let to = reference(&registry.host(), "app").with_tag("v1").unwrap();
+    push(&here, &document.descriptor, &client(), &to, &tags(&["v1"]), &|_| {}).await.unwrap();
+    let (_there, there) = layout();
+    pull(&client(), &to, &Platform::host(), &there, &|_| {}).await.unwrap();
+    there.verify(&layer).unwrap();
+
+    let (_there, there) = layout();
+    std::fs::write(registry.depot().layout("app").unwrap().path(&layer.digest), "y").unwrap();
+    let error = pull(&client(), &to, &Platform::host(), &there, &|_| {}).await.unwrap_err();
+    assert!(error.to_string().contains(X) && !there.has(&layer.digest), "{error}");
 }
 
 #[tokio::test]
