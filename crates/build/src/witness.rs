@@ -26,7 +26,10 @@ pub trait Witness: std::fmt::Debug + Send + Sync {
 
     /// Reads a layer's tar stream, and gives what is to be done once the layer has proved whole and its blob is known.
     /// A stream that breaks is no layer.
-    fn look(&self, layer: &mut dyn Read) -> Option<Keep>;
+    fn look(&self, layer: &mut (dyn Read + Send)) -> Option<Keep>;
+
+    /// Hears that a layer has another blob: the same files, compressed otherwise or with other times.
+    fn recognise(&self, blob: &Digest, converted: &Digest);
 }
 
 /// Keeps what was learnt about a layer under the digest of its blob.

@@ -195,11 +195,16 @@ impl Read for Reader {
 
 impl BufRead for Reader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        const CHUNK: usize = 64 << 10;
+        const CHUNK: u64 = 64 << 10;
         if self.used == self.buffer.len() {
-            self.buffer = self.blob.bytes(self.position, CHUNK)?;
-            self.position += self.buffer.len() as u64;
             self.used = 0;
+            let left = self.blob.len().saturating_sub(self.position);
+            self.buffer.resize(left.min(CHUNK) as usize, 0);
+            let read = self.blob.read_at(self.position, &mut self.buffer);
+            let n = *read.as_ref().unwrap_or(&0);
+            self.buffer.truncate(n);
+            self.position += n as u64;
+            read?;
         }
         Ok(&self.buffer[self.used..])
     }

@@ -1,7 +1,7 @@
 //! One file after another, as a layer or a directory gives them: who wants to see it, and what they find.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use crate::archive::{EntryKind, TarReader, spool_without_weights};
@@ -50,7 +50,7 @@ impl Examiner {
     }
 
     /// Looks at every entry of a layer's tar stream.
-    pub(crate) fn layer(&mut self, stream: impl Read) -> io::Result<()> {
+    pub(crate) fn layer(&mut self, stream: impl BufRead) -> io::Result<()> {
         let mut reader = TarReader::new(stream);
         while let Some(entry) = reader.next_entry()? {
             let name = entry.path.rsplit('/').next().unwrap_or_default();

@@ -13,6 +13,7 @@
 //! - no network, no environment, no clock: the same input and database give the same report;
 //! - what could not be judged is said ([`Outcome::Unjudged`]), and is not a pass.
 
+mod ahead;
 mod archive;
 mod blob;
 mod directory;

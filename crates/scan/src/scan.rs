@@ -1,11 +1,15 @@
 //! The entry points: an image, a layer, a file. A directory is an idea of its own ([`crate::directory()`]).
 
+use std::cmp::Reverse;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ahead::Ahead;
 use crate::archive::Codec;
 use crate::directory::{dockerfile, is_dockerfile};
 use crate::examine::Examiner;
@@ -93,8 +97,8 @@ pub struct Options {
     pub licences: LicenceRules,
 }
 
-/// Looks at an image: reads its layers, two at a time, and puts together what they hold. Layers that the shelf knows
-/// are not read.
+/// Looks at an image: reads its layers, two at a time and the largest first, and puts together what they hold. Layers that the
+/// shelf knows are not read.
 ///
 /// # Errors
 /// If a layer cannot be opened or read to its end.
@@ -112,29 +116,22 @@ pub fn image(
             return Ok(report);
         }
         let checks = shelf.widened(digest, options.checks);
-        let look = |mut blob: Box<dyn Read + Send>| {
-            let report = read_layer(&mut blob, checks)?;
-            // Whoever checks the blob can do so at its end only.
-            io::copy(&mut blob, &mut io::sink())?;
-            Ok(report)
-        };
-        let report = open(&layers[index]).and_then(look);
+        let report = open(&layers[index]).and_then(|blob| read_layer_ahead(blob, checks));
         let report = report.map_err(|source| Error::Layer { digest: digest.clone(), source })?;
         shelf.put(digest, &report);
         Ok(report.only(options.checks))
     };
-    let next = std::sync::atomic::AtomicUsize::new(0);
+    let mut order: Vec<usize> = (0..layers.len()).collect();
+    order.sort_by_key(|index| Reverse(layers[*index].size));
+    let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if index >= layers.len() {
-                return done;
-            }
-            done.push((index, read(index)));
+        while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((*index, read(*index)));
         }
+        done
     };
-    let mut done = std::thread::scope(|scope| {
+    let mut done = thread::scope(|scope| {
         let other = scope.spawn(worker);
         let mut done = worker();
         match other.join() {
@@ -152,14 +149,38 @@ pub fn image(
 ///
 /// # Errors
 /// If the stream breaks or is no tar archive.
-pub fn read_layer(blob: impl Read, checks: Checks) -> io::Result<LayerReport> {
+pub fn read_layer(blob: impl Read + Send, checks: Checks) -> io::Result<LayerReport> {
     let mut stream = BufReader::with_capacity(128 << 10, blob);
-    let codec = Codec::detect(stream.fill_buf()?).filter(|codec| !matches!(codec, Codec::Zlib | Codec::Lzma));
-    let mut examiner = Examiner::new(checks);
-    match codec {
-        Some(codec) => examiner.layer(BufReader::with_capacity(128 << 10, codec.decode(stream)?))?,
-        None => examiner.layer(stream)?,
+    match layer_codec(stream.fill_buf()?) {
+        Some(codec) => examine(BufReader::with_capacity(128 << 10, codec.decode(stream)?), checks),
+        None => examine(stream, checks),
     }
+}
+
+/// Reads one layer to the end of its blob, with a thread for each of reading (and checking, if `blob` does so), decompressing and
+/// looking.
+fn read_layer_ahead(blob: impl Read + Send, checks: Checks) -> io::Result<LayerReport> {
+    thread::scope(|reading| {
+        let mut blob = Ahead::new(reading, blob);
+        let stream = &mut blob;
+        let report = thread::scope(move |decompressing| match layer_codec(stream.fill_buf()?) {
+            Some(codec) => examine(Ahead::new(decompressing, codec.decode(stream)?), checks),
+            None => examine(stream, checks),
+        })?;
+        // Whoever checks the blob can do so at its end only.
+        io::copy(&mut blob, &mut io::sink())?;
+        Ok(report)
+    })
+}
+
+/// How a layer is compressed that begins like this. What no layer is compressed with is not taken for it.
+fn layer_codec(head: &[u8]) -> Option<Codec> {
+    Codec::detect(head).filter(|codec| !matches!(codec, Codec::Zlib | Codec::Lzma))
+}
+
+fn examine(stream: impl BufRead, checks: Checks) -> io::Result<LayerReport> {
+    let mut examiner = Examiner::new(checks);
+    examiner.layer(stream)?;
     Ok(examiner.finish())
 }
 

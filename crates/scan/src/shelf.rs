@@ -53,6 +53,13 @@ impl Shelf {
         }
     }
 
+    /// Keeps the report of a layer for another blob of the same files, of which nothing is known yet.
+    pub fn put_also(&self, layer: &Digest, other: &Digest) {
+        if let (Some(report), None) = (self.kept(layer), self.kept(other)) {
+            self.put(other, &report);
+        }
+    }
+
     /// A report depends on the layer and on the rules of this version; and on what was looked for, which it says itself.
     fn place(&self, layer: &Digest) -> Option<PathBuf> {
         let version = env!("CARGO_PKG_VERSION");
@@ -97,6 +104,8 @@ mod tests {
         assert_eq!(Shelf::default().get(&layer, models), None);
         let packages = Checks { packages: true, ..Checks::NONE };
         assert_eq!(shelf.get(&layer, packages), Some(LayerReport { findings: Vec::new(), ..report }));
+        shelf.put_also(&layer, &other);
+        assert_eq!(shelf.get(&other, models), shelf.get(&layer, models));
         let secrets = Checks { secrets: true, ..Checks::NONE };
         assert_eq!(shelf.get(&layer, secrets), None);
         assert!(shelf.widened(&layer, secrets).models);

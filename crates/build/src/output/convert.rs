@@ -19,8 +19,22 @@ pub(crate) fn is_compressed_as(blob: &Descriptor, compression: Compression) -> b
     }
 }
 
-/// The layer as `options` want it, its times at most `latest`. What was converted once is remembered.
+/// The layer as `options` want it, its times at most `latest`. What was converted once is remembered, and what a witness knows of it
+/// holds for it in this form, too.
 pub(crate) fn convert(
+    engine: &Engine,
+    record: &LayerRecord,
+    options: &ImageOptions,
+    latest: Option<i64>,
+) -> Result<LayerRecord, StepError> {
+    let converted = convert_blob(engine, record, options, latest)?;
+    if let Some(witness) = &engine.witness {
+        witness.recognise(&record.blob.digest, &converted.blob.digest);
+    }
+    Ok(converted)
+}
+
+fn convert_blob(
     engine: &Engine,
     record: &LayerRecord,
     options: &ImageOptions,

@@ -37,7 +37,7 @@ impl Witness for Looking {
         self.seen.lock().unwrap().contains_key(blob.as_ref())
     }
 
-    fn look(&self, layer: &mut dyn Read) -> Option<Keep> {
+    fn look(&self, layer: &mut (dyn Read + Send)) -> Option<Keep> {
         match self.manner {
             Manner::ToTheEnd => {}
             Manner::Leaves => return None,
@@ -49,6 +49,12 @@ impl Witness for Looking {
         Some(Box::new(move |blob| {
             seen.lock().unwrap().insert(blob.to_string(), digest::sha256(&stream));
         }))
+    }
+
+    fn recognise(&self, blob: &Digest, converted: &Digest) {
+        let mut seen = self.seen.lock().unwrap();
+        let known = seen.get(blob.as_ref()).cloned();
+        seen.extend(known.map(|known| (converted.to_string(), known)));
     }
 }
 

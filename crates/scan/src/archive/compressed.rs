@@ -52,7 +52,10 @@ impl Codec {
     ///
     /// # Errors
     /// If a decoder cannot be set up.
-    pub(crate) fn decode<'a>(self, mut stream: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    pub(crate) fn decode<'a>(
+        self,
+        mut stream: impl BufRead + Send + 'a,
+    ) -> io::Result<Box<dyn Read + Send + 'a>> {
         Ok(match self {
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(stream)),
             Self::Zlib => Box::new(flate2::bufread::ZlibDecoder::new(stream)),

@@ -1,6 +1,6 @@
 //! tar streams (POSIX ustar with pax and GNU long names), read in order and in constant memory.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 const BLOCK: u64 = 512;
 /// The longest pax header or GNU long name that is read; a longer one is skipped.
@@ -45,7 +45,7 @@ struct Overrides {
     size: Option<u64>,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: BufRead> Reader<R> {
     pub(crate) fn new(stream: R) -> Self {
         Self { stream, left: 0, padding: 0 }
     }
@@ -214,9 +214,17 @@ fn relative(path: &str) -> String {
     }
 }
 
-fn skip(stream: &mut impl Read, n: u64) -> io::Result<()> {
-    if io::copy(&mut stream.take(n), &mut io::sink())? < n {
-        return Err(io::ErrorKind::UnexpectedEof.into());
+/// Passes over what nobody wants to see without copying it.
+fn skip(stream: &mut impl BufRead, mut n: u64) -> io::Result<()> {
+    while n > 0 {
+        let available = match stream.fill_buf() {
+            Ok([]) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(available) => (available.len() as u64).min(n),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        stream.consume(available as usize);
+        n -= available;
     }
     Ok(())
 }

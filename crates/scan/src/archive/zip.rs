@@ -155,7 +155,7 @@ impl Archive {
 
 impl Member {
     /// The content under `method`, as a stream; `None` for a method that is not known.
-    pub(crate) fn open(&self, blob: &Blob, method: u16) -> io::Result<Option<Box<dyn Read>>> {
+    pub(crate) fn open(&self, blob: &Blob, method: u16) -> io::Result<Option<Box<dyn Read + Send>>> {
         let data = blob.slice(self.data, self.compressed);
         Ok(Some(match method {
             0 => Box::new(data.reader(0)),
@@ -170,7 +170,7 @@ impl Member {
 }
 
 /// Method 14: a version, the length of the properties, the properties, raw LZMA (APPNOTE 5.8.8).
-fn lzma(data: &Blob) -> io::Result<Box<dyn Read>> {
+fn lzma(data: &Blob) -> io::Result<Box<dyn Read + Send>> {
     let head = data.bytes(0, 9)?;
     let [_, _, 5, 0, properties @ ..] = head.as_slice() else {
         return Err(io::ErrorKind::InvalidData.into());

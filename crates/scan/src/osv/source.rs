@@ -1,7 +1,7 @@
 //! Where records come from: directories, archives, single files.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::archive::{Codec, EntryKind, TarReader, ZipArchive};
@@ -68,7 +68,7 @@ fn read_zip(path: &Path, blob: &Blob) -> Result<Vec<Record>, DatabaseError> {
     Ok(records)
 }
 
-fn read_tar(path: &Path, stream: impl Read) -> Result<Vec<Record>, DatabaseError> {
+fn read_tar(path: &Path, stream: impl BufRead) -> Result<Vec<Record>, DatabaseError> {
     let failed = |source| DatabaseError::Read { path: path.to_owned(), source };
     let mut records = Vec::new();
     let mut reader = TarReader::new(stream);

@@ -23,10 +23,14 @@ impl Witness for Shelving {
         self.0.knows(blob, Checks::default())
     }
 
-    fn look(&self, layer: &mut dyn Read) -> Option<Keep> {
+    fn look(&self, layer: &mut (dyn Read + Send)) -> Option<Keep> {
         // A layer that cannot be read here fails where it is written or unpacked, or else when it is scanned.
         let report = wharf_scan::read_layer(layer, Checks::default()).ok()?;
         let shelf = self.0.clone();
         Some(Box::new(move |blob: &Digest| shelf.put(blob, &report)))
+    }
+
+    fn recognise(&self, blob: &Digest, converted: &Digest) {
+        self.0.put_also(blob, converted);
     }
 }
