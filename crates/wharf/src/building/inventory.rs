@@ -7,7 +7,7 @@ use wharf_registry::Layout;
 use wharf_scan::{Options, Shelf, output};
 
 use crate::local;
-use crate::scanning::{self, Setup, format};
+use crate::scanning::{Judges, Setup, format, scan_image};
 use crate::world::World;
 
 /// Makes the documents of images whose layers are in the store.
@@ -25,7 +25,7 @@ fn describe(store: &Layout, shelf: Shelf, image: &Image) -> Result<serde_json::V
         manifest: image.manifest.clone(),
         config: image.config.clone(),
     };
-    let report = scanning::scan_stored(store, &name, &image, None, &setup);
+    let report = scan_image(Judges::Builtin(store), &name, &image, None, &setup);
     let report = report.map_err(|failure| format!("{:#}", failure.error))?;
     serde_json::from_str(&output::spdx(&report, &format::now())).map_err(|error| error.to_string())
 }

@@ -13,7 +13,7 @@ use crate::output::transfer::Transfers;
 use crate::output::{self, size};
 use crate::releases::describe::{Described, describe};
 use crate::releases::place::{self, Place};
-use crate::scanning::{Asked, Setup, scan_stored};
+use crate::scanning::{Asked, Judges, Setup, scan_image};
 use crate::settings::project;
 use crate::world::World;
 use crate::{commands, local};
@@ -128,7 +128,8 @@ fn open(
     let pulled = world.runtime.block_on(pulled).map_err(commands::registry_failure)?;
     transfers.done();
     let image = local::open(&world.store, &pulled.descriptor, platform)?;
-    let report = scan_stored(&world.store, &reference.to_string(), &image, None, setup)?;
+    let name = reference.to_string();
+    let report = scan_image(Judges::Builtin(&world.store), &name, &image, None, setup)?;
     Ok(Opened { release, image, report })
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn gate(
     let source = |text| DockerfileSource { path: &path, text, context: Some(&context) };
     let dockerfile = text.as_deref().map(source);
     let name = plan.image.0.to_string();
-    let report = scan_by_all(world, &name, image, dockerfile, &setup)?;
+    let report = scan_image(Judges::Named(world), &name, image, dockerfile, &setup)?;
     if let Some(path) = &project.scan.sarif {
         write(&plan.directory.join(path), &output::sarif(&report, &setup.policy))?;
     }
@@ -113,42 +113,27 @@ pub(crate) fn alert(
     alerts::tell(settings, name, report, &setup.policy, memory, world).map(drop)
 }
 
-/// Scans an image of the store.
-pub(crate) fn scan_stored(
-    store: &Layout,
-    name: &str,
-    image: &local::Image,
-    dockerfile: Option<DockerfileSource<'_>>,
-    setup: &Setup,
-) -> Result<Report, Failure> {
-    let mut report = look(store, name, image, dockerfile, setup)?;
-    setup.finish(&mut report)?;
-    Ok(report)
+/// Who judges an image of a store.
+#[derive(Clone, Copy)]
+pub(crate) enum Judges<'a> {
+    /// The built-in scanner, whatever engines the setup names.
+    Builtin(&'a Layout),
+    /// All that the setup names.
+    Named(&'a World),
 }
 
-/// Scans an image of the store, and asks the other engines that are to be asked.
-pub(crate) fn scan_by_all(
-    world: &World,
+/// Scans an image of a store.
+pub(crate) fn scan_image(
+    judges: Judges<'_>,
     name: &str,
     image: &local::Image,
     dockerfile: Option<DockerfileSource<'_>>,
     setup: &Setup,
 ) -> Result<Report, Failure> {
-    let mut report = look(&world.store, name, image, dockerfile, setup)?;
-    if !setup.engines.is_empty() {
-        engines::consult(&setup.engines, image, &mut report, world)?;
-    }
-    setup.finish(&mut report)?;
-    Ok(report)
-}
-
-fn look(
-    store: &Layout,
-    name: &str,
-    image: &local::Image,
-    dockerfile: Option<DockerfileSource<'_>>,
-    setup: &Setup,
-) -> Result<Report, Failure> {
+    let store = match judges {
+        Judges::Builtin(store) => store,
+        Judges::Named(world) => &world.store,
+    };
     let subject = wharf_scan::Image {
         name,
         digest: &image.descriptor.digest,
@@ -159,7 +144,14 @@ fn look(
     let open = |blob: &Descriptor| -> io::Result<Box<dyn io::Read + Send>> {
         Ok(Box::new(store.open_blob(&blob.digest).map_err(io::Error::other)?))
     };
-    Ok(wharf_scan::image(&subject, &open, &setup.options, &setup.database, &setup.shelf)?)
+    let mut report = wharf_scan::image(&subject, &open, &setup.options, &setup.database, &setup.shelf)?;
+    if let Judges::Named(world) = judges
+        && !setup.engines.is_empty()
+    {
+        engines::consult(&setup.engines, image, &mut report, world)?;
+    }
+    setup.finish(&mut report)?;
+    Ok(report)
 }
 
 /// Writes a report to a file.

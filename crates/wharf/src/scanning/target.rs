@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use wharf_oci::Platform;
 use wharf_scan::{DockerfileSource, Report, SavedImage};
 
-use super::{Setup, scan_by_all};
+use super::{Judges, Setup, scan_image};
 use crate::exit::Failure;
 use crate::local;
 use crate::world::World;
@@ -66,7 +66,7 @@ pub(crate) fn scan(
     let (options, database) = (&setup.options, &setup.database);
     let mut report = match target.open(world)? {
         Opened::Stored(image) => {
-            return scan_by_all(world, &target.name, &image, dockerfile, setup);
+            return scan_image(Judges::Named(world), &target.name, &image, dockerfile, setup);
         }
         _ if !setup.engines.is_empty() => {
             let why = "other engines are asked about images of this machine only";
