@@ -60,8 +60,8 @@ impl Catalog {
             "status" if directory.ends_with("var/lib/dpkg") => Some(Source::DpkgStatus),
             "installed" if directory.ends_with("lib/apk/db") => Some(Source::ApkInstalled),
             "package.json" if node::is_installed(directory) => Some(Source::PackageJson),
-            _ if name.ends_with(".gemspec") && parent == "specifications" => Some(Source::Gemspec),
-            _ if name.ends_with(".jar") || name.ends_with(".war") => Some(Source::Jar),
+            _ if name.ends_with(".gemspec") && is_gem_directory(directory) => Some(Source::Gemspec),
+            _ if jar::is_archive(name) => Some(Source::Jar),
             "METADATA" if parent.ends_with(".dist-info") => Some(Source::PythonMetadata),
             "PKG-INFO" | "METADATA" if parent.ends_with(".egg-info") || parent == "EGG-INFO" => {
                 Some(Source::PythonMetadata)
@@ -122,7 +122,7 @@ impl Catalog {
             Source::PythonMetadata => python::parse(&text).into_iter().collect(),
             Source::PackageJson => node::parse(&content).into_iter().collect(),
             Source::Gemspec => gem(path).into_iter().collect(),
-            Source::Jar => jar::parse(blob),
+            Source::Jar => jar::parse(path, blob),
             Source::Binary => binary::parse(blob),
         };
         if packages.is_empty() && matches!(source, Source::Binary | Source::Sbom) {
@@ -146,6 +146,11 @@ fn is_judged(path: &str) -> bool {
             Source::OsRelease | Source::DpkgStatus | Source::DpkgList | Source::ApkInstalled | Source::Rpm
         )
     }) || (["bin/", "libexec/", "lib/go"].iter().any(|place| path.contains(place)) && !name.contains('.'))
+}
+
+/// Where gems are installed, and those that Ruby itself brings.
+fn is_gem_directory(directory: &str) -> bool {
+    directory.strip_suffix("/default").unwrap_or(directory).ends_with("specifications")
 }
 
 /// An installed gem, whose specification is named after it: `name-1.2.3.gemspec`, with a platform behind at times.
@@ -195,6 +200,10 @@ mod tests {
             ("lib/apk/db/installed", Some(Source::ApkInstalled)),
             ("app/node_modules/a/package.json", Some(Source::PackageJson)),
             ("app/package.json", None),
+            ("usr/lib/ruby/gems/3.1.0/specifications/rake-13.0.6.gemspec", Some(Source::Gemspec)),
+            ("usr/lib/ruby/gems/3.1.0/specifications/default/json-2.6.1.gemspec", Some(Source::Gemspec)),
+            ("app/default/own.gemspec", None),
+            ("app/shop.ear", Some(Source::Jar)),
             ("var/lib/rpm/rpmdb.sqlite", Some(Source::Rpm)),
             ("opt/conda/conda-meta/numpy-1.26.4-py312_0.json", Some(Source::Conda)),
             ("usr/local/include/python3.9/patchlevel.h", Some(Source::CPython)),
