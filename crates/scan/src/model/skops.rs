@@ -50,7 +50,7 @@ fn walk(node: &Value, issues: &mut Vec<Issue>) {
 fn judge(module: &str, class: &str, loader: &str, issues: &mut Vec<Issue>) {
     let name = format!("{module}.{class}");
     let (severity, title) = match pickle::judge(module, class) {
-        Judgement::Allowed => return,
+        Judgement::Allowed | Judgement::Restored => return,
         // How skops writes down functions and methods, with their owners judged on their own.
         Judgement::Special(_) if loader != "OperatorFuncNode" => return,
         Judgement::Special(_) => (Severity::High, format!("it calls `{name}`")),
@@ -62,7 +62,7 @@ fn judge(module: &str, class: &str, loader: &str, issues: &mut Vec<Issue>) {
             return;
         }
         Judgement::Dangerous(why) => (Severity::Critical, format!("it uses `{name}`, which {why}")),
-        Judgement::Evasive | Judgement::Unlisted { class: false } => {
+        Judgement::Evasive | Judgement::Standard | Judgement::Unlisted { class: false } => {
             (Severity::High, format!("it uses `{name}`, which no model has a reason to use"))
         }
         Judgement::Unlisted { class: true } | Judgement::Unknown { .. } => {

@@ -77,9 +77,10 @@ fn judge(kind: &str, name: &str) -> Option<Issue> {
         Judgement::Allowed => return None,
         Judgement::Dangerous(why) => (Severity::Critical, why),
         _ if kind == "module" => (Severity::High, "imports a module"),
-        Judgement::Special(_) | Judgement::Evasive | Judgement::Unlisted { class: false } => {
-            (Severity::High, "no model has a reason to use")
-        }
+        Judgement::Special(_)
+        | Judgement::Evasive
+        | Judgement::Standard
+        | Judgement::Unlisted { class: false } => (Severity::High, "no model has a reason to use"),
         _ if kind == "object/apply" || kind == "object/new" => {
             (Severity::High, "calls something of which nothing is known")
         }

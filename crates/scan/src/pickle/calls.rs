@@ -86,7 +86,9 @@ impl Machine<'_> {
         if is_exception
             || !matches!(
                 import.judgement,
-                Judgement::Unknown { class: true } | Judgement::Unlisted { class: true }
+                Judgement::Unknown { class: true }
+                    | Judgement::Unlisted { class: true }
+                    | Judgement::Restored
             )
         {
             return;
@@ -96,8 +98,7 @@ impl Machine<'_> {
             arguments.into_iter().flatten().chain(inner).filter_map(|v| self.heap.text(self.blob, *v));
         if texts.any(|text| leads_outside(&text)) {
             let name = self.full_name(class);
-            let title =
-                format!("it makes a `{name}`, of which nothing is known, of a command, a path or an address");
+            let title = format!("it makes a `{name}` of a command, a path or an address");
             self.add(Issue::new("pickle-call", Severity::High, title).about(name));
         }
     }
@@ -125,6 +126,22 @@ impl Machine<'_> {
                 let named = arguments.iter().any(|value| self.heap.text(self.blob, *value).is_some());
                 if named {
                     self.report("pickle-call", Severity::High, format!("it makes a `{name}` of a file"));
+                }
+            }
+            Special::Generic => {
+                let is_generic = |value: &Value| match value {
+                    Value::Global(index) => {
+                        let import = &self.imports[*index as usize];
+                        matches!(
+                            import.module.as_str(),
+                            "typing" | "collections" | "collections.abc" | "builtins"
+                        ) && import.judgement == Judgement::Allowed
+                    }
+                    _ => false,
+                };
+                if !arguments.first().is_some_and(is_generic) {
+                    let title = format!("it looks something up with `{name}`");
+                    self.report("pickle-computed-call", Severity::High, title);
                 }
             }
             Special::OfOne => {
@@ -352,7 +369,7 @@ impl Machine<'_> {
     pub(super) fn hand_on(&mut self, value: Value) {
         if let Value::Global(index) = value
             && let Judgement::Special(special) = self.imports[index as usize].judgement
-            && !matches!(special, Special::OfOne | Special::Holder)
+            && !matches!(special, Special::OfOne | Special::Holder | Special::Generic)
         {
             let name = self.full_name(index);
             self.report(

@@ -4,6 +4,7 @@
 //! on it is reported; the other lists only decide how loudly, and with which words.
 
 mod dangerous;
+mod functions;
 mod harmless;
 mod libraries;
 
@@ -21,7 +22,11 @@ pub(crate) enum Judgement {
     Dangerous(&'static str),
     /// A way around: an attribute of something, or a name that Python itself gives its insides.
     Evasive,
-    /// In Python's own library or in one that models use, and not on the list.
+    /// A class of a library that models are made with: harmless when it is restored, and not made of a path or an address.
+    Restored,
+    /// In Python's own library, and not on the list.
+    Standard,
+    /// In a library that models use, and not on the list.
     Unlisted { class: bool },
     /// In a module of which nothing is known.
     Unknown { class: bool },
@@ -44,6 +49,8 @@ pub(crate) enum Special {
     Encode,
     /// A class that reads a file when it is given its name.
     Holder,
+    /// `getitem(generic, types)`, as in `Optional[int]`; of anything else the item is looked up, which may call what makes it.
+    Generic,
     /// `type(object)` and `iter(object)`: with more arguments they make a class, or call the first one.
     OfOne,
 }
@@ -58,11 +65,9 @@ pub(crate) fn judge(module: &str, name: &str) -> Judgement {
         return Judgement::Allowed;
     }
     let root = module.split('.').next().unwrap_or_default();
+    let is_of_models = libraries::MODELS.binary_search(&root).is_ok();
     // Cython writes these: they make the class they are given, without calling it, and fill in its state.
-    if name.starts_with("__pyx_unpickle_")
-        && !name.contains('.')
-        && libraries::MODELS.binary_search(&root).is_ok()
-    {
+    if name.starts_with("__pyx_unpickle_") && !name.contains('.') && is_of_models {
         return Judgement::Allowed;
     }
     if let Some(why) = dangerous::reason(&module, &name) {
@@ -74,17 +79,48 @@ pub(crate) fn judge(module: &str, name: &str) -> Judgement {
     {
         return Judgement::Dangerous(why);
     }
+    if is_of_models && functions::is_of_numbers(&module, &name) {
+        return Judgement::Allowed;
+    }
+    if let Some(judgement) = judge_member(&module, &name) {
+        return judgement;
+    }
     if name.contains('.') || is_dunder(&name) {
         return Judgement::Evasive;
     }
-    let class = name.trim_start_matches('_').starts_with(char::is_uppercase);
+    if functions::is_restored_class(&module, &name) {
+        return Judgement::Restored;
+    }
+    let class = is_class(&name);
     if libraries::STANDARD.binary_search(&root).is_ok() {
-        Judgement::Unlisted { class: false }
-    } else if libraries::MODELS.binary_search(&root).is_ok() {
+        Judgement::Standard
+    } else if is_of_models {
         Judgement::Unlisted { class }
     } else {
         Judgement::Unknown { class }
     }
+}
+
+/// What a class holds under a name of its own: a member of an enumeration, or another class. Both are as harmless as it.
+fn judge_member(module: &str, name: &str) -> Option<Judgement> {
+    let (owner, member) = name.rsplit_once('.')?;
+    let is_constant = member.starts_with(char::is_uppercase)
+        && member.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if !is_constant && !is_class(member) {
+        return None;
+    }
+    match judge(module, owner) {
+        Judgement::Allowed if !is_constant => Some(Judgement::Restored),
+        judgement @ (Judgement::Allowed
+        | Judgement::Restored
+        | Judgement::Unlisted { class: true }
+        | Judgement::Unknown { class: true }) => Some(judgement),
+        _ => None,
+    }
+}
+
+fn is_class(name: &str) -> bool {
+    name.trim_start_matches('_').starts_with(char::is_uppercase)
 }
 
 /// The names that the user allows.
@@ -275,10 +311,48 @@ mod tests {
         assert_eq!(judge("churn.features", "Scaler"), Judgement::Unknown { class: true });
         assert_eq!(judge("churn.features", "make"), Judgement::Unknown { class: false });
         assert_eq!(judge("sklearn.base", "clone"), Judgement::Unlisted { class: false });
-        assert_eq!(judge("textwrap", "wrap"), Judgement::Unlisted { class: false });
+        assert_eq!(judge("textwrap", "wrap"), Judgement::Standard);
         assert_eq!(judge("numpy", "ndarray.tofile"), Judgement::Evasive);
         assert_eq!(judge("scipy.fft", "RegularGridInterpolator"), Judgement::Unlisted { class: true });
         assert_eq!(judge("churn", "__reduce__"), Judgement::Evasive);
+        assert_eq!(judge("churn", "Mode.FAST"), Judgement::Unknown { class: true });
+        assert_eq!(judge("churn", "Mode.__class__"), Judgement::Evasive);
+        assert_eq!(judge("churn", "tools.Mode"), Judgement::Evasive);
+        assert_eq!(judge("torch.nn.modules.linear", "Linear.Inner"), Judgement::Restored);
+    }
+
+    #[test]
+    fn classes_of_libraries_are_restored_and_functions_of_numbers_used() {
+        for (module, name) in [
+            ("transformers.models.bert.modeling_bert", "BertModel"),
+            ("transformers.models.gpt2.configuration_gpt2", "GPT2Config"),
+            ("transformers.generation.configuration_utils", "GenerationConfig"),
+            ("torchvision.models.resnet", "ResNet"),
+        ] {
+            assert_eq!(judge(module, name), Judgement::Restored, "{module}.{name}");
+        }
+        for (module, name) in [
+            ("scipy.special._special_ufuncs", "expit"),
+            ("torch._C._nn", "gelu"),
+            ("torch.nn.functional", "relu"),
+            ("torch._C", "_VariableFunctionsClass.tanh"),
+            ("numpy.matlib", "exp"),
+            ("builtins", "StopIteration"),
+            ("builtins", "print"),
+        ] {
+            assert_eq!(judge(module, name), Judgement::Allowed, "{module}.{name}");
+        }
+        for (module, name) in [
+            ("torch._C._VariableFunctions", "from_file"),
+            ("torch._C", "_VariableFunctionsClass.from_file"),
+            ("transformers.models.bert.modeling_bert", "os"),
+            ("transformers.models.bert.modeling_bert.os", "Popen"),
+        ] {
+            assert!(
+                !matches!(judge(module, name), Judgement::Restored | Judgement::Allowed),
+                "{module}.{name}"
+            );
+        }
     }
 
     #[test]

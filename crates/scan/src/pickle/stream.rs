@@ -110,7 +110,7 @@ fn run_without_arrays(blob: &Blob, scanned: &mut Scanned) {
         machine.imports.iter().filter(|import| is_identifier(&import.module) && is_identifier(&import.name))
     {
         // An array of objects that follows is read with the memo of the whole, which gives names that there are none of.
-        let is_noise = matches!(import.judgement, Judgement::Unlisted { .. });
+        let is_noise = matches!(import.judgement, Judgement::Standard | Judgement::Unlisted { .. });
         scanned.add(judge(import).filter(|issue| issue.severity >= Severity::High && !is_noise));
     }
 }
@@ -140,14 +140,20 @@ impl Scanned {
 fn judge(import: &Import) -> Option<Issue> {
     let name = format!("{}.{}", import.module, import.name);
     let (severity, title) = match &import.judgement {
-        Judgement::Allowed | Judgement::Special(_) => return None,
+        Judgement::Allowed | Judgement::Special(_) | Judgement::Restored => return None,
         Judgement::Dangerous(why) => (Severity::Critical, format!("it uses `{name}`, which {why}")),
         Judgement::Evasive => (Severity::High, format!("it reaches `{name}` through another name")),
         Judgement::Unlisted { class: true } => {
             (Severity::Medium, format!("it makes a `{name}`, which is not known to be harmless"))
         }
-        Judgement::Unlisted { class: false } => {
+        Judgement::Standard => {
             (Severity::High, format!("it uses `{name}`, which no model has a reason to use"))
+        }
+        Judgement::Unlisted { class: false } if import.called && !import.is_class => {
+            (Severity::High, format!("it calls `{name}`, which is not known to be harmless"))
+        }
+        Judgement::Unlisted { class: false } => {
+            (Severity::Medium, format!("it uses `{name}`, which is not known to be harmless"))
         }
         Judgement::Unknown { class: false } if import.called && !import.is_class => {
             (Severity::High, format!("it calls `{name}`, of which nothing is known"))

@@ -59,6 +59,8 @@ const SPECIAL: &[(&str, &str, Special)] = &[
     ("builtins", "getattr", Special::GetAttribute),
     ("builtins", "type", Special::OfOne),
     ("builtins", "iter", Special::OfOne),
+    ("operator", "getitem", Special::Generic),
+    ("_operator", "getitem", Special::Generic),
     ("operator", "attrgetter", Special::AttributeNames),
     ("_operator", "attrgetter", Special::AttributeNames),
     ("operator", "methodcaller", Special::AttributeNames),
@@ -88,7 +90,8 @@ const TABLE: &[(&str, &str)] = &[
         "builtins",
         "object set frozenset list dict tuple bytes bytearray complex slice range int float bool str memoryview \
          Ellipsis NotImplemented None len abs min max sum sorted reversed round enumerate zip any all repr ord chr hash \
-         id isinstance issubclass callable property staticmethod classmethod super divmod pow hex oct bin ascii format",
+         BaseException Exception StopIteration StopAsyncIteration GeneratorExit KeyboardInterrupt SystemExit BaseExceptionGroup \
+         ExceptionGroup print id isinstance issubclass callable property staticmethod classmethod super divmod pow hex oct bin ascii format",
     ),
     ("collections", "OrderedDict defaultdict deque Counter ChainMap UserDict UserList UserString"),
     (
@@ -112,7 +115,8 @@ const TABLE: &[(&str, &str)] = &[
     ("functools", "partial cmp_to_key"),
     (
         "operator",
-        "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert",
+        "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert \
+         matmul concat contains countOf index lshift rshift truth is_ is_not",
     ),
     (
         "_operator",
@@ -128,6 +132,7 @@ const TABLE: &[(&str, &str)] = &[
     ("string", "Template Formatter"),
     ("time", "struct_time"),
     ("math", "sqrt log log2 log10 log1p exp expm1 sin cos tan floor ceil fabs pow isnan isfinite"),
+    ("dataclasses", "_MISSING_TYPE MISSING Field _FIELD_BASE"),
     ("enum", "Enum IntEnum Flag IntFlag StrEnum"),
     ("logging", "getLogger Logger RootLogger"),
     ("typing", "Any Union Optional List Dict Tuple Callable Generic TypeVar NamedTuple"),
