@@ -4,7 +4,7 @@
 //! too, because the index lock may have to be waited for.
 
 use std::io::{Read, Seek, SeekFrom};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -163,19 +163,17 @@ impl Source for BlobFile {
     }
 }
 
-/// The rest of `file` in pieces, read on a blocking thread, one piece ahead of whoever takes them. Few buffers do for all of
-/// it: fresh memory for each piece costs more than reading into it.
+/// The rest of `file` in pieces, read on a blocking thread, one piece ahead of whoever takes them.
 pub(crate) fn read_ahead(
     mut file: impl Read + Send + 'static,
 ) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(2);
-    let (used, free) = mpsc::channel();
     tokio::task::spawn_blocking(move || {
         loop {
-            let mut buffer: Vec<u8> = free.try_recv().unwrap_or_else(|_| vec![0; PIECE]);
-            let piece = match read_full(&mut file, &mut buffer) {
+            let mut piece = Vec::with_capacity(PIECE);
+            let piece = match file.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
                 Ok(0) => return,
-                Ok(length) => Ok(Bytes::from_owner(Lent { buffer, length, used: used.clone() })),
+                Ok(_) => Ok(Bytes::from(piece)),
                 Err(error) => Err(error),
             };
             let failed = piece.is_err();
@@ -186,38 +184,4 @@ pub(crate) fn read_ahead(
         }
     });
     stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) })
-}
-
-/// Reads until the buffer is full or the file ends.
-fn read_full(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
-}
-
-/// A buffer that goes back when nobody needs what is in it any more.
-struct Lent {
-    buffer: Vec<u8>,
-    length: usize,
-    used: mpsc::Sender<Vec<u8>>,
-}
-
-impl AsRef<[u8]> for Lent {
-    fn as_ref(&self) -> &[u8] {
-        &self.buffer[..self.length]
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        // Whoever read the file may be done.
-        let _ = self.used.send(std::mem::take(&mut self.buffer));
-    }
 }
