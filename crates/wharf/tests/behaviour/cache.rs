@@ -157,6 +157,38 @@ fn a_minimal_cache_holds_the_layers_of_the_image_and_is_enough_while_nothing_cha
     assert!(ran.stderr.contains("`src.txt`") || ran.stderr.contains("running"), "{}", ran.stderr);
 }
 
+/// The media types of the layers that the cache at `place` has.
+fn media_types(place: &Path) -> Vec<String> {
+    let read = |path: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(place.join(path)).unwrap()).unwrap()
+    };
+    let digest = read("index.json")["manifests"][0]["digest"].as_str().unwrap().replace(':', "/");
+    let manifest = read(&format!("blobs/{digest}"));
+    let layers = manifest.get("layers").or(manifest.get("manifests")).unwrap().as_array().unwrap();
+    let types = layers.iter().map(|layer| layer["mediaType"].as_str().unwrap().to_owned());
+    types.filter(|name| name.contains(".layer.v1.") || name.contains(".rootfs.")).collect()
+}
+
+#[test]
+fn layers_of_helping_stages_travel_as_they_are_unless_somebody_asks() {
+    let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
+    let built = world.wharf_ok(&["build", "--tag", "app", "."]).stdout;
+    let types_with = |name: &str, options: &str| {
+        let place = world.path(name);
+        let to = format!("type=local,dest={},mode=max{options}", place.display());
+        let again = world.wharf_ok(&["build", "--cache-to", &to, "--tag", "app", "."]);
+        assert_eq!(again.stdout, built, "the image stays as it was");
+        media_types(&place)
+    };
+    let is_zstd = |name: &String| name.ends_with("zstd");
+    let as_they_are = types_with("plain", "");
+    assert!(as_they_are.iter().any(is_zstd) && !as_they_are.iter().all(is_zstd), "{as_they_are:?}");
+    for (name, options) in [("asked", ",compression=gzip"), ("docker", ",oci-mediatypes=false")] {
+        let types = types_with(name, options);
+        assert!(!types.is_empty() && !types.iter().any(is_zstd), "{options}: {types:?}");
+    }
+}
+
 #[test]
 fn an_inline_cache_is_in_the_image() {
     let Some(world) = machine("one\n") else { skip!("it needs root and busybox-static") };
