@@ -10,7 +10,7 @@ use crate::request::BuildRequest;
 /// What wharf makes of the parts below. It is raised whenever the same parts come to give another layer, so
 /// that what an older wharf left in the cache is not taken for what this one would make; the test
 /// `what_steps_make_is_pinned` of this crate fails where that was forgotten.
-const ENGINE: u64 = 1;
+const ENGINE: u64 = 2;
 
 pub(super) const PARENT: &str = "parent";
 pub(super) const BASE: &str = "base";
