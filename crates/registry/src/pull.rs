@@ -115,7 +115,7 @@ async fn fetch_tag(repository: &Repository, tag: &str, layout: &Layout) -> Resul
     let digest = known.as_ref().map(|document| &document.descriptor.digest);
     let document = match (repository.manifest_unless(Name::Tag(tag), digest).await?, known) {
         (Some(Reading::Unchanged), Some(known)) => known,
-        (Some(Reading::Document(document)), _) => document,
+        (Some(Reading::Document(document)), _) => *document,
         _ => return Err(not_found(repository, Name::Tag(tag))),
     };
     store(&document, repository, layout)?;

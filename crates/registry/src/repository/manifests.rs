@@ -20,7 +20,7 @@ pub(crate) enum Reading {
     /// It is the known one.
     Unchanged,
     /// It is this one.
-    Document(Document),
+    Document(Box<Document>),
 }
 
 impl Repository {
@@ -180,7 +180,7 @@ fn accept_manifests() -> HeaderValue {
 
 async fn read(place: &Place<'_>, name: Name<'_>) -> Result<Option<Document>, Cause> {
     match read_unless(place, name, None).await? {
-        Some(Reading::Document(document)) => Ok(Some(document)),
+        Some(Reading::Document(document)) => Ok(Some(*document)),
         Some(Reading::Unchanged) => {
             Err(Cause::Protocol("it says that nothing has changed, which nobody asked".into()))
         }
@@ -215,7 +215,7 @@ async fn read_unless(
     let media_type = declared.unwrap_or_else(|| media_type::of_document(&bytes));
     let digest = expected.unwrap_or_else(|| digest::sha256(&bytes));
     let descriptor = Descriptor::new(media_type, digest, bytes.len() as u64);
-    Ok(Some(Reading::Document(Document { descriptor, bytes })))
+    Ok(Some(Reading::Document(Box::new(Document { descriptor, bytes }))))
 }
 
 async fn look_up(place: &Place<'_>, name: Name<'_>) -> Result<Option<Descriptor>, Cause> {
