@@ -9,6 +9,8 @@ use crate::model::Issue;
 
 /// The most pickles that are looked at in one file.
 const MAX_PICKLES: usize = 10_000;
+/// The most pickles before one that tells.
+const MAX_SILENT: usize = 64;
 /// PyTorch's old format begins with this number as a pickle of its own; raw numbers follow the fifth.
 const TORCH_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
@@ -27,17 +29,29 @@ pub(crate) struct Scanned {
 }
 
 /// Whether the first bytes of a file are those of a pickle, judged without its end: a header, or the first
-/// instructions of protocol 0 or 1 up to where the bytes end or something tells.
+/// instructions of protocol 0 or 1 up to where the bytes end or something tells. Pickles that import nothing and
+/// have no header tell nothing by themselves, but may stand before one that does: a loader may read on.
 pub(crate) fn looks_like_pickle(head: &[u8], whole: bool) -> bool {
-    if let [0x80, protocol, ..] = head {
-        return *protocol <= 5;
-    }
     let blob = Blob::from(head.to_vec());
-    let mut machine = Machine::new(&blob, 0, Arrays::Skip);
-    match machine.run() {
-        End::Broken(Broken::Truncated) if !whole => machine.steps >= 2 && has_plausible_names(&machine),
-        _ => is_convincing(&machine) && !machine.imports.is_empty(),
+    let mut at = 0;
+    for _ in 0..MAX_SILENT {
+        if let Some([0x80, protocol, ..]) = head.get(at..) {
+            return *protocol <= 5;
+        }
+        let mut machine = Machine::new(&blob, at as u64, Arrays::Skip);
+        let end = machine.run();
+        let tells = is_convincing(&machine) && !machine.imports.is_empty();
+        match end {
+            End::Broken(Broken::Truncated) if !whole && at == 0 => {
+                return machine.steps >= 2 && has_plausible_names(&machine);
+            }
+            End::Stopped if !tells && is_convincing(&machine) => {
+                at = usize::try_from(machine.decoder.position()).unwrap_or(usize::MAX);
+            }
+            _ => return tells,
+        }
     }
+    false
 }
 
 /// Looks at all pickles of a file from its first byte on. `expected` says that its name is that of a pickle.
@@ -256,6 +270,28 @@ mod tests {
         assert_eq!(worst(b"\x80\x04\x8c\x03own\x8c\x03run\x93)R."), Some(Severity::High));
         assert_eq!(worst(b"\x80\x04\x8c\x03own\x8c\x03run\x93)\x81."), Some(Severity::Medium));
         assert_eq!(worst(b"\x80\x04\x8c\x03own\x8c\x03run\x93."), Some(Severity::Medium));
+    }
+
+    #[test]
+    fn pickles_that_tell_nothing_do_not_hide_one_that_does() {
+        let silent: [&[u8]; 4] = [b"I1\n.", b"N.", b"(lp0\nI1\na.", b"}q\x00U\x01aq\x01G?\xf8\0\0\0\0\0\0s."];
+        for first in silent {
+            assert!(!looks_like_pickle(first, true), "nothing tells");
+            for second in
+                [&b"cos\nsystem\n(S'id'\ntR."[..], b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R."]
+            {
+                for between in 0..5 {
+                    let program = [&first.repeat(between + 1), second].concat();
+                    assert!(looks_like_pickle(&program, true), "{}", program.escape_ascii());
+                    let scanned = scan(&Blob::from(program), false);
+                    let worst = scanned.issues.iter().map(|issue| issue.severity).max();
+                    assert_eq!(worst, Some(Severity::Critical));
+                }
+            }
+        }
+        for text in ["I1\n.5 and so on", "N.B. this is text", "N.\u{1}"] {
+            assert!(!looks_like_pickle(text.as_bytes(), true), "{text}");
+        }
     }
 
     #[test]
