@@ -9,6 +9,8 @@ use crate::model::Issue;
 
 /// The most pickles that are looked at in one file.
 const MAX_PICKLES: usize = 10_000;
+/// So many bytes are looked at to tell whether a pickle follows.
+const HEAD: usize = 64 << 10;
 /// The most pickles before one that tells.
 const MAX_SILENT: usize = 64;
 /// PyTorch's old format begins with this number as a pickle of its own; raw numbers follow the fifth.
@@ -45,7 +47,7 @@ pub(crate) fn looks_like_pickle(head: &[u8], whole: bool) -> bool {
             End::Broken(Broken::Truncated) if !whole && at == 0 => {
                 return machine.steps >= 2 && has_plausible_names(&machine);
             }
-            End::Stopped if !tells && is_convincing(&machine) => {
+            End::Stopped if machine.imports.is_empty() => {
                 at = usize::try_from(machine.decoder.position()).unwrap_or(usize::MAX);
             }
             _ => return tells,
@@ -66,6 +68,18 @@ pub(crate) fn scan(blob: &Blob, expected: bool) -> Scanned {
         let end = machine.run();
         let certain = machine.declared || (expected && number == 0);
         if !certain && !is_convincing(&machine) {
+            // One that is too short to tell, such as a number, is passed over where something that tells follows.
+            let next = machine.decoder.position();
+            let follows = || {
+                looks_like_pickle(
+                    &blob.bytes(next, HEAD).unwrap_or_default(),
+                    next + HEAD as u64 >= blob.len(),
+                )
+            };
+            if end == End::Stopped && machine.imports.is_empty() && follows() {
+                at = next;
+                continue;
+            }
             break;
         }
         scanned.is_pickle |= machine.declared || is_convincing(&machine);

@@ -14,7 +14,6 @@ use crate::settings::project;
 use crate::world::World;
 use crate::{cli, local, output, remote};
 
-/// What `wharf build` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -7,7 +7,6 @@ use crate::cli::Cli;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// What `wharf completions` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shell

@@ -11,7 +11,6 @@ use crate::output;
 use crate::output::transfer::Transfers;
 use crate::world::World;
 
-/// What `wharf copy` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// From where: a name in a registry, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:NAME]`

@@ -12,7 +12,6 @@ use crate::output;
 use crate::scanning::advisories;
 use crate::world::{self, World};
 
-/// What `wharf db` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -18,7 +18,6 @@ use crate::settings::project;
 use crate::world::World;
 use crate::{commands, local};
 
-/// What `wharf diff` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository, unless wharf.toml says or both are `repo:tag`, and two releases

@@ -9,7 +9,6 @@ use crate::exit::{Exit, Outcome};
 use crate::output;
 use crate::settings::host;
 
-/// What `wharf doctor` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

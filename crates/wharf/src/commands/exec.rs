@@ -13,7 +13,6 @@ use crate::container::wire::{Exec, Request};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::world::World;
 
-/// What `wharf exec` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Leave it running

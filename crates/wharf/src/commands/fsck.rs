@@ -16,7 +16,6 @@ use crate::releases::place::{self, Place};
 use crate::signing::{self, PublicKey};
 use crate::world::World;
 
-/// What `wharf fsck` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository; else every push target of wharf.toml

@@ -8,7 +8,6 @@ use crate::exit::{Exit, Outcome};
 use crate::world::World;
 use crate::{local, output};
 
-/// What `wharf history` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The image

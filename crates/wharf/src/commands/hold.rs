@@ -13,7 +13,6 @@ use crate::releases::write::{self, How};
 use crate::releases::{operation, record};
 use crate::world::World;
 
-/// What `wharf hold` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository; else wharf.toml says
@@ -36,7 +35,6 @@ pub(crate) struct Args {
     op_id: Option<String>,
 }
 
-/// What `wharf unhold` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UnholdArgs {
     /// The repository; else wharf.toml says

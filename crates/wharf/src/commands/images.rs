@@ -9,7 +9,6 @@ use crate::exit::{Exit, Outcome};
 use crate::world::{World, now};
 use crate::{local, output};
 
-/// What `wharf images` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only images of this repository

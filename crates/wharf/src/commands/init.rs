@@ -10,7 +10,6 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::init::{self, Ci, Found};
 use crate::output;
 
-/// What `wharf init` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The project's directory

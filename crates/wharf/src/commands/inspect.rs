@@ -12,7 +12,6 @@ use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::world::World;
 use crate::{local, output};
 
-/// What `wharf inspect` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The image: a name, a digest, or the first digits of an ID

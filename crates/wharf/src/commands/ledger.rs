@@ -14,7 +14,6 @@ use crate::releases::write::{self, How};
 use crate::releases::{operation, record};
 use crate::world::World;
 
-/// What `wharf ledger` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -12,7 +12,6 @@ use crate::output;
 use crate::scanning::Answers;
 use crate::world::World;
 
-/// What `wharf lint` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Set a build argument

@@ -16,7 +16,6 @@ use crate::{local, output};
 /// How many blobs are copied at once.
 const PARALLEL: usize = 4;
 
-/// What `wharf load` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Read from this file instead of standard input; it may be compressed

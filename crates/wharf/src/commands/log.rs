@@ -11,7 +11,6 @@ use crate::releases::failure::unreadable;
 use crate::releases::place;
 use crate::world::World;
 
-/// What `wharf log` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository; else wharf.toml says

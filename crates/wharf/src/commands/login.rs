@@ -23,7 +23,6 @@ const HUB_KEY: &str = "https://index.docker.io/v1/";
 /// The account under which docker keeps tokens of Azure's registries.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What `wharf login` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The registry's host, Docker Hub where none is given
@@ -41,7 +40,6 @@ pub(crate) struct Args {
     password: Option<String>,
 }
 
-/// What `wharf logout` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogoutArgs {
     /// The registry's host, Docker Hub where none is given

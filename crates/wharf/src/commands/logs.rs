@@ -13,7 +13,6 @@ use crate::container::state::Containers;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::world::{World, now};
 
-/// What `wharf logs` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A name or an ID

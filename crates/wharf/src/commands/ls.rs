@@ -9,7 +9,6 @@ use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::output;
 use crate::world::World;
 
-/// What `wharf ls` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A repository, for its tags; or a registry's host, for its repositories

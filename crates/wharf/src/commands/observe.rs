@@ -16,7 +16,6 @@ use crate::releases::write::{self, How};
 use crate::releases::{operation, record};
 use crate::world::World;
 
-/// What `wharf observe` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository; else wharf.toml says

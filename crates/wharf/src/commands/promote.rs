@@ -16,7 +16,6 @@ use crate::releases::write::{self, How};
 use crate::releases::{evidence, operation, record};
 use crate::world::World;
 
-/// What `wharf promote` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The release: `registry/repo:tag`, `registry/repo@digest`; with wharf.toml also a version or a digest alone

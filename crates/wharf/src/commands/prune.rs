@@ -14,7 +14,6 @@ use crate::releases::place;
 use crate::releases::retention::{self, Rules};
 use crate::world::{World, now};
 
-/// What `wharf prune` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A repository of a registry to prune instead of this machine: a dry run, unless --force

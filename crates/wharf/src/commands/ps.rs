@@ -13,7 +13,6 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::world::World;
 use crate::{local, output};
 
-/// What `wharf ps` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Those that have ended, too

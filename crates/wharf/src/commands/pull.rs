@@ -15,7 +15,6 @@ use crate::{local, output};
 /// The config of an image as docker writes it.
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 
-/// What `wharf pull` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The image

@@ -13,7 +13,6 @@ use crate::publishing::Moves;
 use crate::world::World;
 use crate::{local, output, publishing};
 
-/// What `wharf push` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Let a rolling tag such as `latest` or `v1` move to an older version

@@ -15,7 +15,6 @@ use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::settings::host;
 use crate::{output, world};
 
-/// What `wharf registry` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -10,7 +10,6 @@ use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::world::World;
 use crate::{local, output};
 
-/// What `wharf rm` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The images

@@ -15,7 +15,6 @@ use crate::local;
 use crate::output::transfer::Transfers;
 use crate::world::World;
 
-/// What `wharf save` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The images

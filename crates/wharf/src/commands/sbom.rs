@@ -10,7 +10,6 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::scanning::{self, Setup, Target, format};
 use crate::world::World;
 
-/// What `wharf sbom` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An image on this machine, `oci:DIR`, an archive of `docker save`, or a directory

@@ -17,7 +17,6 @@ use crate::scanning::{self, Asked, Setup, Target};
 use crate::settings::project;
 use crate::world::World;
 
-/// What `wharf scan` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An image on this machine, `oci:DIR`, an archive of `docker save`, a directory, or a file

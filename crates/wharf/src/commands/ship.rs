@@ -11,7 +11,6 @@ use crate::settings::{host, project};
 use crate::ship::{self, Asked, Plan};
 use crate::world::World;
 
-/// What `wharf ship` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print what would be done, and do nothing

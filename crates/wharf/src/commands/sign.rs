@@ -16,7 +16,6 @@ use crate::releases::place;
 use crate::signing;
 use crate::world::World;
 
-/// What `wharf sign` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The release: `registry/repo:tag` or `registry/repo@digest`

@@ -8,7 +8,6 @@ use crate::settings::project;
 use crate::world::World;
 use crate::{layers, output, smoke};
 
-/// What `wharf smoke` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The port that must answer [default: the first one the image exposes, else its PORT]

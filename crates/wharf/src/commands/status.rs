@@ -15,7 +15,6 @@ use crate::releases::place::{self, Place};
 use crate::releases::{configs, page};
 use crate::world::World;
 
-/// What `wharf status` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository to ask; else every push target of wharf.toml

@@ -9,7 +9,6 @@ use crate::exit::{Exit, Outcome};
 use crate::output;
 use crate::world::World;
 
-/// What `wharf stop` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Names or IDs

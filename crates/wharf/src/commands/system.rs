@@ -12,7 +12,6 @@ use crate::exit::{Exit, Outcome};
 use crate::output::{self, size, table};
 use crate::world::World;
 
-/// What `wharf system` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -27,7 +26,6 @@ enum Command {
     Prune(prune::Args),
 }
 
-/// What `wharf system df` takes.
 #[derive(Debug, clap::Args)]
 struct Df {
     /// Show each thing, the least recently used first

@@ -12,7 +12,6 @@ use crate::output::transfer::Transfers;
 use crate::world::World;
 use crate::{local, output, publishing};
 
-/// What `wharf tag` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The image

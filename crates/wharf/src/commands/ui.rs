@@ -14,7 +14,6 @@ use crate::releases::page;
 use crate::releases::place::{self, Place};
 use crate::world::World;
 
-/// What `wharf ui` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository; else every push target of wharf.toml

@@ -14,7 +14,6 @@ use crate::releases::place;
 use crate::signing::{self, PublicKey};
 use crate::world::World;
 
-/// What `wharf verify` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The release: `registry/repo:tag` or `registry/repo@digest`

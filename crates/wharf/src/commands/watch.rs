@@ -16,7 +16,6 @@ use crate::settings::{host, project};
 use crate::ship::places;
 use crate::world::World;
 
-/// What `wharf watch` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Repositories, or images in them by tag or digest; a repository means what its environments run and what was

@@ -13,7 +13,6 @@ use crate::releases::describe::small_blob;
 use crate::releases::place::{self, Place};
 use crate::world::World;
 
-/// What `wharf where` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository, unless wharf.toml says, and a commit, the digest of a model, or a CVE

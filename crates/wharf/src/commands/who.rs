@@ -14,7 +14,6 @@ use crate::releases::failure::unreadable;
 use crate::releases::place::{self, Place, Wanted};
 use crate::world::World;
 
-/// What `wharf who` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository, unless wharf.toml says, and the release: `repo:tag`, or `repo` and a digest, tag or version

@@ -18,7 +18,6 @@ use crate::exit::{Failure, OrFail, Outcome};
 use crate::output;
 use crate::settings::project;
 
-/// What `wharf builders` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -13,7 +13,6 @@ use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::settings::project::{self, Project};
 use crate::{output, snapshot};
 
-/// What `wharf meta` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Stand in for docker/metadata-action: read its inputs from the environment and write its outputs

@@ -20,7 +20,6 @@ use crate::{local, output};
 
 pub(crate) use flags::{Flags, settings};
 
-/// What `run` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Leave it running and print its ID
@@ -45,7 +44,6 @@ pub(crate) struct Args {
     help: Option<bool>,
 }
 
-/// What `create` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct CreateArgs {
     #[command(flatten)]

@@ -12,7 +12,6 @@ use crate::output;
 use crate::settings::{document, project};
 use crate::workflow::{self, Asked};
 
-/// What `wharf workflow convert` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The workflow

@@ -11,7 +11,6 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, table};
 use crate::workflow::{self, Asked};
 
-/// What `wharf workflow explain` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The workflows

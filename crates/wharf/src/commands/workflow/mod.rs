@@ -7,7 +7,6 @@ mod run;
 use crate::cli::Globals;
 use crate::exit::Outcome;
 
-/// What `wharf workflow` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

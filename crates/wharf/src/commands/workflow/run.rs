@@ -14,7 +14,6 @@ use crate::output;
 use crate::settings::host;
 use crate::workflow::{self, Asked, View, Wharf};
 
-/// What `wharf workflow run` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The workflow, such as .github/workflows/docker-build.yml
