@@ -61,7 +61,8 @@ impl Globals {
     }
 }
 
-/// The verbs. The flags of each are made when it is the one that was typed.
+/// The verbs. The flags of each are made when it is the one that was typed; with them, what their structure says of
+/// itself takes the place of what is said here, and so does what a part of it says where it says nothing.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Command {

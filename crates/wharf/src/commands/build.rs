@@ -14,6 +14,7 @@ use crate::settings::project;
 use crate::world::World;
 use crate::{cli, local, output, remote};
 
+/// Build an image from a Dockerfile, with the flags of `docker buildx build`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -16,6 +16,7 @@ use crate::releases::write::{self, How};
 use crate::releases::{evidence, operation, record};
 use crate::world::World;
 
+/// Put a release into an environment, with evidence
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The release: `registry/repo:tag`, `registry/repo@digest`; with wharf.toml also a version or a digest alone

@@ -19,6 +19,7 @@ use crate::releases::write::{self, How};
 use crate::releases::{operation, record};
 use crate::world::World;
 
+/// Put an earlier release back: no rebuild, no moved image
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The repository; else wharf.toml says

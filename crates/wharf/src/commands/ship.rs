@@ -11,6 +11,7 @@ use crate::settings::{host, project};
 use crate::ship::{self, Asked, Plan};
 use crate::world::World;
 
+/// From a commit to a running, traceable image: tags, build, smoke test, scan, push, record
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print what would be done, and do nothing

@@ -13,6 +13,7 @@ use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::settings::project::{self, Project};
 use crate::{output, snapshot};
 
+/// Work out tags, labels and annotations from git and the CI event
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Stand in for docker/metadata-action: read its inputs from the environment and write its outputs

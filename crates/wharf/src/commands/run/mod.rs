@@ -20,6 +20,7 @@ use crate::{local, output};
 
 pub(crate) use flags::{Flags, settings};
 
+/// Run an image
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Leave it running and print its ID
