@@ -72,16 +72,26 @@ pub(crate) fn ask(
     container: &Container,
     request: Request,
 ) -> Result<UnixStream, Failure> {
+    ask_unless_ended(containers, container, request)?
+        .ok_or_else(|| anyhow!("container {} has ended", container.short_id()).into())
+}
+
+/// The same; `None` where the container ended while it was asked. Its supervisor may still be about to go.
+pub(super) fn ask_unless_ended(
+    containers: &Containers,
+    container: &Container,
+    request: Request,
+) -> Result<Option<UnixStream>, Failure> {
     let stream = wire::connect(&containers.directory(&container.id))
         .map_err(|_| anyhow!("container {} is not running", container.short_id()))?;
     wire::write(&stream, &Frame::Request(request)).context("asking the container's supervisor")?;
     match wire::read(&stream).context("hearing from the container's supervisor")? {
-        Some(Frame::Started) => Ok(stream),
+        Some(Frame::Started) => Ok(Some(stream)),
         Some(Frame::Failed(code, why)) => {
             let exit = Exit::Process(u8::try_from(code).unwrap_or(1));
             Err(Failure::new(exit, anyhow!("{why}")))
         }
-        _ => Err(anyhow!("container {} has ended", container.short_id()).into()),
+        _ => Ok(None),
     }
 }
 

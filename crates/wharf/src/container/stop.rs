@@ -1,7 +1,7 @@
 //! Ending containers from outside.
 
 use super::record::{Container, Status};
-use super::start::ask;
+use super::start::{ask, ask_unless_ended};
 use super::state::Containers;
 use super::wire::Request;
 use crate::exit::Failure;
@@ -17,7 +17,8 @@ pub(crate) fn stop(
     if !containers.is_running(container) {
         return Ok(());
     }
-    match ask(containers, container, Request::Stop { signal, seconds }) {
+    match ask_unless_ended(containers, container, Request::Stop { signal, seconds }) {
+        // It has ended, by this or by itself; its supervisor goes after it.
         Ok(_) => containers.wait(container),
         // It ended by itself meanwhile.
         Err(_) if !containers.is_running(container) => Ok(()),
