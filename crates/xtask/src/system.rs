@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::shell::command;
 
 /// Command → package: what is looked for, and what brings it.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("/usr/bin/time", "time"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/bin/busybox", "busybox-static"),
@@ -28,6 +28,7 @@ const PACKAGES: [(&str, &str); 20] = [
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/bin/ssh", "openssh-client"),
     ("/usr/bin/node", "nodejs"),
+    ("/usr/bin/qemu-aarch64-static", "qemu-user-static"),
 ];
 
 /// The ordinary user that the rootless tests run as.

@@ -11,6 +11,8 @@ use crate::shell::{command, target_dir};
 const REQUIREMENTS: [&str; 3] =
     ["cyclonedx-python-lib[json-validation]==11.12.0", "spdx-tools==0.8.5", "jsonschema==4.26.0"];
 const SARIF: &str = "@microsoft/jest-sarif@1.0.0-beta.0";
+/// Where npm's registry has it.
+const SARIF_ARCHIVE: &str = "https://registry.npmjs.org/@microsoft/jest-sarif/-/jest-sarif-1.0.0-beta.0.tgz";
 
 /// The directory of the environment, made where it is not there yet.
 pub(crate) fn ensure() -> Result<PathBuf> {
@@ -24,14 +26,17 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     command("python3", &["-m", "venv", "--clear", &at]).run().context("making a Python environment")?;
     let pip = ["install", "--quiet", "--disable-pip-version-check"];
     command(directory.join("bin/pip"), &[&pip[..], &REQUIREMENTS[..]].concat()).run()?;
-    // Without npm, all but SARIF's schema is there, and the test says so.
-    let packed = command("npm", &["pack", "--silent", "--pack-destination", &at, SARIF]).run();
-    if packed.is_ok() {
-        let archive = directory.join("microsoft-jest-sarif-1.0.0-beta.0.tgz");
-        let member = "package/lib/schemas/sarif-2.1.0-rtm.5.json";
-        command("tar", &["xzf", &archive.display().to_string(), "-C", &at, "--strip-components=3", member])
-            .run()?;
-    }
+    // npm knows how its registry is reached from here; Debian's nodejs comes without it.
+    let archive = directory.join("sarif.tgz").display().to_string();
+    let schema = match command("npm", &["view", SARIF, "dist.tarball"]).read() {
+        Ok(url) if !url.is_empty() => url,
+        _ => SARIF_ARCHIVE.to_owned(),
+    };
+    command("curl", &["--fail", "--silent", "--show-error", "--location", "--output", &archive, &schema])
+        .run()
+        .context("fetching SARIF's schema")?;
+    let member = "package/lib/schemas/sarif-2.1.0-rtm.5.json";
+    command("tar", &["xzf", &archive, "-C", &at, "--strip-components=3", member]).run()?;
     std::fs::write(&stamp, wanted)?;
     Ok(directory)
 }
