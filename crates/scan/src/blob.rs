@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// What is kept in memory; more goes to a temporary file.
 const IN_MEMORY: usize = 8 << 20;
+/// How much is read at once of what is read in order.
+const CHUNK: usize = 64 << 10;
 
 /// Bytes that can be read anywhere. Cloning and slicing copy nothing.
 #[derive(Debug, Clone)]
@@ -185,6 +187,14 @@ impl Reader {
 
 impl Read for Reader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        // Whoever takes this much at once needs no buffer between.
+        if self.used == self.buffer.len() && out.len() >= CHUNK {
+            self.buffer.clear();
+            self.used = 0;
+            let n = self.blob.read_at(self.position, out)?;
+            self.position += n as u64;
+            return Ok(n);
+        }
         let available = self.fill_buf()?;
         let n = available.len().min(out.len());
         out[..n].copy_from_slice(&available[..n]);
@@ -195,11 +205,10 @@ impl Read for Reader {
 
 impl BufRead for Reader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        const CHUNK: u64 = 64 << 10;
         if self.used == self.buffer.len() {
             self.used = 0;
             let left = self.blob.len().saturating_sub(self.position);
-            self.buffer.resize(left.min(CHUNK) as usize, 0);
+            self.buffer.resize(left.min(CHUNK as u64) as usize, 0);
             let read = self.blob.read_at(self.position, &mut self.buffer);
             let n = *read.as_ref().unwrap_or(&0);
             self.buffer.truncate(n);
@@ -282,6 +291,25 @@ mod tests {
         assert_eq!((byte, reader.position(), reader.remaining()), ([10, 11], 2, 98));
         reader.seek_to(500);
         assert_eq!((reader.read(&mut byte).unwrap(), reader.remaining()), (0, 0));
+    }
+
+    #[test]
+    fn large_and_small_reads_follow_one_another() {
+        let bytes: Vec<u8> = (0..3 * CHUNK + 100).map(|n| (n % 251) as u8).collect();
+        let blob = Blob::from(bytes.clone());
+        let mut reader = blob.reader(1);
+        let mut read = vec![0; 10];
+        reader.read_exact(&mut read).unwrap();
+        for length in [CHUNK + 7, CHUNK, 3, 2 * CHUNK] {
+            let mut more = vec![0; length];
+            let n = reader.read(&mut more).unwrap();
+            read.extend(&more[..n]);
+            assert_eq!(reader.position(), 1 + read.len() as u64);
+        }
+        reader.read_to_end(&mut read).unwrap();
+        assert!(read == bytes[1..]);
+        reader.seek_to(2);
+        assert_eq!(reader.bytes().next().unwrap().unwrap(), 2);
     }
 
     #[test]
