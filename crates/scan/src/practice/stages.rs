@@ -1,6 +1,8 @@
 //! What the order of a stage's instructions shows.
 
-use wharf_dockerfile::{Dockerfile, Instruction, InstructionKind, Stage};
+use std::path::{Component, Path, PathBuf};
+
+use wharf_dockerfile::{Add, Copy, Dockerfile, Instruction, InstructionKind, Stage};
 
 use super::commands;
 use super::image::size;
@@ -137,6 +139,7 @@ impl Walk<'_> {
             (0..self.stage.instructions.len()).filter(|&at| self.installs(at)).collect();
         let last_install = installs.last().copied();
         let mut copied: Vec<Copied> = Vec::new();
+        let mut workdir = String::from("/");
         for (at, instruction) in self.stage.instructions.iter().enumerate() {
             match &instruction.kind {
                 InstructionKind::Shell(words) => {
@@ -151,12 +154,13 @@ impl Walk<'_> {
                     let before = last_install.is_some_and(|install| at < install);
                     self.copy(instruction, &copy.sources.paths, before);
                     let bytes = self.bytes(&copy.sources.paths);
-                    copied.push(Copied { to: copy.sources.destination.clone(), bytes });
+                    copied.push(Copied { to: place(&workdir, &copy.sources.destination), bytes });
                 }
-                InstructionKind::Copy(copy) => {
-                    copied.push(Copied { to: copy.sources.destination.clone(), bytes: None });
+                InstructionKind::Copy(Copy { sources, .. }) | InstructionKind::Add(Add { sources, .. }) => {
+                    copied.push(Copied { to: place(&workdir, &sources.destination), bytes: None });
                 }
-                InstructionKind::Run(_) => self.chown(instruction, &copied),
+                InstructionKind::Workdir(directory) => workdir = place(&workdir, directory),
+                InstructionKind::Run(_) => self.chown(instruction, &workdir, &copied),
                 _ => {}
             }
             let found = instructions::check(instruction, around);
@@ -204,18 +208,17 @@ impl Walk<'_> {
         }
     }
 
-    fn chown(&mut self, instruction: &Instruction, copied: &[Copied]) {
+    fn chown(&mut self, instruction: &Instruction, workdir: &str, copied: &[Copied]) {
         let Some(line) = command_line(instruction) else { return };
         for command in commands::parse(&line) {
             let changes = ["chown", "chmod", "chgrp"].contains(&command.program.as_str())
                 && command.has_flag(&["-R", "--recursive"]);
-            let mut targets = command.operands().skip(1).map(plain).filter(|_| changes);
+            let mut targets = command.operands().skip(1).filter(|_| changes).map(|path| place(workdir, path));
             let hit = targets.find_map(|target| {
                 let under: Vec<&Copied> = copied.iter().filter(|copied| copied.meets(&target)).collect();
                 (!under.is_empty()).then_some((target, under))
             });
             let Some((target, under)) = hit else { continue };
-            let target = if target.is_empty() { "." } else { &target };
             let bytes: u64 = under.iter().filter_map(|copied| copied.bytes).sum();
             let how_much =
                 if bytes > 0 { format!(", {} of what is copied", size(bytes)) } else { String::new() };
@@ -256,6 +259,7 @@ impl Walk<'_> {
 
 /// Where a `COPY` has put something.
 struct Copied {
+    /// Seen from the root.
     to: String,
     /// How much it was, where it came from a context that is known.
     bytes: Option<u64>,
@@ -264,17 +268,17 @@ struct Copied {
 impl Copied {
     /// Whether it lies below `target`, or `target` below it.
     fn meets(&self, target: &str) -> bool {
-        let to = plain(&self.to);
-        to.is_empty()
-            || target.is_empty()
-            || to == target
-            || to.starts_with(&format!("{target}/"))
-            || target.starts_with(&format!("{to}/"))
+        let (to, target) = (Path::new(&self.to), Path::new(target));
+        to.starts_with(target) || target.starts_with(to)
     }
 }
 
-fn plain(path: &str) -> String {
-    path.trim_end_matches(['/', '.']).to_owned()
+/// Where `path` is, seen from `workdir`. What begins with a variable is taken for a place of its own.
+fn place(workdir: &str, path: &str) -> String {
+    let from = if path.starts_with('$') { "" } else { workdir };
+    let parts = Path::new(from).join(path);
+    let parts: PathBuf = parts.components().filter(|part| *part != Component::CurDir).collect();
+    parts.display().to_string()
 }
 
 /// What a context weighs, and what most of it is.

@@ -217,6 +217,33 @@ mod tests {
     }
 
     #[test]
+    fn a_later_chown_is_seen_from_the_working_directory() {
+        let doubles =
+            |text: &str| rules(text, true).iter().any(|rule| rule.starts_with("chown-doubles-layer"));
+        let after = |copy: &str, chown: &str| {
+            doubles(&format!("FROM a:1\nWORKDIR /srv\nWORKDIR app\n{copy}\nRUN useradd x && {chown}\n"))
+        };
+        for (copy, chown) in [
+            ("COPY src/ ./src/", "chown -R x:x /srv/app"),
+            ("COPY . .", "chown -R x /srv"),
+            ("COPY a b ./", "chown -R x ."),
+            ("ADD a.tar.gz data", "chgrp --recursive x data/raw"),
+            ("COPY --from=b /venv /opt/venv", "chmod -R o+rx /opt"),
+            ("COPY a $HOME/app", "chown -R x $HOME"),
+        ] {
+            assert!(after(copy, chown), "{copy}, {chown}");
+        }
+        for (copy, chown) in [
+            ("COPY a /opt/a", "chown -R x ."),
+            ("COPY src src", "chown -R x /srv/application"),
+            ("COPY src src", "chown x /srv/app"),
+            ("COPY src src", "chown -R x /var/log"),
+        ] {
+            assert!(!after(copy, chown), "{copy}, {chown}");
+        }
+    }
+
+    #[test]
     fn what_does_not_parse_is_said() {
         assert_eq!(rules("NOPE\n", true), ["dockerfile-broken:0"]);
     }
