@@ -6,6 +6,7 @@ mod database;
 mod matching;
 mod range;
 mod record;
+mod rustsec;
 mod severity;
 mod source;
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub enum DatabaseError {
 
 impl Database {
     /// Opens a database in one file ([`Database::write`]), or reads the records of a directory, a zip, a tar (plain or
-    /// compressed), or a single file; JSON or YAML.
+    /// compressed), or a single file; JSON, YAML, or RustSec's Markdown.
     ///
     /// # Errors
     /// If it cannot be read, has a broken record, or has none.

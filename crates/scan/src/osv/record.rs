@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::version::Scheme;
 
+/// Times before this are none, such as Go's zero, the first day of the first year.
+const NEVER: &str = "1970";
+
 /// An OSV record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Record {
@@ -14,6 +17,9 @@ pub struct Record {
     /// When it last changed, RFC 3339.
     #[serde(default)]
     pub modified: String,
+    /// When it was first published, RFC 3339.
+    #[serde(default, skip_serializing)]
+    pub published: Option<String>,
     /// When it was taken back, if it was; it is then not to be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
@@ -150,6 +156,15 @@ impl Affected {
 }
 
 impl Record {
+    /// The same, changed last when it was published where it does not know better: Go's own repository leaves it to
+    /// the export to say.
+    pub(super) fn dated(mut self) -> Self {
+        if let Some(published) = self.published.take().filter(|_| self.modified.as_str() < NEVER) {
+            self.modified = published;
+        }
+        self
+    }
+
     /// Drops what no report says: the end of long texts, all pages but the one people are sent to, and ranges of commits.
     pub(super) fn shorten(&mut self) {
         const LONGEST: usize = 1500;

@@ -9,6 +9,7 @@ use crate::blob::Blob;
 
 use super::DatabaseError;
 use super::record::Record;
+use super::rustsec;
 
 /// The longest file that is taken for a record.
 const MAX_RECORD: u64 = 16 << 20;
@@ -103,7 +104,7 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn is_record(name: &str) -> bool {
-    [".json", ".yaml", ".yml"].iter().any(|suffix| name.ends_with(suffix))
+    [".json", ".yaml", ".yml", ".md"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 fn is_archive(name: &str) -> bool {
@@ -114,17 +115,28 @@ fn is_archive(name: &str) -> bool {
 fn parse(path: &Path, member: &str, content: &[u8]) -> Result<Option<Record>, DatabaseError> {
     let failed =
         |reason: String| DatabaseError::Record { path: path.to_owned(), member: member.to_owned(), reason };
-    let text = std::str::from_utf8(content).map_err(|error| failed(error.to_string()))?;
+    let text = match std::str::from_utf8(content) {
+        Ok(text) => text,
+        Err(_) if is_markdown(member) => return Ok(None),
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    if is_markdown(member) {
+        return rustsec::parse(text).map_err(failed);
+    }
     let record = if text.trim_start().starts_with('{') {
         serde_json::from_str::<Record>(text).map_err(|error| error.to_string())
     } else {
         serde_saphyr::from_str::<Record>(text).map_err(|error| error.to_string())
     };
     match record {
-        Ok(record) => Ok(Some(record).filter(|record| !record.id.is_empty())),
+        Ok(record) => Ok(Some(record.dated()).filter(|record| !record.id.is_empty())),
         Err(_) if !looks_like_record(text) => Ok(None),
         Err(reason) => Err(failed(reason)),
     }
+}
+
+fn is_markdown(name: &str) -> bool {
+    name.ends_with(".md")
 }
 
 fn looks_like_record(text: &str) -> bool {

@@ -34,7 +34,7 @@ enum What {
         #[arg(long)]
         whole: bool,
     },
-    /// Add records from files: directories, zips and tarballs of JSON or YAML, or another database
+    /// Add records from files: directories, zips and tarballs of JSON, YAML or RustSec's Markdown, or another database
     Import {
         /// A path, a URL, or `oci://REGISTRY/REPOSITORY[:TAG][@DIGEST]`
         #[arg(required = true)]
@@ -80,16 +80,12 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
             if sha256.is_some() && sources.len() != 1 {
                 return Err(Failure::usage("--sha256 is about one source, and there are several"));
             }
-            for (number, source) in sources.iter().enumerate() {
-                let new = advisories::read(source, sha256.as_deref(), &world)?;
-                advisories::merge(&path, new, replace && number == 0)?;
-            }
+            let new = read_all(&sources, sha256.as_deref(), &world)?;
+            advisories::merge(&path, new, replace)?;
             describe(&path, &world)
         }
         What::Build { sources, output } => {
-            for (number, source) in sources.iter().enumerate() {
-                advisories::merge(&output, advisories::read(source, None, &world)?, number == 0)?;
-            }
+            advisories::merge(&output, read_all(&sources, None, &world)?, true)?;
             describe(&output, &world)
         }
         What::Push { reference } => {
@@ -112,6 +108,11 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
             describe(&path, &world)
         }
     }
+}
+
+/// All of them, before anything is written: with one that cannot be read, none is taken.
+fn read_all(sources: &[String], sha256: Option<&str>, world: &World) -> Result<Vec<Database>, Failure> {
+    sources.iter().map(|source| advisories::read(source, sha256, world)).collect()
 }
 
 fn parse(reference: &str) -> Result<Reference, Failure> {

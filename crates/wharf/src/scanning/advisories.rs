@@ -3,7 +3,7 @@
 mod artifact;
 mod osv_export;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -120,20 +120,15 @@ impl<'a> Downloads<'a> {
     }
 }
 
-/// Puts new records into this machine's database, or into the one at `path`: a record replaces the older one of the same name.
-pub(crate) fn merge(path: &Path, new: Database, replace: bool) -> Result<Database, Failure> {
-    let mut sources = new.sources().clone();
-    let mut as_of = new.as_of().unwrap_or_default().to_owned();
-    let mut records = std::collections::BTreeMap::new();
-    if path.is_file() && !replace {
-        let old = Database::open(path)?;
-        for (source, known) in old.sources() {
-            sources.entry(source.clone()).or_insert_with(|| known.clone());
-        }
-        as_of = as_of.max(old.as_of().unwrap_or_default().to_owned());
-        records.extend(old.into_records()?.into_iter().map(|record| (record.id.clone(), record)));
+/// Puts new records into the database at `path`: a later one replaces an earlier one of the same name.
+pub(crate) fn merge(path: &Path, new: Vec<Database>, replace: bool) -> Result<Database, Failure> {
+    let old = (path.is_file() && !replace).then(|| Database::open(path)).transpose()?;
+    let (mut as_of, mut sources, mut records) = (String::new(), BTreeMap::new(), BTreeMap::new());
+    for database in old.into_iter().chain(new) {
+        sources.extend(database.sources().clone());
+        as_of = as_of.max(database.as_of().unwrap_or_default().to_owned());
+        records.extend(database.into_records()?.into_iter().map(|record| (record.id.clone(), record)));
     }
-    records.extend(new.into_records()?.into_iter().map(|record| (record.id.clone(), record)));
     let merged: Database = records.into_values().collect();
     let merged = merged.followed(&as_of, sources);
     merged.write(path)?;

@@ -64,7 +64,7 @@ pub(crate) fn update(
     }
     let new: Database = records.into_iter().collect();
     let new = new.followed(&crate::scanning::format::now(), known);
-    merge(path, new, false)?;
+    merge(path, vec![new], false)?;
     Ok(done)
 }
 

@@ -117,6 +117,31 @@ fn updates_fetch_what_has_changed() {
     assert_eq!(world.wharf(&["scan", "site"]).code, 1);
 }
 
+#[test]
+fn what_rustsec_keeps_is_taken_and_an_import_is_whole_or_not_at_all() {
+    let world = tree();
+    let sbom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+        {"type": "library", "name": "smallvec", "version": "1.6.0", "purl": "pkg:cargo/smallvec@1.6.0"}]});
+    world.file("site/app.cdx.json", &sbom.to_string());
+    world.file(
+        "rustsec/RUSTSEC-2021-0003.md",
+        "```toml\n[advisory]\nid = \"RUSTSEC-2021-0003\"\npackage = \"smallvec\"\ndate = \"2026-01-01\"\n\
+         cvss = \"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"\n\n[versions]\n\
+         patched = [\">= 0.6.14, < 1.0.0\", \">= 1.6.1\"]\nunaffected = [\"< 0.6.3\"]\n```\n\n# It overflows\n",
+    );
+    world.file("nothing/README.md", "# Nothing\n");
+    let ran = world.wharf(&["db", "import", "rustsec", "nothing"]);
+    assert!(ran.code == 3 && ran.stderr.contains("`nothing` has no OSV record in it"), "{}", ran.stderr);
+    assert_eq!(world.wharf(&["db", "status"]).code, 3, "nothing of a broken import stays");
+    world.wharf_ok(&["db", "import", "rustsec"]);
+    let ran = world.wharf(&["scan", "site", "--only", "vuln"]);
+    assert!(
+        ran.stdout.contains("RUSTSEC-2021-0003") && ran.stdout.contains("smallvec 1.6.0 -> 1.6.1"),
+        "{}",
+        ran.stdout
+    );
+}
+
 /// A zip archive of stored members, by python, which is everywhere here.
 fn write_zip(path: &PathBuf, members: &[(String, String)]) {
     let script = "import json,sys,zipfile\nz=zipfile.ZipFile(sys.argv[1],'w')\nfor n,c in json.loads(sys.argv[2]): z.writestr(n,c)\nz.close()";
