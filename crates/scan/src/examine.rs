@@ -67,8 +67,13 @@ impl Examiner {
                 }
             } else if matches!(entry.kind, EntryKind::File | EntryKind::HardLink | EntryKind::Symlink) {
                 self.files.push(FileRecord { path: entry.path.clone(), size: entry.size });
-                if entry.kind == EntryKind::File {
-                    self.stream(&entry.path, entry.size, &mut reader)?;
+                match entry.kind {
+                    EntryKind::File => self.stream(&entry.path, entry.size, &mut reader)?,
+                    // What is deleted by its first name only is still there.
+                    EntryKind::HardLink if self.checks.needs_packages() => {
+                        self.catalog.add_link(&entry.path, &entry.target);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -96,10 +101,9 @@ impl Examiner {
     /// its beginning if that tells.
     pub(crate) fn file(&mut self, path: &str, size: u64, place: &Path) -> io::Result<()> {
         self.files.push(FileRecord { path: path.to_owned(), size });
-        let of_interest = self.checks.models
-            || self.checks.secrets
-            || self.checks.needs_packages() && Catalog::may_want(path, size);
-        if !of_interest || size == 0 {
+        let may_speak = self.checks.needs_packages() && Catalog::may_want(path, size);
+        let may_hold = size > 0 && (self.checks.models || self.checks.secrets);
+        if !may_speak && !may_hold {
             return Ok(());
         }
         let file = File::open(place)?;
@@ -149,6 +153,7 @@ impl Examiner {
 
     /// What was learnt.
     pub(crate) fn finish(self) -> LayerReport {
+        let (package_files, os_release, owned) = self.catalog.finish();
         LayerReport {
             version: LayerReport::VERSION,
             looked_for: self.checks,
@@ -156,9 +161,9 @@ impl Examiner {
             directories: self.directories,
             whiteouts: self.whiteouts,
             opaques: self.opaques,
-            package_files: self.catalog.files,
-            os_release: self.catalog.os_release,
-            owned: self.catalog.owned,
+            package_files,
+            os_release,
+            owned,
             findings: self.findings,
         }
     }

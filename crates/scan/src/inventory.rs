@@ -8,6 +8,7 @@ mod binary;
 mod catalog;
 mod conda;
 mod cpython;
+mod dotnet;
 mod dpkg;
 mod embedded;
 mod jar;
@@ -20,6 +21,7 @@ mod rpm;
 pub(crate) use catalog::Catalog;
 pub(crate) use embedded::is_sbom;
 pub use os_release::Distribution;
+pub(crate) use package::{FOREIGN, Owned, decode};
 pub use package::{Found, Package, PackageFile, SourcePackage, System};
 pub(crate) use python::normalize as normalize_python_name;
 
@@ -34,4 +36,7 @@ pub struct Inventory {
     pub distribution: Option<Distribution>,
     /// The packages, by ecosystem, name and path.
     pub packages: Vec<Package>,
+    /// Package databases that could not be read whole: where each is, and what is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub damaged: Vec<(String, String)>,
 }

@@ -308,7 +308,10 @@ pub(crate) fn finish(path: &Path, layers: &[LayerReport], options: &Options, dat
     for package in &mut report.inventory.packages {
         package.layer = None;
     }
-    if !report.inventory.packages.is_empty() {
+    // A tree without packages is judged by its files alone, unless somebody asks for packages by name.
+    let inventory = &report.inventory;
+    let is_empty = inventory.packages.is_empty() && inventory.damaged.is_empty();
+    if !is_empty || !options.checks.packages {
         judge_packages(&mut report, options, database);
     }
     report.sort();

@@ -32,7 +32,7 @@ impl Scheme {
             "Debian" | "Ubuntu" | "Echo" => Self::Dpkg,
             "Alpine" | "Wolfi" | "Chainguard" | "Alpaquita" | "MinimOS" => Self::Apk,
             "AlmaLinux" | "Rocky Linux" | "Red Hat" | "SUSE" | "openSUSE" | "Mageia" | "openEuler"
-            | "Azure Linux" => Self::Rpm,
+            | "Azure Linux" | "Photon OS" => Self::Rpm,
             "CPython" => Self::Pep440,
             "npm" | "Go" | "crates.io" | "Bitnami" | "Hex" | "Pub" | "SwiftURL" => Self::SemVer,
             "Maven" => Self::Maven,

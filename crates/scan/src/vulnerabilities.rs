@@ -1,10 +1,10 @@
 //! The packages of an image against the database: findings, and what could not be judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::findings::{Advisory, Finding, Kind};
-use crate::inventory::{Inventory, Package};
+use crate::inventory::{FOREIGN, Inventory, Package};
 use crate::osv::{self, Database, Match};
 use crate::version::Scheme;
 
@@ -62,11 +62,15 @@ fn by_advised(inventory: &Inventory) -> BTreeMap<(&str, &str, &str, &str), Vec<&
 }
 
 fn unjudged(inventory: &Inventory, database: &Database) -> Vec<String> {
+    let mut unjudged: Vec<String> =
+        inventory.damaged.iter().map(|(path, damage)| format!("{path} is damaged: {damage}")).collect();
     if inventory.packages.is_empty() {
-        return vec!["no package database and no package metadata was recognised".into()];
+        unjudged.push("no package database and no package metadata was recognised".into());
+        return unjudged;
     }
     if database.is_empty() {
-        return vec![format!("there are no advisories to judge {} packages by", inventory.packages.len())];
+        unjudged.push(format!("there are no advisories to judge {} packages by", inventory.packages.len()));
+        return unjudged;
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for package in inventory.packages.iter().filter(|package| !is_hearsay(package)) {
@@ -84,11 +88,12 @@ fn unjudged(inventory: &Inventory, database: &Database) -> Vec<String> {
             None
         }
     };
-    counts.into_iter().filter_map(reason).collect()
+    unjudged.extend(counts.into_iter().filter_map(reason));
+    unjudged
 }
 
 /// Systems of which no public database says anything by name, so that packages of theirs are listed and not judged.
-const UNCOVERED: [&str; 3] = ["conda", "CPython", "Bitnami"];
+const UNCOVERED: [&str; 4] = ["conda", "CPython", "Bitnami", FOREIGN];
 
 /// Packages that only an SBOM in the image speaks of: parts of parts, such as the crates of a Python wheel.
 pub(crate) fn is_hearsay(package: &Package) -> bool {
@@ -107,10 +112,31 @@ fn uncovered(inventory: &Inventory, database: &Database) -> Vec<String> {
     counts
         .into_iter()
         .filter(|(ecosystem, _)| !database.is_empty() && !database.knows(ecosystem))
-        .map(|(ecosystem, count)| {
-            format!("{count} of {ecosystem} not judged, as the advisories do not cover it")
+        .map(|(ecosystem, count)| match ecosystem {
+            FOREIGN => {
+                format!(
+                    "{count} not from the distribution, and not judged by its advisories: {}",
+                    foreign(inventory)
+                )
+            }
+            _ => format!("{count} of {ecosystem} not judged, as the advisories do not cover it"),
         })
         .collect()
+}
+
+/// The names of a few packages that do not come from the distribution.
+fn foreign(inventory: &Inventory) -> String {
+    let names: BTreeSet<&str> = inventory
+        .packages
+        .iter()
+        .filter(|package| package.ecosystem == FOREIGN)
+        .map(|package| package.name.as_str())
+        .collect();
+    let mut text = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > 5 {
+        text.push_str(", …");
+    }
+    text
 }
 
 fn finding(database: &Database, packages: &[&Package], problem: &[Match<'_>]) -> Finding {
@@ -168,5 +194,11 @@ fn help(packages: &[&Package], problem: &[Match<'_>], rule: &str, fixed: Option<
     }
     let ids: Vec<&str> = problem.iter().map(|found| found.record.id.as_str()).collect();
     let _ = write!(text, "Records: {}.", ids.join(", "));
+    let several: BTreeSet<&str> =
+        problem.iter().filter(|f| f.record.is_bundle()).flat_map(|f| f.record.problems()).collect();
+    if !several.is_empty() {
+        let several: Vec<&str> = several.into_iter().collect();
+        let _ = write!(text, " About {}.", several.join(", "));
+    }
     text
 }

@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     /// The permission bits.
     pub(crate) mode: u32,
     pub(crate) uid: u32,
+    /// What a link points at, written as the path is.
+    pub(crate) target: String,
 }
 
 /// Reads a tar stream; between two calls of [`Reader::next_entry`] it reads the entry's content.
@@ -42,6 +44,7 @@ pub(crate) struct Reader<R> {
 #[derive(Default)]
 struct Overrides {
     path: Option<String>,
+    target: Option<String>,
     size: Option<u64>,
 }
 
@@ -86,9 +89,11 @@ impl<R: BufRead> Reader<R> {
             match kind {
                 b'x' => self.read_pax(&mut overrides)?,
                 b'L' => overrides.path = self.read_extension()?.map(|name| text(&name)),
-                b'g' | b'K' => {}
+                b'K' => overrides.target = self.read_extension()?.map(|name| text(&name)),
+                b'g' => {}
                 _ => {
                     let path = overrides.path.take().unwrap_or_else(|| name(&header));
+                    let target = overrides.target.take().unwrap_or_else(|| text(&header[157..257]));
                     let kind = match kind {
                         b'0' | 0 | b'7' | b'S' if path.ends_with('/') => EntryKind::Directory,
                         b'0' | 0 | b'7' | b'S' => EntryKind::File,
@@ -101,7 +106,8 @@ impl<R: BufRead> Reader<R> {
                     let field =
                         |range: std::ops::Range<usize>| number(&header[range]).unwrap_or_default() as u32;
                     let (mode, uid) = (field(100..108) & 0o7777, field(108..116));
-                    return Ok(Some(Entry { path: relative(&path), kind, size, mode, uid }));
+                    let (path, target) = (relative(&path), relative(&target));
+                    return Ok(Some(Entry { path, kind, size, mode, uid, target }));
                 }
             }
         }
@@ -145,6 +151,8 @@ impl<R: BufRead> Reader<R> {
             let record = &rest[space + 1..length - 1];
             if let Some(value) = record.strip_prefix(b"path=") {
                 overrides.path = Some(text(value));
+            } else if let Some(value) = record.strip_prefix(b"linkpath=") {
+                overrides.target = Some(text(value));
             } else if let Some(value) = record.strip_prefix(b"size=") {
                 overrides.size = text(value).parse().ok();
             }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::findings::{Finding, Kind};
-use crate::inventory::{Distribution, PackageFile};
+use crate::inventory::{Distribution, Owned, PackageFile};
 use crate::scan::Checks;
 
 /// What one layer holds: all that a scan needs to know of it, so that a caller who keeps this by the layer's
@@ -27,15 +27,15 @@ pub struct LayerReport {
     pub package_files: Vec<PackageFile>,
     /// os-release files, by path.
     pub os_release: Vec<(String, Distribution)>,
-    /// Metadata of language packages that belongs to a package of the distribution.
-    pub owned: Vec<String>,
+    /// What speaks of packages and belongs to a package of the distribution.
+    pub owned: Vec<Owned>,
     /// Model files and secrets.
     pub findings: Vec<Finding>,
 }
 
 impl LayerReport {
     /// The version of this structure and of the rules that fill it.
-    pub const VERSION: u32 = 5;
+    pub const VERSION: u32 = 6;
 
     /// Adds what another part of the same files holds.
     pub(crate) fn append(&mut self, other: Self) {

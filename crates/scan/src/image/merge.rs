@@ -1,10 +1,11 @@
 //! What layers add up to: which files are still there at the top, and which layer brought what.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::LayerReport;
 use crate::findings::{Finding, LayerRef};
-use crate::inventory::{Distribution, Found, Inventory, Package, PackageFile, System};
+use crate::inventory::{Distribution, Found, Inventory, Package, PackageFile};
 
 /// Layers from the lowest to the highest, ready to be asked about paths.
 pub(crate) struct Stack<'a> {
@@ -17,6 +18,7 @@ struct Indexed<'a> {
     files: HashMap<&'a str, u64>,
     whiteouts: HashSet<&'a str>,
     opaques: HashSet<&'a str>,
+    package_files: HashMap<&'a str, &'a PackageFile>,
 }
 
 impl<'a> Stack<'a> {
@@ -27,6 +29,7 @@ impl<'a> Stack<'a> {
                 files: layer.files.iter().map(|file| (file.path.as_str(), file.size)).collect(),
                 whiteouts: layer.whiteouts.iter().map(String::as_str).collect(),
                 opaques: layer.opaques.iter().map(String::as_str).collect(),
+                package_files: layer.package_files.iter().map(|file| (file.path.as_str(), file)).collect(),
             })
             .collect();
         Self { layers, indexed }
@@ -45,26 +48,42 @@ impl<'a> Stack<'a> {
     /// What the image consists of.
     pub(crate) fn inventory(&self) -> Inventory {
         let distribution = self.distribution();
-        let owned: HashSet<&str> = self.layers.iter().flat_map(|l| &l.owned).map(String::as_str).collect();
+        let files = self.package_files();
+        let owned = self.owned(&files);
         let mut packages = Vec::new();
-        for (path, layer, file) in self.package_files() {
+        let mut damaged = Vec::new();
+        for (path, layer, file) in files {
             if owned.contains(path)
                 || owned.contains(path.trim_end_matches("/PKG-INFO").trim_end_matches("/METADATA"))
             {
                 continue;
             }
             for found in &file.packages {
-                let origin = if file.system().is_some_and(System::is_distribution) {
-                    self.first_with(path, found, layer)
-                } else {
-                    layer
-                };
+                let origin = self.first_with(path, found, layer);
                 packages.push(Package::new(found, path, Some(origin), distribution.as_ref()));
             }
+            damaged.extend(file.damage.clone().map(|damage| (path.to_owned(), damage)));
         }
         packages.sort();
         drop_repeated(&mut packages);
-        Inventory { distribution, packages }
+        Inventory { distribution, packages, damaged }
+    }
+
+    /// What is judged by the distribution, as packages of its own own it. `usr` is merged with the root in most that are newer than
+    /// the lists of their packages.
+    fn owned(&self, files: &[(&'a str, usize, &'a PackageFile)]) -> HashSet<Cow<'a, str>> {
+        let packages = files.iter().flat_map(|(_, _, file)| &file.packages);
+        let foreign: HashSet<&str> = packages.filter(|p| p.foreign).map(|p| p.name.as_str()).collect();
+        let lists = self.layers.iter().flat_map(|layer| &layer.owned);
+        let own = lists.filter(|list| !foreign.contains(list.package.as_str())).flat_map(|list| &list.files);
+        let mut owned = HashSet::new();
+        for path in own {
+            owned.insert(Cow::from(path.as_str()));
+            if ["lib/", "lib64/", "bin/", "sbin/"].iter().any(|place| path.starts_with(place)) {
+                owned.insert(Cow::from(format!("usr/{path}")));
+            }
+        }
+        owned
     }
 
     /// The findings of all layers, each with its layer, and said once if a later layer repeats it.
@@ -93,11 +112,15 @@ impl<'a> Stack<'a> {
             .collect()
     }
 
-    /// The lowest layer from which on the database at `path` has had this package in this version.
+    /// The lowest layer from which on the file at `path` has spoken of this package in this version: a layer that only changes the
+    /// file's owner has it once more.
     fn first_with(&self, path: &str, found: &Found, layer: usize) -> usize {
         let mut first = layer;
         for index in (0..layer).rev() {
-            let Some(file) = self.layers[index].package_files.iter().find(|file| file.path == path) else {
+            let Some(file) = self.indexed[index].package_files.get(path) else {
+                if self.indexed[index].hides(path) {
+                    break;
+                }
                 continue;
             };
             let has =
@@ -149,6 +172,7 @@ mod tests {
     use super::*;
     use crate::findings::{Kind, Severity};
     use crate::image::FileRecord;
+    use crate::inventory::{Owned, System};
 
     fn found(name: &str, version: &str) -> Found {
         Found {
@@ -158,6 +182,7 @@ mod tests {
             source: None,
             architecture: None,
             licences: Vec::new(),
+            foreign: false,
         }
     }
 
@@ -166,7 +191,7 @@ mod tests {
         let path = "var/lib/dpkg/status";
         LayerReport {
             files: vec![FileRecord { path: path.into(), size: 1 }],
-            package_files: vec![PackageFile { path: path.into(), packages }],
+            package_files: vec![PackageFile { path: path.into(), packages, damage: None }],
             ..LayerReport::default()
         }
     }
@@ -206,11 +231,27 @@ mod tests {
     fn metadata_that_the_distribution_owns_is_not_judged_twice() {
         let path = "usr/lib/python3/dist-packages/six.egg-info";
         let python = Found { system: System::Python, ..found("six", "1") };
-        let layers = [LayerReport {
-            package_files: vec![PackageFile { path: path.into(), packages: vec![python] }],
-            owned: vec![path.into()],
-            ..LayerReport::default()
-        }];
-        assert!(Stack::new(&layers).inventory().packages.is_empty());
+        let mut metadata = layer(&[]);
+        metadata.package_files =
+            vec![PackageFile { path: path.into(), packages: vec![python], damage: None }];
+        metadata.owned = vec![Owned { package: "python3-six".into(), files: vec![path.into()] }];
+        let mut status = layer(&[("python3-six", "1")]);
+        let names = |layers: &[LayerReport]| -> Vec<String> {
+            Stack::new(layers).inventory().packages.into_iter().map(|package| package.name).collect()
+        };
+        assert_eq!(names(&[metadata.clone(), status.clone()]), ["python3-six"]);
+        status.package_files[0].packages[0].foreign = true;
+        assert_eq!(names(&[metadata, status]), ["six", "python3-six"], "nobody else judges it");
+    }
+
+    #[test]
+    fn a_new_owner_brings_no_package() {
+        let mut lower = layer(&[("bash", "1")]);
+        let middle = LayerReport { whiteouts: vec!["var/lib/dpkg/status".into()], ..LayerReport::default() };
+        let from = |layers: &[LayerReport]| Stack::new(layers).inventory().packages[0].layer;
+        assert_eq!(from(&[lower.clone(), lower.clone()]), Some(0));
+        assert_eq!(from(&[lower.clone(), middle, lower.clone()]), Some(2), "it was gone in between");
+        lower.package_files[0].damage = Some("cut off".into());
+        assert_eq!(Stack::new(&[lower]).inventory().damaged[0].1, "cut off");
     }
 }

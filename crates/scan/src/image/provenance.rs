@@ -66,14 +66,20 @@ struct Line {
 }
 
 fn locate(origins: &mut [Origin], path: &str, dockerfile: &Dockerfile) {
-    let (lines, from) = lines(path, dockerfile);
-    let pairs = origins.iter().rev().zip(lines.iter().rev());
-    let matching = pairs.take_while(|(origin, line)| is_by(&origin.created_by, line.name)).count();
-    // A Dockerfile of which only the end fits is another one, or a later edit of this one.
-    if matching < lines.len() {
-        return;
-    }
-    let base = origins.len() - matching;
+    let Some(last) = dockerfile.stages.len().checked_sub(1) else { return };
+    let of_last = lines(path, dockerfile, last);
+    // A Dockerfile of which only the end fits is another one, or a later edit of this one; or another stage was the target.
+    let (lines, from) = if is_all(origins, &of_last.0, |origin, line| is_by(&origin.created_by, line.name)) {
+        of_last
+    } else {
+        let others = (0..last).rev().map(|stage| lines(path, dockerfile, stage));
+        let fitting = others.filter(|(lines, _)| !lines.is_empty() && is_all(origins, lines, is_surely_by));
+        match fitting.max_by_key(|(lines, _)| lines.len()) {
+            Some(stage) => stage,
+            None => return,
+        }
+    };
+    let base = origins.len() - lines.len();
     for (origin, line) in origins[base..].iter_mut().zip(lines) {
         origin.location = Some(line.location);
     }
@@ -83,10 +89,25 @@ fn locate(origins: &mut [Origin], path: &str, dockerfile: &Dockerfile) {
     }
 }
 
-/// The instructions of the last stage and of the stages it builds on, and the `FROM` at the bottom of them.
-fn lines(path: &str, dockerfile: &Dockerfile) -> (Vec<Line>, Option<Location>) {
+/// Whether the history ends with what all of these lines leave.
+fn is_all(origins: &[Origin], lines: &[Line], is_by: impl Fn(&Origin, &Line) -> bool) -> bool {
+    lines.len() <= origins.len()
+        && origins.iter().rev().zip(lines.iter().rev()).all(|(origin, line)| is_by(origin, line))
+}
+
+/// Whether a line of history was left by this instruction, and not just by one of its kind: a command is in it as it was written.
+fn is_surely_by(origin: &Origin, line: &Line) -> bool {
+    let plain =
+        |text: &str| text.split_whitespace().filter(|word| *word != "\\").collect::<Vec<_>>().join(" ");
+    let command = line.location.instruction.get(line.name.len()..).map(plain).unwrap_or_default();
+    let is_plain = line.name == "RUN" && !command.starts_with(['-', '[', '<']);
+    is_by(&origin.created_by, line.name) && (!is_plain || plain(&origin.created_by).contains(&command))
+}
+
+/// The instructions of a stage and of the stages it builds on, and the `FROM` at the bottom of them.
+fn lines(path: &str, dockerfile: &Dockerfile, stage: usize) -> (Vec<Line>, Option<Location>) {
     let mut chain: Vec<&Stage> = Vec::new();
-    let mut next = dockerfile.stages.len().checked_sub(1);
+    let mut next = Some(stage);
     while let Some(index) = next {
         let stage = &dockerfile.stages[index];
         chain.push(stage);
@@ -155,6 +176,14 @@ mod tests {
     #[test]
     fn layers_find_their_instruction_through_the_stages() {
         assert_eq!(places(&HISTORY), [Some((1, true)), Some((2, false)), Some((7, false)), Some((8, false))]);
+    }
+
+    #[test]
+    fn a_stage_that_was_the_target_is_found() {
+        let base = &HISTORY[..2];
+        assert_eq!(places(base), [Some((1, true)), Some((2, false))]);
+        let other = [("# debian.sh", false), ("RUN /bin/sh -c apt-get install x # buildkit", false)];
+        assert_eq!(places(&other), [None, None]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Which files speak of packages, and who reads them.
 
+use std::collections::HashSet;
+
 use super::{
-    Distribution, Found, PackageFile, System, apk, binary, conda, cpython, dpkg, embedded, jar, node, python,
-    rpm,
+    Distribution, Found, Owned, PackageFile, System, apk, binary, conda, cpython, dotnet, dpkg, embedded,
+    jar, node, python, rpm,
 };
 use crate::blob::Blob;
 
@@ -22,10 +24,11 @@ pub(crate) enum Source {
     Conda,
     CPython,
     Sbom,
+    DotNet,
 }
 
 /// The longest text that is read: the package database of a very large image.
-const MAX_TEXT: usize = 128 << 20;
+const MAX_TEXT: usize = 64 << 20;
 /// Smaller programs are neither Go's nor Rust's.
 const MIN_BINARY: u64 = 100 << 10;
 
@@ -34,8 +37,8 @@ const MIN_BINARY: u64 = 100 << 10;
 pub(crate) struct Catalog {
     pub(crate) files: Vec<PackageFile>,
     pub(crate) os_release: Vec<(String, Distribution)>,
-    /// Metadata of language packages that belongs to the distribution.
-    pub(crate) owned: Vec<String>,
+    /// What belongs to the distribution's packages.
+    owned: Vec<Owned>,
 }
 
 impl Catalog {
@@ -85,6 +88,7 @@ impl Catalog {
             _ if parent == "conda-meta" && name.ends_with(".json") => Some(Source::Conda),
             _ if cpython::is_header(directory, name) => Some(Source::CPython),
             _ if embedded::is_sbom(directory, name) => Some(Source::Sbom),
+            _ if name.ends_with(".deps.json") => Some(Source::DotNet),
             _ => None,
         }
     }
@@ -96,44 +100,89 @@ impl Catalog {
             _ => blob.bytes(0, MAX_TEXT).unwrap_or_default(),
         };
         let text = String::from_utf8_lossy(&content);
+        let mut damage = None;
         let packages: Vec<Found> = match source {
             Source::OsRelease => {
                 self.os_release.extend(Distribution::parse(&text).map(|os| (path.to_owned(), os)));
                 return;
             }
             Source::DpkgList => {
-                return self
-                    .owned
-                    .extend(dpkg::files(&text).filter(|path| is_judged(path)).map(str::to_owned));
+                let files = dpkg::files(&text).map(str::to_owned).collect();
+                self.owned.push(Owned { package: dpkg::listed(path).to_owned(), files });
+                return;
             }
-            Source::DpkgStatus => dpkg::parse(&text),
+            Source::DpkgStatus => {
+                let found;
+                (found, damage) = dpkg::parse(&text);
+                found
+            }
             Source::ApkInstalled => {
-                self.owned.extend(apk::files(&text).filter(|path| is_judged(path)));
-                apk::parse(&text)
+                self.owned.push(Owned { package: String::new(), files: apk::files(&text).collect() });
+                let found;
+                (found, damage) = apk::parse(&text);
+                found
             }
             Source::Rpm => {
                 let installed = rpm::parse(blob);
-                self.owned.extend(installed.files.into_iter().filter(|path| is_judged(path)));
+                self.owned.push(Owned { package: String::new(), files: installed.files });
+                damage = installed.damage;
                 installed.packages
             }
+            Source::DotNet => dotnet::parse(&content),
             Source::Conda => conda::parse(&content).into_iter().collect(),
             Source::CPython => cpython::parse(&text).into_iter().collect(),
             Source::Sbom => embedded::parse(&content),
-            Source::PythonMetadata => python::parse(&text).into_iter().collect(),
+            Source::PythonMetadata => python::parse(path, &text).into_iter().collect(),
             Source::PackageJson => node::parse(&content).into_iter().collect(),
             Source::Gemspec => gem(path).into_iter().collect(),
             Source::Jar => jar::parse(path, blob),
             Source::Binary => binary::parse(blob),
         };
-        if packages.is_empty() && matches!(source, Source::Binary | Source::Sbom) {
+        if packages.is_empty() && matches!(source, Source::Binary | Source::Sbom | Source::DotNet) {
             return;
         }
-        self.files.push(PackageFile { path: path.to_owned(), packages });
+        let is_database = matches!(source, Source::DpkgStatus | Source::ApkInstalled | Source::Rpm);
+        if is_database && content.len() < blob.len() as usize && source != Source::Rpm {
+            damage = Some(format!("of {} bytes, {MAX_TEXT} are the most that is read", blob.len()));
+        }
+        self.files.push(PackageFile { path: path.to_owned(), packages, damage });
+    }
+
+    /// Another name of a file that this one was read under, if anybody wanted it under that.
+    pub(crate) fn add_link(&mut self, path: &str, target: &str) {
+        let Some(source) = Self::wants_name(path) else { return };
+        let known = self.files.iter().rev().find(|file| file.path == target).cloned();
+        let named = || {
+            let packages: Vec<Found> = match source {
+                Source::PythonMetadata => python::parse(path, "").into_iter().collect(),
+                Source::Gemspec => gem(path).into_iter().collect(),
+                _ => return None,
+            };
+            Some(PackageFile { path: path.to_owned(), packages, damage: None })
+        };
+        self.files.extend(known.or_else(named).map(|file| PackageFile { path: path.to_owned(), ..file }));
+    }
+
+    /// The files that speak of packages, the releases, and of what the distribution owns that which somebody might ask about:
+    /// what speaks of packages here, or would elsewhere.
+    pub(crate) fn finish(self) -> (Vec<PackageFile>, Vec<(String, Distribution)>, Vec<Owned>) {
+        let speaking: HashSet<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        let mut owned = self.owned;
+        for one in &mut owned {
+            one.files.retain(|path| {
+                is_judged(path)
+                    || speaking.contains(path.as_str())
+                    || speaking.contains(format!("usr/{path}").as_str())
+            });
+        }
+        owned.retain(|one| !one.files.is_empty());
+        (self.files, self.os_release, owned)
     }
 }
 
 fn may_be_program(path: &str, size: u64) -> bool {
-    size >= MIN_BINARY && !path.contains(".so")
+    let name = path.rsplit('/').next().unwrap_or(path);
+    size >= MIN_BINARY && !name.contains(".so")
 }
 
 /// Whether the inventory would read a file of this name, so that it matters whose it is: metadata of a language's package, or a
@@ -160,13 +209,6 @@ fn gem(path: &str) -> Option<Found> {
         stem.match_indices('-').find(|(at, _)| stem[at + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
     let version = stem[at + 1..].split('-').next()?;
     Some(Found::new(System::Ruby, &stem[..at], version))
-}
-
-impl PackageFile {
-    /// Whether this is a distribution's own database, rather than one package's metadata.
-    pub(crate) fn system(&self) -> Option<System> {
-        self.packages.first().map(|found| found.system)
-    }
 }
 
 #[cfg(test)]
@@ -208,6 +250,7 @@ mod tests {
             ("opt/conda/conda-meta/numpy-1.26.4-py312_0.json", Some(Source::Conda)),
             ("usr/local/include/python3.9/patchlevel.h", Some(Source::CPython)),
             ("opt/bitnami/redis/.spdx-redis.spdx", Some(Source::Sbom)),
+            ("app/service.deps.json", Some(Source::DotNet)),
         ] {
             assert_eq!(Catalog::wants(path, 1, b""), wanted, "{path}");
         }

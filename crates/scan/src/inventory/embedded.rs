@@ -51,7 +51,7 @@ fn read(purl: &str) -> Option<Found> {
     let rest = purl.strip_prefix("pkg:")?.split(['?', '#']).next()?;
     let (path, version) = rest.rsplit_once('@')?;
     let (kind, name) = path.split_once('/')?;
-    let name = name.replace("%40", "@");
+    let (name, version) = (super::decode(name), super::decode(version));
     let (system, name) = match kind {
         "pypi" => (System::Python, super::normalize_python_name(&name)),
         "npm" => (System::Node, name),
@@ -60,9 +60,9 @@ fn read(purl: &str) -> Option<Found> {
         "gem" => (System::Ruby, name),
         "maven" => (System::Java, name.replacen('/', ":", 1)),
         "bitnami" => (System::Bitnami, name),
+        "nuget" => (System::DotNet, name),
         _ => return None,
     };
-    let version = version.replace("%2B", "+");
     (!name.is_empty() && !version.is_empty()).then(|| Found::new(system, name, version))
 }
 

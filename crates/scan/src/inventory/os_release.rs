@@ -40,6 +40,8 @@ impl Distribution {
                 let long_term = parts.get(1) == Some(&"04") && year.parse::<u32>().is_ok_and(|y| y % 2 == 0);
                 format!("Ubuntu:{}{}", self.version, if long_term { ":LTS" } else { "" })
             }),
+            // `edge` calls itself by the release that it is to become.
+            "alpine" if self.version.contains('_') => None,
             "alpine" => Some(format!("Alpine:v{}.{}", major?, parts.get(1)?)),
             "wolfi" => Some("Wolfi".into()),
             "chainguard" => Some("Chainguard".into()),
@@ -48,6 +50,13 @@ impl Distribution {
             "rhel" => major.map(|m| format!("Red Hat:enterprise_linux:{m}")),
             "mageia" => major.map(|m| format!("Mageia:{m}")),
             "opensuse-leap" => Some(format!("openSUSE:Leap {}", self.version)),
+            "opensuse-tumbleweed" => Some("openSUSE:Tumbleweed".into()),
+            "azurelinux" => major.map(|m| format!("Azure Linux:{m}")),
+            "mariner" => major.map(|m| format!("Azure Linux:{m}")),
+            "photon" => Some(format!("Photon OS:{}", self.version)),
+            "minimos" => Some("MinimOS".into()),
+            "echo" => Some("Echo".into()),
+            "alpaquita" => major.map(|m| format!("Alpaquita:{m}")),
             _ => None,
         }
     }
@@ -70,5 +79,14 @@ mod tests {
         assert_eq!(ecosystem("ID=ubuntu\nVERSION_ID=\"23.10\"").as_deref(), Some("Ubuntu:23.10"));
         assert_eq!(ecosystem("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux trixie/sid\""), None);
         assert_eq!(ecosystem("NAME=x"), None);
+        assert_eq!(ecosystem("ID=alpine\nVERSION_ID=3.21.0_alpha20240807"), None);
+        assert_eq!(
+            ecosystem("ID=\"rhel\"\nVERSION_ID=\"9.4\"").as_deref(),
+            Some("Red Hat:enterprise_linux:9")
+        );
+        assert_eq!(
+            ecosystem("ID=\"opensuse-tumbleweed\"\nVERSION_ID=\"20260101\"").as_deref(),
+            Some("openSUSE:Tumbleweed")
+        );
     }
 }

@@ -34,6 +34,8 @@ pub enum System {
     CPython,
     /// What Bitnami's images say they consist of.
     Bitnami,
+    /// NuGet packages of a .NET program.
+    DotNet,
 }
 
 impl System {
@@ -50,6 +52,7 @@ impl System {
             Self::Conda => Some("conda"),
             Self::CPython => Some("CPython"),
             Self::Bitnami => Some("Bitnami"),
+            Self::DotNet => Some("NuGet"),
         }
     }
 
@@ -68,6 +71,7 @@ impl System {
             Self::Conda => "conda",
             Self::CPython => "generic",
             Self::Bitnami => "bitnami",
+            Self::DotNet => "nuget",
         }
     }
 
@@ -104,13 +108,16 @@ pub struct Found {
     /// Its licences, in the words of whoever packed it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub licences: Vec<String>,
+    /// A distribution's package manager has it from somebody else than the distribution, whose advisories are not about it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub foreign: bool,
 }
 
 impl Found {
     /// A package of which only name and version are known.
     pub(super) fn new(system: System, name: impl Into<String>, version: impl Into<String>) -> Self {
         let (name, version) = (name.into(), version.into());
-        Self { system, name, version, source: None, architecture: None, licences: Vec::new() }
+        Self { system, name, version, source: None, architecture: None, licences: Vec::new(), foreign: false }
     }
 }
 
@@ -121,13 +128,29 @@ pub struct PackageFile {
     pub path: String,
     /// What it says.
     pub packages: Vec<Found>,
+    /// What is wrong with it, where not all of it could be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub damage: Option<String>,
 }
+
+/// What a distribution's package has put into the image, of which others might think that it is theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// The package; empty where the distribution's own list does not say it by the package.
+    pub package: String,
+    /// The paths, relative to the root.
+    pub files: Vec<String>,
+}
+
+/// The ecosystem of packages that do not come from the distribution whose package manager installed them.
+pub(crate) const FOREIGN: &str = "third-party";
 
 /// A package of an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Package {
-    /// OSV's name of where it comes from, `Debian:12`, `PyPI`; `unknown` for a distribution that is none of OSV's.
+    /// OSV's name of where it comes from, `Debian:12`, `PyPI`; `unknown` for a distribution that is none of OSV's, and [`FOREIGN`]
+    /// for what a distribution's package manager has from somebody else.
     pub ecosystem: String,
     /// Its name.
     pub name: String,
@@ -153,6 +176,7 @@ impl Package {
     pub(crate) fn new(found: &Found, path: &str, layer: Option<usize>, os: Option<&Distribution>) -> Self {
         let ecosystem = match found.system.ecosystem() {
             Some(name) => name.to_owned(),
+            None if found.foreign => FOREIGN.to_owned(),
             None => os.and_then(Distribution::ecosystem).unwrap_or_else(|| "unknown".to_owned()),
         };
         Self {
@@ -227,6 +251,27 @@ fn encode(text: &str) -> String {
     out
 }
 
+/// Percent-decoding; what is no encoding stays.
+pub(crate) fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| bytes[at] == b'%') {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +286,7 @@ mod tests {
             source: None,
             architecture: architecture.map(Into::into),
             licences: Vec::new(),
+            foreign: false,
         };
         let url = |found: &Found| purl(found, Some(&os));
         assert_eq!(

@@ -2,8 +2,20 @@
 
 use super::{Found, System};
 
-/// The distribution that a core-metadata file speaks of (core metadata specification: an e-mail header).
-pub(crate) fn parse(text: &str) -> Option<Found> {
+/// The distribution that a core-metadata file speaks of (core metadata specification: an e-mail header). Where it is damaged, its
+/// directory is named after both.
+pub(crate) fn parse(path: &str, text: &str) -> Option<Found> {
+    of_header(text).or_else(|| of_directory(path))
+}
+
+fn of_directory(path: &str) -> Option<Found> {
+    let directory = path.rsplit('/').nth(1)?.strip_suffix(".dist-info")?;
+    let (name, version) = directory.split_once('-')?;
+    let is_version = version.starts_with(|c: char| c.is_ascii_digit());
+    is_version.then(|| Found::new(System::Python, normalize(name), version))
+}
+
+fn of_header(text: &str) -> Option<Found> {
     let mut name = None;
     let mut version = None;
     let mut licences = Licences::default();
@@ -78,10 +90,14 @@ mod tests {
     #[test]
     fn the_header_counts_and_the_description_does_not() {
         let found =
-            parse("Metadata-Version: 2.1\nName: Flask_SQL.alchemy\nVersion: 3.0\n\nName: other\n").unwrap();
+            of_header("Metadata-Version: 2.1\nName: Flask_SQL.alchemy\nVersion: 3.0\n\nName: other\n")
+                .unwrap();
         assert_eq!((found.name.as_str(), found.version.as_str()), ("flask-sql-alchemy", "3.0"));
-        assert!(parse("Name: x\n\nVersion: 1\n").is_none());
-        let licences = |text: &str| parse(&format!("Name: x\nVersion: 1\n{text}")).unwrap().licences;
+        assert!(of_header("Name: x\n\nVersion: 1\n").is_none());
+        let cut = parse("site/Py_YAML-6.0.dist-info/METADATA", "").unwrap();
+        assert_eq!((cut.name.as_str(), cut.version.as_str()), ("py-yaml", "6.0"));
+        assert!(parse("site/x.egg-info", "").is_none());
+        let licences = |text: &str| of_header(&format!("Name: x\nVersion: 1\n{text}")).unwrap().licences;
         assert_eq!(
             licences("License: BSD\nClassifier: License :: OSI Approved :: MIT License\n"),
             ["MIT License"]

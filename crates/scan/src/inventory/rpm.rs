@@ -8,6 +8,13 @@ mod sqlite;
 use super::Found;
 use crate::blob::Blob;
 
+/// What one of the forms says: the headers in it, and whether all of them could be read.
+#[derive(Debug)]
+struct Headers {
+    all: Vec<Vec<u8>>,
+    whole: bool,
+}
+
 /// The longest header: that of a package with very many files.
 const MAX_HEADER: usize = 64 << 20;
 /// More packages than any installation has.
@@ -17,21 +24,39 @@ const MAX_PACKAGES: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Installed {
     pub(crate) packages: Vec<Found>,
-    /// The files of the packages, relative to the root.
+    /// The files of the packages, relative to the root; without those of packages that are not the distribution's own.
     pub(crate) files: Vec<String>,
+    /// What is wrong with the database, if anything.
+    pub(crate) damage: Option<String>,
 }
 
-/// The installed packages, whatever the database's form; none if it is damaged where it matters.
+/// The installed packages, whatever the database's form.
 pub(crate) fn parse(blob: &Blob) -> Installed {
-    let headers = sqlite::headers(blob).or_else(|| ndb::headers(blob)).or_else(|| bdb::headers(blob));
     let mut installed = Installed::default();
-    for bytes in headers.unwrap_or_default() {
-        let Some(header) = header::Header::parse(&bytes) else { continue };
-        // Keys that signatures are checked with are kept as if they were packages.
-        let Some(found) = header.package().filter(|found| found.name != "gpg-pubkey") else { continue };
-        installed.packages.push(found);
-        installed.files.extend(header.files());
+    let headers = sqlite::headers(blob).or_else(|| ndb::headers(blob)).or_else(|| bdb::headers(blob));
+    let Some(headers) = headers else {
+        installed.damage = Some("it is in none of the forms that rpm writes".to_owned());
+        return installed;
+    };
+    let mut broken = 0;
+    for bytes in headers.all {
+        let header = header::Header::parse(&bytes);
+        match header.as_ref().and_then(|header| Some((header, header.package()?))) {
+            // Keys that signatures are checked with are kept as if they were packages.
+            Some((_, found)) if found.name == "gpg-pubkey" => {}
+            Some((header, found)) => {
+                if !found.foreign {
+                    installed.files.extend(header.files());
+                }
+                installed.packages.push(found);
+            }
+            None => broken += 1,
+        }
     }
+    installed.damage = match broken {
+        0 => (!headers.whole).then(|| "a part of it is missing or is no database".to_owned()),
+        _ => Some(format!("{broken} of its packages cannot be read")),
+    };
     installed
 }
 
@@ -58,8 +83,22 @@ mod tests {
         assert!(installed.files.iter().any(|file| file == "usr/bin/first"), "{:?}", installed.files);
         let mut names: Vec<_> =
             installed.packages.iter().map(|found| format!("{} {}", found.name, found.version)).collect();
+        assert_eq!(installed.damage, None, "{file}");
         names.sort();
         names
+    }
+
+    #[test]
+    fn what_is_cut_off_is_said() {
+        for file in ["rpmdb.sqlite", "Packages.db", "Packages"] {
+            let path = format!("{}/tests/fixtures/rpm/{file}", env!("CARGO_MANIFEST_DIR"));
+            let bytes = std::fs::read(path).unwrap();
+            let has_all = |length: usize| {
+                let installed = parse(&Blob::from(bytes[..length].to_vec()));
+                installed.packages.len() == 2 || installed.damage.is_some()
+            };
+            assert!((0..bytes.len()).step_by(97).all(has_all), "{file}");
+        }
     }
 
     #[test]

@@ -30,10 +30,15 @@ impl Database {
 }
 
 /// Sorts the matches of one package by problem: records that share an identifier, directly or over other
-/// records of the database, are about the same one.
+/// records of the database, are about the same one. What announces fixes for several problems is one of its own, unless each of them
+/// has a record here.
 pub(crate) fn fold<'a>(database: &Database, matches: &[Match<'a>]) -> Vec<Vec<Match<'a>>> {
     let mut problems: BTreeMap<usize, Vec<Match<'a>>> = BTreeMap::new();
-    for found in matches {
+    let single = matches.iter().filter(|found| !found.record.is_bundle());
+    let known: BTreeSet<&str> = single.flat_map(|found| found.record.names()).collect();
+    let is_said =
+        |record: &Record| record.is_bundle() && record.problems().all(|problem| known.contains(problem));
+    for found in matches.iter().filter(|found| !is_said(found.record)) {
         problems.entry(database.problem(found.index)).or_default().push(*found);
     }
     problems.into_values().collect()

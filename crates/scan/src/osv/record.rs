@@ -151,8 +151,16 @@ impl Affected {
         }
         let package = self.package.as_ref()?;
         let scheme = Scheme::of(&package.ecosystem)?;
-        Some((package.ecosystem.clone(), scheme.normalize_name(&package.name)))
+        Some((release(&package.ecosystem), scheme.normalize_name(&package.name)))
     }
+}
+
+/// The release that an ecosystem speaks of. Red Hat's name a product's repositories, of which an image says nothing:
+/// `Red Hat:enterprise_linux:9::appstream`.
+fn release(ecosystem: &str) -> String {
+    let Some(rest) = ecosystem.strip_prefix("Red Hat:enterprise_linux:") else { return ecosystem.to_owned() };
+    let major = rest.split([':', '.']).next().unwrap_or(rest);
+    format!("Red Hat:enterprise_linux:{major}")
 }
 
 impl Record {
@@ -190,7 +198,18 @@ impl Record {
 
     /// Its own identifier and all that it names as the same problem.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.id.as_str()).chain(self.aliases.iter().chain(&self.upstream).map(String::as_str))
+        let upstream = if self.is_bundle() { &[][..] } else { &self.upstream };
+        std::iter::once(self.id.as_str()).chain(self.aliases.iter().chain(upstream).map(String::as_str))
+    }
+
+    /// Whether it is a distribution's announcement of fixes for several problems, and so none of them.
+    pub(crate) fn is_bundle(&self) -> bool {
+        self.problems().nth(1).is_some()
+    }
+
+    /// The problems that it says it is about.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &str> {
+        self.upstream.iter().map(String::as_str).filter(|name| name.starts_with("CVE-"))
     }
 
     /// The page to send people to: an advisory before anything else.

@@ -1,7 +1,7 @@
 //! Whether what a document calls a package is a package of the image.
 
 use super::glob;
-use crate::inventory::Package;
+use crate::inventory::{Package, decode};
 
 /// `wanted` is a package URL, whose version and qualifiers count only where they are given, or the name of a package, its source's
 /// name included, maybe with `@version`.
@@ -55,27 +55,6 @@ fn is_source_version(wanted: &str, package: &Package) -> bool {
 fn same_text(a: &str, b: &str) -> bool {
     let plain = |text: &str| decode(text).to_lowercase().replace('_', "-");
     plain(a) == plain(b)
-}
-
-/// Percent-decoding; what is no encoding stays.
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| bytes[at] == b'%') {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Berkeley DB's hash format (`Packages`), which rpm wrote until 4.16: only what finds all values of one table.
 
-use super::{MAX_HEADER, MAX_PACKAGES, u16_at, u32_at};
+use super::{Headers, MAX_HEADER, MAX_PACKAGES, u16_at, u32_at};
 use crate::blob::Blob;
 
 const MAGIC: u32 = 0x0006_1561;
@@ -13,7 +13,7 @@ const VALUE_HERE: u8 = 1;
 const VALUE_ELSEWHERE: u8 = 3;
 
 /// The headers; `None` where the file is something else.
-pub(super) fn headers(blob: &Blob) -> Option<Vec<Vec<u8>>> {
+pub(super) fn headers(blob: &Blob) -> Option<Headers> {
     let meta = blob.bytes(0, 72).ok()?;
     let big = match (u32_at(&meta, 12, false)?, u32_at(&meta, 12, true)?) {
         (MAGIC, _) => false,
@@ -25,12 +25,12 @@ pub(super) fn headers(blob: &Blob) -> Option<Vec<Vec<u8>>> {
         return None;
     }
     let table = Table { blob, big, size: size as usize };
-    let last = u64::from(u32_at(&meta, 32, big)?).min(blob.len() / u64::from(size));
-    let mut headers = Vec::new();
-    for number in 1..=last {
+    let (last, here) = (u64::from(u32_at(&meta, 32, big)?), blob.len() / u64::from(size));
+    let mut headers = Headers { all: Vec::new(), whole: last < here };
+    for number in 1..=last.min(here) {
         let Some(page) = table.page(number as u32) else { continue };
-        if matches!(page[25], HASH | HASH_UNSORTED) && headers.len() < MAX_PACKAGES {
-            headers.extend(table.values(&page));
+        if matches!(page[25], HASH | HASH_UNSORTED) && headers.all.len() < MAX_PACKAGES {
+            table.values(&page, &mut headers);
         }
     }
     Some(headers)
@@ -49,20 +49,24 @@ impl Table<'_> {
     }
 
     /// The values of a page of pairs: key and value take turns, filled from the end of the page.
-    fn values(&self, page: &[u8]) -> Vec<Vec<u8>> {
+    fn values(&self, page: &[u8], headers: &mut Headers) {
         let entries = usize::from(u16_at(page, 20, self.big).unwrap_or_default());
         let place = |index: usize| u16_at(page, PAGE_HEADER + index * 2, self.big).map(usize::from);
-        let mut values = Vec::new();
         for index in (1..entries.min(self.size / 2)).step_by(2) {
             let Some(at) = place(index) else { break };
             let end = place(index - 1).unwrap_or(self.size);
-            match page.get(at) {
-                Some(&VALUE_HERE) => values.extend(page.get(at + 1..end).map(<[u8]>::to_vec)),
-                Some(&VALUE_ELSEWHERE) => values.extend(self.overflow(page, at)),
-                _ => {}
+            let value = match page.get(at) {
+                Some(&VALUE_HERE) => page.get(at + 1..end).map(<[u8]>::to_vec),
+                Some(&VALUE_ELSEWHERE) => self.overflow(page, at),
+                _ => None,
+            };
+            match value {
+                // The first number that no package has yet is kept like a package.
+                Some(value) if value.len() <= 4 => {}
+                Some(value) => headers.all.push(value),
+                None => headers.whole = false,
             }
         }
-        values
     }
 
     /// A value on pages of its own, each naming the next.

@@ -7,12 +7,37 @@ const NAME: u32 = 1000;
 const VERSION: u32 = 1001;
 const RELEASE: u32 = 1002;
 const EPOCH: u32 = 1003;
+const VENDOR: u32 = 1011;
 const LICENSE: u32 = 1014;
 const ARCH: u32 = 1022;
 const SOURCE_RPM: u32 = 1044;
 const DIR_INDEXES: u32 = 1116;
 const BASE_NAMES: u32 = 1117;
 const DIR_NAMES: u32 = 1118;
+/// Who builds distributions, by what stands in `VENDOR`, in lower case. Whoever is none of them builds for other people's.
+const DISTRIBUTORS: &[&str] = &[
+    "red hat",
+    "redhat",
+    "fedora",
+    "centos",
+    "rocky",
+    "almalinux",
+    "suse",
+    "amazon",
+    "oracle",
+    "mageia",
+    "openeuler",
+    "vmware",
+    "photon",
+    "microsoft",
+    "mariner",
+    "cloudlinux",
+    "eurolinux",
+    "virtuozzo",
+    "anolis",
+    "opencloudos",
+    "(none)",
+];
 /// More tags or files than any package has.
 const MAX_COUNT: usize = 2_000_000;
 
@@ -67,6 +92,10 @@ impl<'a> Header<'a> {
         found.source = source;
         found.architecture = self.text(ARCH);
         found.licences = self.text(LICENSE).into_iter().collect();
+        found.foreign = self.text(VENDOR).is_some_and(|vendor| {
+            let vendor = vendor.to_lowercase();
+            !DISTRIBUTORS.iter().any(|name| vendor.contains(name))
+        });
         Some(found)
     }
 

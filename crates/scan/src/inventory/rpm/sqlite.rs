@@ -2,7 +2,9 @@
 //!
 //! A database out of an image is a stranger's, so it is read with bounds everywhere instead of being given to a database engine.
 
-use super::{MAX_HEADER, MAX_PACKAGES, u16_at, u32_at};
+use std::cell::Cell;
+
+use super::{Headers, MAX_HEADER, MAX_PACKAGES, u16_at, u32_at};
 use crate::blob::Blob;
 
 /// Deeper trees have more rows than any installation.
@@ -11,7 +13,7 @@ const INTERIOR: u8 = 5;
 const LEAF: u8 = 13;
 
 /// The headers in the table `Packages`; `None` where the file is something else.
-pub(super) fn headers(blob: &Blob) -> Option<Vec<Vec<u8>>> {
+pub(super) fn headers(blob: &Blob) -> Option<Headers> {
     let start = blob.bytes(0, 100).ok().filter(|start| start.starts_with(b"SQLite format 3\0"))?;
     let size = match u16_at(&start, 16, true)? {
         1 => 65536,
@@ -20,29 +22,36 @@ pub(super) fn headers(blob: &Blob) -> Option<Vec<Vec<u8>>> {
     if size < 512 || !size.is_power_of_two() {
         return None;
     }
-    let file = File { blob, size, usable: size - usize::from(start[20]).min(size - 480) };
+    // The number of pages; whoever wrote none before 3.7 says zero.
+    let pages = u64::from(u32_at(&start, 28, true)?);
+    let whole = Cell::new(pages * size as u64 <= blob.len());
+    let file = File { blob, size, usable: size - usize::from(start[20]).min(size - 480), whole };
     let mut root = None;
-    file.rows(1, 0, &mut 0, &mut |row| {
+    file.tree(1, &mut |row| {
         let columns = columns(&row);
         let text = |index: usize| columns.get(index).map(|(_, bytes)| *bytes);
         if text(0) == Some(b"table") && text(1) == Some(b"Packages") {
             root = text(3).map(|bytes| bytes.iter().take(8).fold(0u64, |n, byte| n << 8 | u64::from(*byte)));
         }
     });
-    let root = u32::try_from(root?).ok()?;
-    let mut headers = Vec::new();
-    file.rows(root, 0, &mut 0, &mut |row| {
+    let Some(root) = root.and_then(|root| u32::try_from(root).ok()) else {
+        return Some(Headers { all: Vec::new(), whole: false });
+    };
+    let mut all = Vec::new();
+    file.tree(root, &mut |row| {
         // The number is the row's own, so that the header is what is left.
-        headers
-            .extend(columns(&row).into_iter().rev().find(|(kind, _)| *kind >= 12).map(|(_, b)| b.to_vec()));
+        let header = columns(&row).into_iter().rev().find(|(kind, _)| *kind >= 12);
+        all.push(header.map(|(_, bytes)| bytes.to_vec()).unwrap_or_default());
     });
-    Some(headers)
+    Some(Headers { all, whole: file.whole.get() })
 }
 
 struct File<'a> {
     blob: &'a Blob,
     size: usize,
     usable: usize,
+    /// Nothing was missing or impossible yet.
+    whole: Cell<bool>,
 }
 
 impl File<'_> {
@@ -52,7 +61,14 @@ impl File<'_> {
         (page.len() == self.size).then_some(page)
     }
 
-    /// Hands over the payload of every row under a page. `seen` bounds the work of a tree that bites its tail.
+    /// Hands over the payload of every row of the table whose tree begins at this page.
+    fn tree(&self, root: u32, each: &mut dyn FnMut(Vec<u8>)) {
+        if self.rows(root, 0, &mut 0, each).is_none() {
+            self.whole.set(false);
+        }
+    }
+
+    /// Hands over the payload of every row under a page; `None` where something is wrong. `seen` bounds the work of a tree that bites its tail.
     fn rows(&self, number: u32, depth: usize, seen: &mut usize, each: &mut dyn FnMut(Vec<u8>)) -> Option<()> {
         *seen += 1;
         if depth > MAX_DEPTH || *seen > MAX_PACKAGES * 4 {
@@ -64,19 +80,20 @@ impl File<'_> {
         let cells = usize::from(u16_at(&page, head + 3, true)?);
         let pointers = head + if kind == INTERIOR { 12 } else { 8 };
         for index in 0..cells {
-            let Some(at) = u16_at(&page, pointers + index * 2, true).map(usize::from) else { break };
+            let at = usize::from(u16_at(&page, pointers + index * 2, true)?);
             match kind {
                 INTERIOR => {
                     let child = u32_at(&page, at, true)?;
-                    self.rows(child, depth + 1, seen, each);
+                    self.rows(child, depth + 1, seen, each)?;
                 }
                 LEAF => {
                     *seen += 1;
                     if *seen > MAX_PACKAGES * 4 {
                         return None;
                     }
-                    if let Some(payload) = self.payload(&page, at) {
-                        each(payload);
+                    match self.payload(&page, at) {
+                        Some(payload) => each(payload),
+                        None => self.whole.set(false),
                     }
                 }
                 _ => return None,
@@ -84,7 +101,7 @@ impl File<'_> {
         }
         if kind == INTERIOR {
             let last = u32_at(&page, head + 8, true)?;
-            self.rows(last, depth + 1, seen, each);
+            self.rows(last, depth + 1, seen, each)?;
         }
         Some(())
     }

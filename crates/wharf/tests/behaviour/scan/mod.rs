@@ -4,6 +4,7 @@ mod advisories;
 mod files;
 mod formats;
 mod images;
+mod packages;
 mod telling;
 
 use serde_json::{Value, json};
