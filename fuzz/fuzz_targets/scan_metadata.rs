@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use wharf_scan::Options;
 
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 9] = [
     "var/lib/rpm/rpmdb.sqlite",
     "var/lib/rpm/Packages.db",
     "var/lib/rpm/Packages",
@@ -13,6 +13,7 @@ const PLACES: [&str; 8] = [
     "lib/apk/db/installed",
     "opt/conda/conda-meta/a.json",
     "opt/a.cdx.json",
+    "app/a.deps.json",
     "usr/lib/python3/dist-packages/a-1.dist-info/METADATA",
 ];
 
