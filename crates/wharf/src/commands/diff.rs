@@ -19,9 +19,10 @@ use crate::world::World;
 use crate::{commands, local};
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "wharf diff [OPTIONS] [REPO] <A> <B>")]
 pub(crate) struct Args {
     /// The repository, unless wharf.toml says or both are `repo:tag`, and two releases
-    #[arg(value_name = "REPO] [A] [B", num_args = 2..=3, required = true)]
+    #[arg(value_names = ["REPO", "A", "B"], num_args = 2..=3, required = true)]
     what: Vec<String>,
     /// Of an index, the image for this platform
     #[arg(long, value_name = "OS/ARCH")]

@@ -14,9 +14,10 @@ use crate::releases::place::{self, Place};
 use crate::world::World;
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "wharf where [OPTIONS] [REPO] <COMMIT|MODEL-SHA|CVE>")]
 pub(crate) struct Args {
     /// The repository, unless wharf.toml says, and a commit, the digest of a model, or a CVE
-    #[arg(value_name = "REPO] [COMMIT|MODEL-SHA|CVE", num_args = 1..=2, required = true)]
+    #[arg(value_names = ["REPO", "COMMIT|MODEL-SHA|CVE"], num_args = 1..=2, required = true)]
     what: Vec<String>,
 }
 

@@ -15,9 +15,10 @@ use crate::releases::place::{self, Place, Wanted};
 use crate::world::World;
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "wharf who [OPTIONS] [REPO] <DIGEST|TAG|VERSION>")]
 pub(crate) struct Args {
     /// The repository, unless wharf.toml says, and the release: `repo:tag`, or `repo` and a digest, tag or version
-    #[arg(value_name = "REPO] [DIGEST|TAG|VERSION", num_args = 1..=2, required = true)]
+    #[arg(value_names = ["REPO", "DIGEST|TAG|VERSION"], num_args = 1..=2, required = true)]
     what: Vec<String>,
 }
 
