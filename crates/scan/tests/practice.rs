@@ -76,6 +76,36 @@ fn a_health_check_needs_its_program_its_module_and_its_port() {
 }
 
 #[test]
+fn a_module_counts_where_python_looks_for_it() {
+    let misses = |path: &str| {
+        let files: [(&str, &[u8]); 2] = [("usr/local/bin/python", b""), (path, b"")];
+        let image = image(&[("# base", tar(&files))], |config| {
+            check(config, &["CMD", "python", "-c", "import requests"]);
+            config.working_dir = "/srv/app".into();
+            config.env = Some(vec!["PYTHONPATH=/opt/lib:/opt/more/".into()]);
+        });
+        !found(&image).is_empty()
+    };
+    for path in [
+        "usr/local/lib/python3.12/site-packages/requests/__init__.py",
+        "usr/lib/python3/dist-packages/requests/api.py",
+        "home/app/.local/lib/python3.9/site-packages/requests.cpython-39-x86_64-linux-gnu.so",
+        "srv/app/requests.py",
+        "opt/more/requests/__init__.py",
+    ] {
+        assert!(!misses(path), "{path}");
+    }
+    for path in [
+        "usr/local/lib/python3.12/site-packages/pip/_vendor/requests/__init__.py",
+        "usr/local/lib/python3.12/site-packages/requests_oauthlib/__init__.py",
+        "srv/requests.py",
+        "usr/share/doc/requests/api.py",
+    ] {
+        assert!(misses(path), "{path}");
+    }
+}
+
+#[test]
 fn cuda_where_nothing_wants_a_gpu() {
     let library = vec![0; 12 << 20];
     let place = "usr/local/lib/python3.12/site-packages/nvidia/cublas/lib/libcublas.so.12";

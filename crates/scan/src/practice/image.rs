@@ -111,15 +111,41 @@ fn has_module(subject: &Subject<'_>, module: &str) -> bool {
         "select",
         "array",
     ];
-    let as_package = format!("/{module}/__init__.py");
-    let as_file = format!("/{module}.py");
-    let as_library = format!("/{module}.");
+    let (file, library) = (format!("{module}.py"), format!("{module}."));
+    let own = own_places(subject.config);
     BUILT_IN.contains(&module)
         || subject.top_files().any(|(_, path)| {
-            path.ends_with(&as_package)
-                || path.ends_with(&as_file)
-                || (path.ends_with(".so") && path.contains(&as_library))
+            let path = format!("/{path}");
+            path.match_indices('/').map(|(at, _)| at).any(|at| {
+                let (place, rest) = (&path[..at], &path[at + 1..]);
+                let name = rest.split('/').next().unwrap_or(rest);
+                let is_module = match name.len() == rest.len() {
+                    true => name == file || (name.starts_with(&library) && name.ends_with(".so")),
+                    false => name == module,
+                };
+                is_module
+                    && (is_module_place(place) || own.iter().any(|own| own == place.trim_start_matches('/')))
+            })
         })
+}
+
+/// Whether Python looks for modules in this directory. What a package brings for itself (`pip/_vendor`) is elsewhere.
+fn is_module_place(directory: &str) -> bool {
+    let (parent, last) = directory.rsplit_once('/').unwrap_or(("", directory));
+    let is_standard =
+        last.strip_prefix("python3").is_some_and(|minor| minor.is_empty() || minor.starts_with('.'))
+            && matches!(parent.rsplit('/').next(), Some("lib" | "lib64"));
+    is_standard || matches!(last, "site-packages" | "dist-packages" | "lib-dynload")
+}
+
+/// Where the image's settings have Python look, from the root.
+fn own_places(config: &ContainerConfig) -> Vec<String> {
+    let variables = config.env.iter().flatten();
+    let path = variables
+        .filter_map(|variable| variable.strip_prefix("PYTHONPATH="))
+        .flat_map(|path| path.split(':'));
+    let places = path.chain([config.working_dir.as_str()]);
+    places.map(|place| place.trim_matches('/').to_owned()).collect()
 }
 
 /// The port of a local address that the image does not name.
