@@ -199,10 +199,10 @@ pub fn assemble(image: &Image<'_>, layers: &[LayerReport], options: &Options, da
         report.inventory = stack.inventory();
         judge_packages(&mut report, options, database);
     }
-    if options.checks.secrets {
-        report.findings.extend(secrets::scan_config(image.config));
-    }
     let provenance = Provenance::new(image.config, image.dockerfile);
+    if options.checks.secrets {
+        report.findings.extend(secrets::scan_config(image.config, &provenance));
+    }
     if options.checks.config {
         let text = image.dockerfile.map(|source| practice::dockerfile(source, true));
         report.findings.extend(text.into_iter().flatten());

@@ -9,13 +9,15 @@ use wharf_oci::{History, ImageConfig};
 use super::DockerfileSource;
 use crate::findings::Location;
 
-/// For each layer, the line of history that made it, and its place in the Dockerfile.
+/// For each line of history, its place in the Dockerfile, and for each layer, the line that made it.
 #[derive(Debug, Default)]
 pub(crate) struct Provenance {
-    layers: Vec<Origin>,
+    history: Vec<Origin>,
+    /// Places in the history, lowest layer first.
+    layers: Vec<usize>,
 }
 
-/// Where a layer comes from.
+/// Where a line of history comes from.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Origin {
     /// The text of the history.
@@ -42,20 +44,37 @@ impl Provenance {
         if let Some((path, dockerfile)) = &parsed {
             locate(&mut origins, path, dockerfile);
         }
-        let is_layer = |line: &&History| !line.empty_layer;
-        let layers =
-            config.history.iter().zip(origins).filter(|(line, _)| is_layer(line)).map(|(_, o)| o).collect();
-        Self { layers }
+        let layers = config.history.iter().enumerate().filter(|(_, line)| !line.empty_layer);
+        Self { layers: layers.map(|(at, _)| at).collect(), history: origins }
     }
 
     /// Whether the Dockerfile is known to be the one that made this image.
     pub(crate) fn has_locations(&self) -> bool {
-        self.layers.iter().any(|origin| origin.location.is_some())
+        self.history.iter().any(|origin| origin.location.is_some())
     }
 
     /// Where a layer comes from.
     pub(crate) fn of(&self, layer: usize) -> Option<&Origin> {
-        self.layers.get(layer)
+        self.line(*self.layers.get(layer)?)
+    }
+
+    /// Where a line of history comes from.
+    pub(crate) fn line(&self, at: usize) -> Option<&Origin> {
+        self.history.get(at)
+    }
+
+    /// The last instruction of this name that says `what`: the one that an image's settings come from.
+    pub(crate) fn setting(&self, instruction: &str, what: &str) -> Option<&Location> {
+        let said = |location: &&Location| {
+            let (name, rest) = location.instruction.split_once(' ').unwrap_or((&location.instruction, ""));
+            name.eq_ignore_ascii_case(instruction) && rest.contains(what)
+        };
+        self.history
+            .iter()
+            .rev()
+            .filter(|origin| !origin.base)
+            .filter_map(|origin| origin.location.as_ref())
+            .find(said)
     }
 }
 
@@ -170,7 +189,8 @@ mod tests {
     fn places(history: &[(&str, bool)]) -> Vec<Option<(u32, bool)>> {
         let source = DockerfileSource { path: "Dockerfile", text: DOCKERFILE.as_bytes(), context: None };
         let provenance = Provenance::new(&config(history), Some(source));
-        provenance.layers.iter().map(|o| o.location.as_ref().map(|l| (l.line, o.base))).collect()
+        let layers = (0..provenance.layers.len()).filter_map(|layer| provenance.of(layer));
+        layers.map(|o| o.location.as_ref().map(|l| (l.line, o.base))).collect()
     }
 
     #[test]

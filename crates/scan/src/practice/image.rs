@@ -26,7 +26,10 @@ pub(crate) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(user(subject));
     findings.extend(user_site(subject));
-    findings.extend(health_check(subject));
+    findings.extend(health_check(subject).into_iter().map(|finding| Finding {
+        location: subject.provenance.setting("HEALTHCHECK", "").cloned(),
+        ..finding
+    }));
     findings.extend(cuda(subject));
     findings.extend(git(subject));
     findings.extend(repeated(subject));
