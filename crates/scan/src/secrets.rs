@@ -52,11 +52,13 @@ pub(crate) fn scan(path: &str, content: &[u8]) -> Vec<Finding> {
     findings
 }
 
-/// Whether a file belongs to an installed library, or to Python itself.
+/// Whether a file belongs to an installed library, or to Python or Ruby itself.
 fn is_of_a_package(path: &str) -> bool {
     let digit = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
-    ["site-packages/", "dist-packages/", "node_modules/"].iter().any(|part| path.contains(part))
-        || path.match_indices("lib/python").any(|(at, found)| digit(&path[at + found.len()..]))
+    const PLACES: [&str; 6] =
+        ["site-packages/", "dist-packages/", "node_modules/", "/gems/", "pkg/mod/", "registry/src/"];
+    let of_language = |place: &str| path.match_indices(place).any(|(at, _)| digit(&path[at + place.len()..]));
+    PLACES.iter().any(|part| path.contains(part)) || of_language("lib/python") || of_language("lib/ruby/")
 }
 
 /// Whether values in a file are there to be seen: tests, examples, and lists of checksums.
@@ -120,10 +122,11 @@ fn find_in<'r>(text: &str, part: Range<usize>, rule: &'r Rule, found: &mut Vec<(
     }
     for captures in rule.pattern.captures_iter(&text[part.clone()]) {
         let group = captures.iter().skip(1).flatten().next();
-        let Some(secret) = group.or_else(|| captures.get(0)) else { continue };
+        let Some(whole) = captures.get(0) else { continue };
+        let secret = group.unwrap_or(whole);
         let range = part.start + secret.start()..part.start + secret.end();
         let overlaps = found.iter().any(|(_, other)| other.start < range.end && range.start < other.end);
-        if !overlaps && rule.accepts(secret.as_str()) {
+        if !overlaps && rule.accepts(whole.as_str(), secret.as_str()) {
             found.push((rule, range));
         }
     }
@@ -245,6 +248,7 @@ mod tests {
             "secret_name: \"my-app-secret-2024-eu\"",
             "token = \"[PAD] and more of them\"",
             "postgresql://user:password@localhost/db",
+            "https://john:S3nsit1ve@my.example.com/",
         ] {
             assert_eq!(rules("app/readme.md", text), [""; 0], "{text}");
         }

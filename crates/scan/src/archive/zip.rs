@@ -21,6 +21,8 @@ pub(super) const DESCRIPTOR: &[u8] = b"PK\x07\x08";
 const TAIL: u64 = 22 + 65_535;
 /// More members than any archive of ours has.
 const MAX_MEMBERS: usize = 200_000;
+/// More members than any export of advisories has.
+const MOST_MEMBERS: usize = 4_000_000;
 /// Larger archives are not searched for members that the directory does not name.
 const MAX_SEARCHED: u64 = 512 << 20;
 
@@ -74,13 +76,32 @@ impl Archive {
     /// Reads the headers; without any, the archive is empty.
     pub(crate) fn read(blob: &Blob) -> io::Result<Self> {
         let mut archive = Self::default();
-        let directory = read_directory(blob)?;
+        let directory = read_directory(blob, MAX_MEMBERS)?;
         archive.has_directory = directory.is_some();
         for (header, base) in directory.unwrap_or_default() {
             archive.add_listed(blob, &header, base)?;
         }
         archive.add_hidden(blob)?;
         Ok(archive)
+    }
+
+    /// The members of an archive of which nothing may be missing or in doubt: what is cut off is an error.
+    pub(crate) fn whole(blob: &Blob) -> io::Result<Vec<Member>> {
+        let broken = |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("the zip archive {why}"));
+        let directory = read_directory(blob, MOST_MEMBERS)?.ok_or_else(|| broken("is cut off"))?;
+        let count = find_end(blob).map(|end| blob.bytes(end, 22)).transpose()?.map(|end| u16_at(&end, 10));
+        // With more than fit, the number stands elsewhere, or only its lower half here.
+        if count.is_none_or(|count| count != u16::MAX && count != directory.len() as u16) {
+            return Err(broken("has not as many members as it says"));
+        }
+        let mut archive = Self::default();
+        for (header, base) in directory {
+            archive.add_listed(blob, &header, base)?;
+        }
+        match archive.disagreements.first() {
+            Some(why) => Err(broken(&format!("is damaged: {why}"))),
+            None => Ok(archive.members),
+        }
     }
 
     /// Takes in a member that the directory names, and compares it with its local header.
@@ -202,7 +223,7 @@ fn find_end(blob: &Blob) -> Option<u64> {
 }
 
 /// The directory's headers, each with what must be added to its offset (bytes before the archive).
-fn read_directory(blob: &Blob) -> io::Result<Option<Vec<(Header, u64)>>> {
+fn read_directory(blob: &Blob, most: usize) -> io::Result<Option<Vec<(Header, u64)>>> {
     let Some(end) = find_end(blob) else { return Ok(None) };
     let record = blob.bytes(end, 22)?;
     let mut size = u64::from(u32_at(&record, 12));
@@ -215,7 +236,7 @@ fn read_directory(blob: &Blob) -> io::Result<Option<Vec<(Header, u64)>>> {
     let base = start.saturating_sub(offset);
     let mut headers = Vec::new();
     let mut at = start;
-    while headers.len() < MAX_MEMBERS {
+    while headers.len() < most {
         let Some(header) = read_central(blob, at)? else { break };
         at = header.next;
         headers.push((header, base));

@@ -55,7 +55,7 @@ fn read_file(path: &Path) -> Result<Vec<Record>, DatabaseError> {
 fn read_zip(path: &Path, blob: &Blob) -> Result<Vec<Record>, DatabaseError> {
     let failed = |source| DatabaseError::Read { path: path.to_owned(), source };
     let mut records = Vec::new();
-    for member in ZipArchive::read(blob).map_err(failed)?.members {
+    for member in ZipArchive::whole(blob).map_err(failed)? {
         if !is_record(&member.name) {
             continue;
         }
@@ -64,6 +64,12 @@ fn read_zip(path: &Path, blob: &Blob) -> Result<Vec<Record>, DatabaseError> {
             stream.ok_or_else(|| failed(io::Error::other("compressed in a way that is not supported")))?;
         let mut content = Vec::new();
         stream.take(MAX_RECORD).read_to_end(&mut content).map_err(failed)?;
+        let mut crc = flate2::Crc::new();
+        crc.update(&content);
+        if crc.sum() != member.crc {
+            let why = format!("the checksum of `{}` does not match", member.name);
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
         records.extend(parse(path, &member.name, &content)?);
     }
     Ok(records)

@@ -19,6 +19,8 @@ pub(super) struct Rule {
     pub(super) pattern: Regex,
     /// Only in files whose path matches.
     path: Option<Regex>,
+    /// A match that looks like this is none.
+    unless: Option<Regex>,
     /// The least entropy of a real one.
     entropy: f64,
     /// Its form alone says that it is one, wherever it stands.
@@ -33,9 +35,13 @@ impl Rule {
         self.path.as_ref().is_none_or(|pattern| pattern.is_match(path))
     }
 
-    /// Whether what the pattern found is more than a stand-in.
-    pub(super) fn accepts(&self, secret: &str) -> bool {
-        !is_placeholder(secret) && entropy(secret) >= self.entropy && (!self.generic || looks_random(secret))
+    /// Whether the credential that the pattern found in `whole` is more than a stand-in.
+    pub(super) fn accepts(&self, whole: &str, secret: &str) -> bool {
+        let excepted = self.unless.as_ref().is_some_and(|pattern| pattern.is_match(whole));
+        !excepted
+            && !is_placeholder(secret)
+            && entropy(secret) >= self.entropy
+            && (!self.generic || looks_random(secret))
     }
 }
 
@@ -64,6 +70,8 @@ struct Written {
     regex: String,
     #[serde(default)]
     path: Option<String>,
+    #[serde(default)]
+    unless: Option<String>,
     #[serde(default)]
     entropy: f64,
     #[serde(default)]
@@ -98,6 +106,7 @@ fn parse(text: &str) -> Result<Rules, Box<dyn std::error::Error>> {
             severity: written.severity,
             pattern: Regex::new(&written.regex)?,
             path: written.path.as_deref().map(Regex::new).transpose()?,
+            unless: written.unless.as_deref().map(Regex::new).transpose()?,
             entropy: written.entropy,
             certain: written.certain,
             generic: written.generic,

@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use wharf_registry::{Content, Download, Layout, Validators};
-use wharf_scan::{Database, Report};
+use wharf_scan::{Database, DatabaseError, Report};
 
 use crate::exit::{Exit, Failure};
 use crate::settings::project;
@@ -60,7 +60,7 @@ pub(crate) fn read(source: &str, sha256: Option<&str>, world: &World) -> Result<
         let downloads = Downloads::new(world)?;
         let content = downloads.get(source)?.ok_or_else(|| anyhow!("there is nothing at {source}"))?;
         check_digest(source, &content, sha256)?;
-        return Ok(Database::open(&downloads.layout.path(&content.digest))?);
+        return downloads.database(&content, source);
     }
     if let Some(wanted) = sha256 {
         let found = crate::building::file_digest(Path::new(source))?;
@@ -105,6 +105,19 @@ impl<'a> Downloads<'a> {
         let got = self.world.runtime.block_on(self.fetch(url))?;
         task.done(if got.is_some() { "done" } else { "not there" });
         Ok(got)
+    }
+
+    /// The records of a download, which is called by where it came from.
+    fn database(&self, content: &Content, url: &str) -> Result<Database, Failure> {
+        Database::open(&self.layout.path(&content.digest)).map_err(|error| {
+            let cause = match error {
+                DatabaseError::Read { source, .. } => anyhow!(source),
+                DatabaseError::Record { reason, .. } => anyhow!("it is no OSV record: {reason}"),
+                DatabaseError::Empty { .. } => anyhow!("it has no OSV record in it"),
+                DatabaseError::Compact { reason, .. } => anyhow!(reason),
+            };
+            Failure::new(Exit::Environment, cause.context(format!("what {url} gave cannot be used")))
+        })
     }
 
     async fn fetch(&self, url: &str) -> Result<Option<Content>, Failure> {

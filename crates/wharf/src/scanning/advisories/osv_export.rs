@@ -119,7 +119,7 @@ fn from_mirror(
     let content = downloads.get(&url)?;
     let content =
         content.ok_or_else(|| Failure::new(Exit::Environment, anyhow::anyhow!("there is no {url}")))?;
-    let database = Database::open(&downloads.layout.path(&content.digest))?;
+    let database = downloads.database(&content, &url)?;
     let newest = newest.or_else(|| database.as_of().map(str::to_owned));
     Ok(Got { mirror: mirror.to_owned(), records: database.into_records()?, newest, whole: true })
 }
@@ -139,14 +139,19 @@ fn singly(
     ids: &[&str],
 ) -> Result<Vec<wharf_scan::osv::Record>, Failure> {
     let fetches = stream::iter(ids)
-        .map(|id| async move { downloads.fetch(&format!("{place}/{id}.json")).await })
+        .map(|id| async move {
+            let url = format!("{place}/{id}.json");
+            Ok::<_, Failure>((downloads.fetch(&url).await?, url))
+        })
         .buffered(SIDE_BY_SIDE)
         .try_collect::<Vec<_>>();
     let contents = downloads.world.runtime.block_on(fetches)?;
     let mut records = Vec::new();
     // A record that is gone by now was taken back.
-    for content in contents.into_iter().flatten() {
-        records.extend(Database::open(&downloads.layout.path(&content.digest))?.into_records()?);
+    for (content, url) in contents {
+        if let Some(content) = content {
+            records.extend(downloads.database(&content, &url)?.into_records()?);
+        }
     }
     Ok(records)
 }

@@ -118,6 +118,38 @@ fn updates_fetch_what_has_changed() {
 }
 
 #[test]
+fn an_archive_is_whole_or_another_mirror_is_asked() {
+    let world = tree();
+    let zip = world.path("all.zip");
+    let records = [record("PYSEC-1", "own", "CRITICAL"), record("PYSEC-2", "nobody", "LOW")];
+    let members: Vec<(String, String)> =
+        records.iter().map(|r| (format!("{}.json", r["id"].as_str().unwrap()), r.to_string())).collect();
+    write_zip(&zip, &members);
+    let whole = fs::read(&zip).unwrap();
+    // Cut off between two members, where every member that is left is whole; and changed within one.
+    let second = whole.windows(4).rposition(|four| four == b"PK\x03\x04").unwrap();
+    let mut changed = whole.clone();
+    let at = changed.windows(8).position(|part| part == b"PYSEC-1\"").unwrap();
+    changed[at] = b'X';
+    let web = Web::new();
+    for (broken, why) in [(&whole[..second], "the zip archive is cut off"), (&changed, "checksum")] {
+        fs::write(world.path("project/broken.zip"), broken).unwrap();
+        let ran = world.wharf(&["db", "import", "broken.zip"]);
+        assert!(ran.code == 3 && ran.stderr.contains(why), "{}", ran.stderr);
+        web.serve("/bad/PyPI/all.zip", broken.to_vec());
+        let bad = format!("{}/bad", web.url());
+        let ran = world.wharf(&["db", "update", "PyPI", "--mirror", &bad]);
+        let said = format!("what {bad}/PyPI/all.zip gave cannot be used");
+        assert!(ran.code == 3 && ran.stderr.contains(&said) && ran.stderr.contains(why), "{}", ran.stderr);
+        assert_eq!(world.wharf(&["db", "status"]).code, 3, "nothing of it stays");
+    }
+    web.serve("/good/PyPI/all.zip", whole);
+    let mirrors = [format!("{}/bad", web.url()), format!("{}/good", web.url())];
+    world.wharf_ok(&["db", "update", "PyPI", "--mirror", &mirrors[0], "--mirror", &mirrors[1]]);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 1);
+}
+
+#[test]
 fn what_rustsec_keeps_is_taken_and_an_import_is_whole_or_not_at_all() {
     let world = tree();
     let sbom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
