@@ -4,7 +4,7 @@
 //! together. What is left over at the beginning of the history is the base image's, whose line is `FROM`.
 
 use wharf_dockerfile::{Dockerfile, InstructionKind, Stage};
-use wharf_oci::{History, ImageConfig};
+use wharf_oci::ImageConfig;
 
 use super::DockerfileSource;
 use crate::findings::Location;
@@ -163,6 +163,8 @@ fn is_by(created_by: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use wharf_oci::History;
+
     use super::*;
 
     const DOCKERFILE: &str = "FROM debian:12 AS base\nRUN apt-get update\nFROM scratch AS other\nRUN false\n\

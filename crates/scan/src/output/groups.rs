@@ -147,8 +147,13 @@ pub(super) fn count(n: usize, noun: &str) -> String {
 
 /// Where a finding is, as people read it: the file, the place inside, the layer that removes it.
 pub(super) fn place(finding: &Finding) -> String {
-    if let Some(place) = finding.location.as_ref().filter(|_| finding.kind == Kind::Config) {
-        return format!("{}:{}", place.file, place.line);
+    // Of a file in a layer, the file is what to look for; settings have their line.
+    let is_setting =
+        finding.kind == Kind::Config || (finding.kind == Kind::Secret && finding.layer.is_none());
+    if let Some(place) = finding.location.as_ref().filter(|_| is_setting) {
+        let setting = finding.member.as_ref().filter(|_| finding.kind == Kind::Secret);
+        let setting = setting.map(|setting| format!(" ({setting})")).unwrap_or_default();
+        return format!("{}:{}{setting}", place.file, place.line);
     }
     let mut text = finding.path.clone();
     if let Some(member) = &finding.member {
