@@ -8,11 +8,12 @@
 
 mod calls;
 mod decode;
+mod handed;
 mod joblib;
 mod machine;
 mod policy;
 mod stream;
 mod value;
 
-pub(crate) use policy::{Allowed, Judgement, judge};
+pub(crate) use policy::{Allowed, Judgement, Special, judge};
 pub(crate) use stream::{looks_like_pickle, scan};

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::Issue;
+use super::onnx::leaves_folder;
 use crate::blob::Blob;
 use crate::findings::Severity;
 
@@ -15,6 +16,9 @@ const MAX_CONFIG: u64 = 64 << 20;
 const MAX_CONFIGS: usize = 64;
 /// How much is read in all to find where configurations begin.
 const MAX_READ: u64 = 512 << 20;
+
+/// What a configuration has in it: the key that names classes, or escapes of letters, which writers have no need of.
+const MARKS: [&[u8]; 5] = [b"\"class_name\"", b"\\u004", b"\\u005", b"\\u006", b"\\u007"];
 
 /// Modules whose layers Keras itself brings.
 const MODULES: [&str; 10] = [
@@ -36,18 +40,24 @@ const FUNCTION_MODULES: [&str; 8] =
 /// What is wrong with the configurations that stand as text inside a file of another format.
 pub(super) fn check_embedded(blob: &Blob) -> Vec<Issue> {
     let mut issues = Vec::new();
+    MARKS.iter().for_each(|mark| check_around(mark, blob, &mut issues));
+    issues
+}
+
+/// Configurations in which these bytes stand.
+fn check_around(mark: &[u8], blob: &Blob, issues: &mut Vec<Issue>) {
     let (mut at, mut read) = (0, 0);
     for _ in 0..MAX_CONFIGS {
         if read > MAX_READ {
             let title = "it has configurations that do not end, and was not read to its end";
-            push(&mut issues, Issue::new("keras-limit", Severity::High, title));
+            push(issues, Issue::new("keras-limit", Severity::High, title));
             break;
         }
-        let Ok(Some(found)) = blob.find(b"\"class_name\"", at, blob.len()) else { break };
+        let Ok(Some(found)) = blob.find(mark, at, blob.len()) else { break };
         let (start, document) = enclosing(blob, found, &mut read);
         match document {
             Some((document, length)) => {
-                check(&document, &mut issues);
+                check(&document, issues);
                 at = (start + length).max(found + 1);
             }
             None => {
@@ -55,13 +65,12 @@ pub(super) fn check_embedded(blob: &Blob) -> Vec<Issue> {
                 let text = blob.bytes(found, 64).unwrap_or_default();
                 let text: String = String::from_utf8_lossy(&text).split_whitespace().collect();
                 if text.starts_with("\"class_name\":\"Lambda\"") {
-                    lambda(&mut issues);
+                    lambda(issues);
                 }
                 at = found + 1;
             }
         }
     }
-    issues
 }
 
 /// The outermost JSON object around a place, as far back as text goes: where it begins, itself, its length.
@@ -112,6 +121,15 @@ fn check_object(object: &Map<String, Value>, issues: &mut Vec<Issue>) {
         let title = "it wraps a module of PyTorch, which is a pickle that Keras loads";
         push(issues, Issue::new("keras-pickle", Severity::High, title));
     }
+    if class == "TFSMLayer" {
+        let title = "it has a layer that loads another model from a path";
+        push(issues, Issue::new("keras-load", Severity::High, title));
+    }
+    let vocabulary = object.get("config").and_then(|config| config.get("vocabulary")).and_then(Value::as_str);
+    if let Some(path) = vocabulary.filter(|path| leaves_folder(path)) {
+        let title = format!("it reads its vocabulary from `{path}`, outside of its folder");
+        push(issues, Issue::new("keras-load", Severity::High, title));
+    }
     let Some(module) = text("module") else { return };
     let known = MODULES.iter().any(|known| is_below(module, known));
     let runs_text =
@@ -137,7 +155,7 @@ fn check_object(object: &Map<String, Value>, issues: &mut Vec<Issue>) {
 }
 
 fn lambda(issues: &mut Vec<Issue>) {
-    push(issues, Issue::new("keras-lambda", Severity::High, "it has a Lambda layer, which carries code"));
+    push(issues, Issue::new("keras-lambda", Severity::Critical, "it has a Lambda layer, which carries code"));
 }
 
 fn push(issues: &mut Vec<Issue>, issue: Issue) {
@@ -191,5 +209,17 @@ mod tests {
         .concat();
         assert_eq!(check_embedded(&Blob::from(bytes)).len(), 1);
         assert!(check_embedded(&Blob::from(b"\x00\"class_name\": broken".to_vec())).is_empty());
+        let escaped = br#"{"class\u005fname":"Sequential","config":[{"class\u005fname":"Lambda"}]}"#;
+        assert_eq!(check_embedded(&Blob::from(escaped.to_vec())).len(), 1);
+    }
+
+    #[test]
+    fn layers_that_load_more_are_seen() {
+        assert_eq!(rules(r#"{"class_name":"TFSMLayer","config":{"filepath":"x"}}"#), ["keras-load"]);
+        for (path, expected) in [("/etc/passwd", 1), ("https://x/y", 1), ("../x", 1), ("words.txt", 0)] {
+            let layer = format!(r#"{{"class_name":"StringLookup","config":{{"vocabulary":"{path}"}}}}"#);
+            assert_eq!(rules(&layer).len(), expected, "{path}");
+        }
+        assert_eq!(rules(r#"{"class_name":"StringLookup","config":{"vocabulary":["/a"]}}"#), [""; 0]);
     }
 }

@@ -7,8 +7,11 @@ use crate::pickle::looks_like_pickle;
 /// Longer documents are data and not a model's description.
 const MAX_TEXT: u64 = 64 << 20;
 
+/// How much of a file its head holds, where it holds not all.
+const LONG: usize = 4096;
+
 /// Names under which models are stored.
-const MODEL_SUFFIXES: [&str; 26] = [
+const MODEL_SUFFIXES: [&str; 28] = [
     ".pkl",
     ".pickle",
     ".p",
@@ -35,6 +38,8 @@ const MODEL_SUFFIXES: [&str; 26] = [
     ".pb",
     ".tflite",
     ".mar",
+    ".nemo",
+    ".ptl",
 ];
 /// Names under which nothing but a pickle is expected.
 const PICKLE_SUFFIXES: [&str; 7] = [".pkl", ".pickle", ".pk", ".joblib", ".dill", ".sav", ".p"];
@@ -137,7 +142,9 @@ fn by_name(name: &str, head: &[u8]) -> Option<Format> {
         "json"
             if (contains(b"class_name") && contains(b"config"))
                 || contains(b"chat_template")
-                || is_model_description(name) =>
+                || is_model_description(name)
+                // What is longer may say so later.
+                || (head.len() >= LONG && head.trim_ascii_start().starts_with(b"{")) =>
         {
             Some(Format::Json)
         }
@@ -216,6 +223,14 @@ mod tests {
         assert_eq!(needed("m.safetensors", 7 << 20, &head), (6 << 20) + 8);
         head[..8].copy_from_slice(&(1u64 << 29).to_le_bytes());
         assert_eq!(needed("m.safetensors", 1 << 30, &head), 128 << 20);
+    }
+
+    #[test]
+    fn a_long_document_may_say_later_that_it_is_of_a_model() {
+        let long = format!("{{\"a\": \"{}", "x".repeat(5000));
+        assert_eq!(of("a.json", 9000, &long.as_bytes()[..4096]), Some(Format::Json));
+        assert_eq!(of("a.json", 20, b"{\"a\": \"b\"}"), None);
+        assert_eq!(of("a.txt", 9000, &long.as_bytes()[..4096]), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::blob::Blob;
 use crate::findings::Severity;
 
 const GRAPH: u32 = 7;
+const TRAINING: u32 = 20;
 const FUNCTIONS: u32 = 25;
 /// How deep graphs may be nested in attributes.
 const MAX_DEPTH: usize = 16;
@@ -15,6 +16,11 @@ pub(super) fn check(blob: &Blob) -> Vec<Issue> {
     let mut issues = Vec::new();
     for graph in messages(blob, GRAPH) {
         check_graph(&graph, 0, &mut issues);
+    }
+    for training in messages(blob, TRAINING) {
+        for graph in messages(&training, 1).chain(messages(&training, 2)) {
+            check_graph(&graph, 0, &mut issues);
+        }
     }
     for function in messages(blob, FUNCTIONS) {
         for node in messages(&function, 7) {
@@ -38,9 +44,7 @@ fn check_graph(graph: &Blob, depth: usize, issues: &mut Vec<Issue>) {
         match field.number {
             1 => check_node(&bytes, depth, issues),
             5 => check_tensor(&bytes, issues),
-            15 => messages(&bytes, 1)
-                .chain(messages(&bytes, 2))
-                .for_each(|tensor| check_tensor(&tensor, issues)),
+            15 => check_sparse(&bytes, issues),
             _ => {}
         }
     }
@@ -59,10 +63,16 @@ fn check_node(node: &Blob, depth: usize, issues: &mut Vec<Issue>) {
             match field.number {
                 5 | 10 => check_tensor(&bytes, issues),
                 6 | 11 => check_graph(&bytes, depth + 1, issues),
+                22 | 23 => check_sparse(&bytes, issues),
                 _ => {}
             }
         }
     }
+}
+
+/// A sparse tensor: its values and their places.
+fn check_sparse(sparse: &Blob, issues: &mut Vec<Issue>) {
+    messages(sparse, 1).chain(messages(sparse, 2)).for_each(|tensor| check_tensor(&tensor, issues));
 }
 
 fn check_tensor(tensor: &Blob, issues: &mut Vec<Issue>) {
@@ -96,7 +106,32 @@ pub(super) fn leaves_folder(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::leaves_folder;
+    use super::{Blob, check, leaves_folder};
+
+    fn field(number: u32, content: &[u8]) -> Vec<u8> {
+        let key = number << 3 | 2;
+        let key: Vec<u8> = if key > 127 { vec![key as u8 | 128, (key >> 7) as u8] } else { vec![key as u8] };
+        [key.as_slice(), &[content.len() as u8], content].concat()
+    }
+
+    #[test]
+    fn tensors_are_found_wherever_they_stand() {
+        let entry = [field(1, b"location"), field(2, b"w.bin"), field(2, b"../x")].concat();
+        let tensor = field(13, &entry);
+        let in_graph = field(5, &tensor);
+        let sparse = field(1, &tensor);
+        let in_attribute = |number: u32, content: &[u8]| field(1, &field(5, &field(number, content)));
+        for model in [
+            field(7, &in_graph),
+            field(7, &field(15, &sparse)),
+            field(7, &in_attribute(5, &tensor)),
+            field(7, &in_attribute(22, &sparse)),
+            field(20, &field(1, &in_graph)),
+            field(25, &field(7, &field(5, &field(5, &tensor)))),
+        ] {
+            assert_eq!(check(&Blob::from(model.clone())).len(), 1, "{}", model.escape_ascii());
+        }
+    }
 
     #[test]
     fn paths_out_are_seen() {

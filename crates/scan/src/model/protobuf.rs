@@ -30,10 +30,10 @@ pub(super) fn messages(blob: &Blob, number: u32) -> impl Iterator<Item = Blob> {
     })
 }
 
-/// The text under field `number`.
+/// The text under field `number`. Of several, readers take the last.
 pub(super) fn text(blob: &Blob, number: u32) -> Option<String> {
     const MAX_TEXT: usize = 64 << 10;
-    let bytes = messages(blob, number).next()?.bytes(0, MAX_TEXT).ok()?;
+    let bytes = messages(blob, number).last()?.bytes(0, MAX_TEXT).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -8,7 +8,7 @@ use regex::Regex;
 use super::Issue;
 use crate::blob::Blob;
 use crate::findings::Severity;
-use crate::pickle::{self, Judgement};
+use crate::pickle::{self, Judgement, Special};
 
 const MAX_DOCUMENT: usize = 64 << 20;
 /// What stands for `!!`.
@@ -74,7 +74,8 @@ fn judge(kind: &str, name: &str) -> Option<Issue> {
     let tag = format!("!!python/{kind}:{name}");
     let (module, attribute) = name.rsplit_once('.').unwrap_or(("builtins", name));
     let (severity, what) = match pickle::judge(module, attribute) {
-        Judgement::Allowed => return None,
+        // What they are given has a tag of its own.
+        Judgement::Allowed | Judgement::Special(Special::Applies(_) | Special::Makes) => return None,
         Judgement::Dangerous(why) => (Severity::Critical, why),
         _ if kind == "module" => (Severity::High, "imports a module"),
         Judgement::Special(_)

@@ -2,7 +2,7 @@
 
 use super::machine::{Calling, Machine};
 use super::policy::{Judgement, Special};
-use super::value::{Object, Value};
+use super::value::{KEPT_ENTRIES, Object, Value};
 use crate::blob::Blob;
 use crate::findings::Severity;
 use crate::model::Issue;
@@ -10,7 +10,7 @@ use crate::model::Issue;
 /// Pickles within one pickle that are looked at.
 const MAX_NESTED: usize = 256;
 /// How deep partially applied functions are nested in one another.
-const MAX_PARTIALS: usize = 8;
+pub(super) const MAX_PARTIALS: usize = 8;
 /// The longest text that is taken for bytes.
 const MAX_ENCODED: u64 = 16 << 20;
 
@@ -24,14 +24,20 @@ impl Machine<'_> {
         };
         match callee {
             Value::Global(index) => {
+                let restores = self.is_restorer(index);
                 let import = &mut self.imports[index as usize];
-                import.called = true;
+                import.called |= !restores;
                 import.is_class |= calling == Calling::New;
                 if calling == Calling::Call {
                     self.check_unknown(index, arguments.as_deref());
+                    self.check_only_named(index);
+                    if restores {
+                        self.check_restorer(index, arguments.as_deref());
+                    }
                 }
+                self.check_consumed(arguments.as_deref());
                 if let Judgement::Special(special) = self.imports[index as usize].judgement
-                    && let Some(value) = self.call_special(special, index, arguments.as_deref())
+                    && let Some(value) = self.call_special(special, index, arguments.as_deref(), calling)
                 {
                     return value;
                 }
@@ -48,34 +54,41 @@ impl Machine<'_> {
     fn applied(&self, mut callee: Value) -> Option<(Value, Vec<Value>)> {
         let mut first = Vec::new();
         for _ in 0..MAX_PARTIALS {
-            let Some(Object::Made { callee: Value::Global(index), arguments: Some(arguments), state }) =
-                self.heap.get(callee)
-            else {
-                break;
-            };
-            let import = &self.imports[*index as usize];
-            if !matches!(import.module.as_str(), "functools" | "_functools") || import.name != "partial" {
-                break;
-            }
-            // What it is given as its state goes before what it was made of.
-            let given = match state {
-                Some(state) => {
-                    let [function, more, ..] = self.heap.tuple(*state)? else { return None };
-                    callee = *function;
-                    self.heap.tuple(*more)?
-                }
-                None => {
-                    let (function, more) = arguments.split_first()?;
-                    callee = *function;
-                    more
-                }
-            };
+            let (function, given) = self.partial(callee)?;
+            callee = function;
             first.splice(0..0, given.iter().copied());
             if let Value::Global(_) = callee {
                 return Some((callee, first));
             }
         }
         None
+    }
+
+    /// The function of a `functools.partial`, and the arguments that it has for it.
+    pub(super) fn partial(&self, value: Value) -> Option<(Value, &[Value])> {
+        let (index, arguments, state) = self.made(value)?;
+        let import = &self.imports[index as usize];
+        if !matches!(import.module.as_str(), "functools" | "_functools") || import.name != "partial" {
+            return None;
+        }
+        // What it is given as its state goes before what it was made of.
+        match state {
+            Some(state) => {
+                let [function, more, ..] = self.heap.tuple(state)? else { return None };
+                Some((*function, self.heap.tuple(*more)?))
+            }
+            None => arguments.split_first().map(|(function, more)| (*function, more)),
+        }
+    }
+
+    /// The name that was called for an object, with which arguments, and the state that it got.
+    pub(super) fn made(&self, value: Value) -> Option<(u32, &[Value], Option<Value>)> {
+        match self.heap.get(value)? {
+            Object::Made { callee: Value::Global(index), arguments: Some(arguments), state } => {
+                Some((*index, arguments, *state))
+            }
+            _ => None,
+        }
     }
 
     /// A class of which nothing is known may be the user's own; made of a command, a path or an address it may as well be
@@ -93,6 +106,10 @@ impl Machine<'_> {
         {
             return;
         }
+        let all = arguments.into_iter().flatten();
+        self.steps +=
+            all.map(|value| 1 + self.heap.tuple(*value).map_or(0, <[Value]>::len) as u64).sum::<u64>();
+        let import = &self.imports[class as usize];
         let inner = arguments.into_iter().flatten().flat_map(|value| self.heap.tuple(*value)).flatten();
         let mut texts =
             arguments.into_iter().flatten().chain(inner).filter_map(|v| self.heap.text(self.blob, *v));
@@ -105,7 +122,13 @@ impl Machine<'_> {
 
     /// Calls of names that are harmless with some arguments only. Gives the result where it is not simply an
     /// object made by the call.
-    fn call_special(&mut self, special: Special, index: u32, arguments: Option<&[Value]>) -> Option<Value> {
+    fn call_special(
+        &mut self,
+        special: Special,
+        index: u32,
+        arguments: Option<&[Value]>,
+        calling: Calling,
+    ) -> Option<Value> {
         let name = self.full_name(index);
         let Some(arguments) = arguments else {
             self.report(
@@ -123,11 +146,26 @@ impl Machine<'_> {
             Special::Load => self.load(&name, arguments),
             Special::Encode => self.encode(&name, arguments),
             Special::Holder => {
-                let named = arguments.iter().any(|value| self.heap.text(self.blob, *value).is_some());
-                if named {
+                let of_nothing = arguments.iter().all(|value| matches!(value, Value::Scalar | Value::Int(_)));
+                if calling == Calling::Call && !of_nothing {
                     self.report("pickle-call", Severity::High, format!("it makes a `{name}` of a file"));
                 }
             }
+            Special::Applies(place) => {
+                if let Some(function) = arguments.get(place) {
+                    self.check_applied(&name, *function);
+                }
+            }
+            Special::Calls(place) => return Some(self.call_given(&name, arguments, place)),
+            Special::Parses => self.check_parsed(&name, arguments),
+            Special::Union => {
+                let or = |value: &Value| matches!(value, Value::Global(index) if self.imports[*index as usize].name == "or_");
+                if !arguments.first().is_some_and(or) {
+                    let title = format!("it calls `{name}`, which calls what it is given");
+                    self.report("pickle-call", Severity::Critical, title);
+                }
+            }
+            Special::Makes => return self.make(&name, arguments),
             Special::Generic => {
                 let is_generic = |value: &Value| match value {
                     Value::Global(index) => {
@@ -181,8 +219,13 @@ impl Machine<'_> {
             }
             object => {
                 self.check_attribute(function, &attribute);
+                self.check_method(object, &attribute);
                 let callee = self.import("builtins", "getattr");
-                self.heap.add(Object::Made { callee, arguments: Some(vec![object]), state: None })
+                self.heap.add(Object::Made {
+                    callee,
+                    arguments: Some(vec![object, arguments[1]]),
+                    state: None,
+                })
             }
         }
     }
@@ -191,7 +234,10 @@ impl Machine<'_> {
     fn attribute_names(&mut self, function: &str, arguments: &[Value]) {
         for value in arguments.iter().take(if function.ends_with("methodcaller") { 1 } else { usize::MAX }) {
             match self.heap.text(self.blob, *value) {
-                Some(attribute) => self.check_attribute(function, &attribute),
+                Some(attribute) => {
+                    self.check_attribute(function, &attribute);
+                    self.check_acting(function, &attribute);
+                }
                 None => self.report(
                     "pickle-computed-call",
                     Severity::High,
@@ -244,21 +290,27 @@ impl Machine<'_> {
 
     /// Functions that load a pickle from bytes: the bytes are looked at like a file of their own.
     fn load(&mut self, function: &str, arguments: &[Value]) {
-        if !function.starts_with("torch.") {
+        if !function.starts_with("torch.") && !function.contains("keras.") {
             let title = format!("it loads a pickle within the pickle with `{function}`");
             self.report("pickle-nested", Severity::High, title);
         }
+        let is_path = |value: &Value| self.heap.long_text(self.blob, *value).is_some();
         match arguments.first().and_then(|value| self.bytes_of(*value)) {
-            Some(_) if self.nested.len() >= MAX_NESTED => {
-                self.report("pickle-limit", Severity::High, "it loads more pickles than any real model");
-            }
-            Some(bytes) if self.nested.iter().any(|known| known.is_same(&bytes)) => {}
-            Some(bytes) => self.nested.push(bytes),
-            None => self.report(
+            Some(bytes) if !function.contains("keras.") || !is_path(&arguments[0]) => self.nest(bytes),
+            _ => self.report(
                 "pickle-nested",
                 Severity::Critical,
                 format!("it loads a pickle with `{function}` that is not in the file"),
             ),
+        }
+    }
+
+    /// Bytes that are loaded, to be looked at.
+    pub(super) fn nest(&mut self, bytes: Blob) {
+        if self.nested.len() >= MAX_NESTED {
+            self.report("pickle-limit", Severity::High, "it loads more pickles than any real model");
+        } else if !self.nested.iter().any(|known| known.is_same(&bytes)) {
+            self.nested.push(bytes);
         }
     }
 
@@ -277,17 +329,18 @@ impl Machine<'_> {
     }
 
     /// The bytes that a value is, as far as the file says them.
-    fn bytes_of(&self, value: Value) -> Option<Blob> {
+    pub(super) fn bytes_of(&self, value: Value) -> Option<Blob> {
         if let Some(bytes) = self.plain_bytes(value) {
             return Some(bytes);
         }
-        let Some(Object::Made { callee: Value::Global(index), arguments: Some(arguments), .. }) =
-            self.heap.get(value)
-        else {
-            return None;
-        };
+        let (index, arguments, state) = self.made(value)?;
+        let name = self.full_name(index);
+        if matches!(name.as_str(), "_io.BytesIO" | "io.BytesIO") {
+            let state = state.and_then(|state| self.heap.tuple(state)?.first().copied());
+            return self.bytes_of(state.or_else(|| arguments.first().copied())?);
+        }
         let argument = *arguments.first()?;
-        match self.full_name(*index).as_str() {
+        match name.as_str() {
             "_codecs.encode" => {
                 // Text of which every character stands for one byte.
                 let text = self.plain_bytes(argument).filter(|text| text.len() <= MAX_ENCODED)?;
@@ -323,6 +376,7 @@ impl Machine<'_> {
             self.report("pickle-write", Severity::Critical, format!("it changes the attributes of `{name}`"));
             return Some(());
         }
+        self.check_changed(target);
         if let Some(Object::Made { callee, state: kept, .. }) = self.heap.get_mut(target) {
             *kept = Some(state);
             let callee = *callee;
@@ -337,29 +391,38 @@ impl Machine<'_> {
     /// Classes that run text from their state when they get it.
     fn check_state(&mut self, class: u32, state: Value) {
         let import = &self.imports[class as usize];
-        let suspicious: &[&str] = if import.module.starts_with("scipy.stats.") {
-            &["_parse_arg_template"]
+        let suspicious = if import.module.starts_with("scipy.stats.") {
+            "_parse_arg_template"
         } else if import.module.starts_with("statsmodels.") {
-            &["formula"]
+            "formula"
+        } else if import.name.ends_with("NDArrayWrapper") {
+            "filename"
         } else {
             return;
         };
         let state = self.heap.tuple(state).and_then(|items| items.first().copied()).unwrap_or(state);
         let entries: Vec<(Value, Value)> = self.heap.dict(state).unwrap_or_default().to_vec();
+        self.steps += entries.len() as u64;
+        if entries.len() >= KEPT_ENTRIES {
+            let name = self.full_name(class);
+            self.report("pickle-limit", Severity::High, format!("`{name}` has more state than any real one"));
+        }
         for (key, value) in entries {
             let Some(key) = self.heap.text(self.blob, key) else { continue };
-            if !suspicious.contains(&key.as_str()) || value == Value::Scalar {
+            if suspicious != key || value == Value::Scalar {
                 continue;
             }
-            let harmless = self.heap.long_text(self.blob, value).is_some_and(|text| {
-                if key == "formula" { is_formula(&text) } else { is_argument_template(&text) }
+            let harmless = self.heap.long_text(self.blob, value).is_some_and(|text| match suspicious {
+                "formula" => is_formula(&text),
+                "filename" => !leads_outside(&text),
+                _ => is_argument_template(&text),
             });
             if !harmless {
                 let name = self.full_name(class);
                 self.report(
                     "pickle-state",
                     Severity::High,
-                    format!("`{name}` runs the text in `{key}` when it is loaded"),
+                    format!("`{name}` runs or opens what `{key}` says when it is loaded"),
                 );
             }
         }
@@ -369,9 +432,15 @@ impl Machine<'_> {
     pub(super) fn hand_on(&mut self, value: Value) {
         if let Value::Global(index) = value
             && let Judgement::Special(special) = self.imports[index as usize].judgement
-            && !matches!(special, Special::OfOne | Special::Holder | Special::Generic)
+            && !matches!(
+                special,
+                Special::OfOne | Special::Holder | Special::Generic | Special::Applies(_) | Special::Parses
+            )
         {
             let name = self.full_name(index);
+            if name.ends_with(".__new__") {
+                return;
+            }
             self.report(
                 "pickle-indirect-call",
                 Severity::High,

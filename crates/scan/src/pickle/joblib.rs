@@ -5,7 +5,7 @@
 //! does not know of that: such a file is looked at a second time without it ([`super::stream`]).
 
 use super::machine::{Arrays, Machine};
-use super::value::{Object, Value};
+use super::value::Value;
 use crate::findings::Severity;
 
 /// What lies behind a wrapper.
@@ -74,25 +74,28 @@ impl Machine<'_> {
     }
 
     fn layout(&self, state: Value) -> Option<Layout> {
-        let dtype = self.entry(state, "dtype")?;
-        let Some(Object::Made { arguments: Some(arguments), state: details, .. }) = self.heap.get(dtype)
-        else {
-            return None;
-        };
-        // Texts of any length are kept like objects.
-        if let Some(Object::Made { callee: Value::Global(class), .. }) = self.heap.get(dtype)
-            && ["StringDType", "_convert_to_stringdtype_kwargs"]
-                .contains(&self.imports[*class as usize].name.as_str())
-        {
-            return Some(Layout::Pickled);
+        let (class, arguments, details) = self.made(self.entry(state, "dtype")?)?;
+        match self.imports[class as usize].name.as_str() {
+            // Texts of any length are kept like objects.
+            "StringDType" | "_convert_to_stringdtype_kwargs" => return Some(Layout::Pickled),
+            "dtype" => {}
+            _ => return None,
         }
         let code = self.heap.text(self.blob, *arguments.first()?)?;
         let (kind, digits) = code.split_at_checked(1)?;
-        if kind == "O" || (kind == "V" && self.has_objects((*details)?)) {
+        if kind == "O" || (kind == "V" && self.has_objects(details?)) {
             return Some(Layout::Pickled);
         }
         let width: u64 = digits.split('[').next()?.parse().ok()?;
         let item = if kind == "U" { width.checked_mul(4)? } else { width };
+        // A state may say another size, and is believed.
+        let stated = details.and_then(|details| self.heap.tuple(details)?.get(5).copied());
+        if let Some(Value::Int(size)) = stated
+            && size >= 0
+            && size as u64 != item
+        {
+            return None;
+        }
         let shape = self.heap.tuple(self.entry(state, "shape")?)?;
         let mut bytes = item;
         for dimension in shape {
@@ -112,8 +115,72 @@ impl Machine<'_> {
 
     /// The value under a key of a state.
     fn entry(&self, state: Value, key: &str) -> Option<Value> {
-        let entries = self.heap.dict(state)?;
-        let found = entries.iter().find(|(k, _)| self.heap.text(self.blob, *k).as_deref() == Some(key));
+        /// More than joblib writes.
+        const MOST: usize = 64;
+        let entries = self.heap.dict(state).filter(|entries| entries.len() < MOST)?;
+        // Of two with the same key, the last counts.
+        let found = entries.iter().rev().find(|(k, _)| self.heap.text(self.blob, *k).as_deref() == Some(key));
         found.map(|(_, value)| *value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::blob::Blob;
+    use crate::findings::Severity;
+
+    /// A wrapper of `shape` and `dtype` behind more of a state, an array in which another reader would see the end, and a call behind
+    /// that.
+    fn hidden(maker: &[u8], entries: &[&[u8]], array: usize, seen: usize) -> Option<Severity> {
+        let mut program = [b"\x80\x04", maker, b"}("].concat();
+        entries.iter().for_each(|entry| program.extend_from_slice(entry));
+        program.extend_from_slice(b"ub");
+        let mut numbers = vec![0; seen];
+        numbers.push(b'.');
+        numbers.resize(array, 0);
+        program.extend_from_slice(&numbers);
+        program.extend_from_slice(b"0\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.");
+        let scanned = super::super::scan(&Blob::from(program), true);
+        scanned.issues.iter().map(|issue| issue.severity).max()
+    }
+
+    const NEW: &[u8] = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81";
+    const BYTES: &[u8] = b"\x8c\x05dtypecnumpy\ndtype\n(\x8c\x02u1tR";
+
+    #[test]
+    fn what_follows_an_array_is_found_whoever_makes_its_wrapper() {
+        for maker in [
+            NEW,
+            b"ccopyreg\n_reconstructor\n(cjoblib.numpy_pickle\nNumpyArrayWrapper\ncbuiltins\nobject\nNtR",
+            b"ccopyreg\n__newobj__\n(cjoblib.numpy_pickle\nNumpyArrayWrapper\ntR",
+        ] {
+            let worst = hidden(maker, &[b"\x8c\x05shapeK\x28\x85", BYTES], 40, 0);
+            assert_eq!(worst, Some(Severity::Critical), "{}", maker.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn arrays_that_say_their_size_twice_hide_nothing() {
+        let filler: Vec<u8> = (0..200u8).flat_map(|n| [b'K', n, b'N']).collect();
+        let cases: [(&[&[u8]], usize, usize); 4] = [
+            (&[b"\x8c\x05shapeK\x02\x85", b"\x8c\x05shapeK\x09\x85", BYTES], 9, 2),
+            (&[b"\x8c\x05shapeK\x02\x85", &filler, b"\x8c\x05shapeK\x09\x85", BYTES], 9, 2),
+            (
+                &[
+                    b"\x8c\x05shapeK\x04\x85",
+                    b"\x8c\x05dtypecnumpy\ndtype\n(\x8c\x02S8tR(K\x03\x8c\x01|NNNK\x10K\x01K\x00tb",
+                ],
+                64,
+                32,
+            ),
+            (
+                &[b"\x8c\x05shapeK\x04\x85", b"\x8c\x05dtypecnumpy\nresult_type\n(\x8c\x02i2\x8c\x02f8tR"],
+                32,
+                8,
+            ),
+        ];
+        for (number, (entries, array, seen)) in cases.into_iter().enumerate() {
+            assert!(hidden(NEW, entries, array, seen) >= Some(Severity::High), "{number}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::decode::{Broken, Decoder, Op};
 use super::policy::{self, Judgement};
-use super::value::{Heap, KEPT_ITEMS, Object, Value};
+use super::value::{Heap, KEPT_ENTRIES, KEPT_ITEMS, Object, Value};
 use crate::blob::Blob;
 use crate::findings::Severity;
 use crate::model::Issue;
@@ -44,6 +44,8 @@ pub(super) struct Import {
     pub(super) module: String,
     pub(super) name: String,
     pub(super) judgement: Judgement,
+    /// Models name it, and nothing calls it.
+    pub(super) only_named: bool,
     /// It was called, rather than only mentioned.
     pub(super) called: bool,
     /// An object was made of it without a call of its own code, which works with classes only.
@@ -78,7 +80,10 @@ pub(super) struct Machine<'a> {
     /// Arrays that were passed over.
     pub(super) arrays_seen: usize,
     pub(super) calls: usize,
+    /// Instructions, and what was looked at for them beyond a few values.
     pub(super) steps: u64,
+    /// How many steps it may take.
+    most: u64,
     /// It declares a protocol, as all binary pickles do.
     pub(super) declared: bool,
     frame_end: Option<u64>,
@@ -132,9 +137,15 @@ impl<'a> Machine<'a> {
             arrays_seen: 0,
             calls: 0,
             steps: 0,
+            most: MAX_STEPS,
             declared: false,
             frame_end: None,
         }
+    }
+
+    /// The same, with fewer steps to take.
+    pub(super) fn within(self, steps: u64) -> Self {
+        Self { most: steps, ..self }
     }
 
     /// Runs the program to its end.
@@ -150,7 +161,7 @@ impl<'a> Machine<'a> {
                 return if self.pop().is_some() { End::Stopped } else { End::Broken(Broken::Invalid) };
             }
             self.steps += 1;
-            if self.steps > MAX_STEPS || self.stack.len() > MAX_STACK || self.imports.len() > MAX_GLOBALS {
+            if self.steps > self.most || self.stack.len() > MAX_STACK || self.imports.len() > MAX_GLOBALS {
                 return End::Exhausted;
             }
             if self.step(op).is_none() {
@@ -364,7 +375,7 @@ impl<'a> Machine<'a> {
         }
         self.check_written_to(target);
         if let Some(Object::Dict(entries)) = self.heap.get_mut(target) {
-            let room = KEPT_ITEMS.saturating_sub(entries.len());
+            let room = KEPT_ENTRIES.saturating_sub(entries.len());
             entries.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])).take(room));
         }
         Some(())
@@ -417,6 +428,7 @@ impl<'a> Machine<'a> {
             module: key.0.clone(),
             name: key.1.clone(),
             judgement,
+            only_named: judgement == Judgement::Allowed && policy::is_only_named(module, name),
             called: false,
             is_class: false,
         });

@@ -47,8 +47,18 @@ pub(crate) enum Special {
     Load,
     /// `encode(text, codec)`.
     Encode,
-    /// A class that reads a file when it is given its name.
+    /// A class that reaches files when it is made of something, and not when it is restored.
     Holder,
+    /// A function or class that calls one of its arguments, now or later.
+    Applies(usize),
+    /// Calls its first argument with the ones in the tuple at this place, and gives what that made the state behind it.
+    Calls(usize),
+    /// A class that may evaluate a text that it is made of.
+    Parses,
+    /// `reduce(or_, types)`, which is how `int | None` is written down; of anything else it is a loop over calls.
+    Union,
+    /// `copyreg`'s ways to make an object of a class: `f(class, …)`.
+    Makes,
     /// `getitem(generic, types)`, as in `Optional[int]`; of anything else the item is looked up, which may call what makes it.
     Generic,
     /// `type(object)` and `iter(object)`: with more arguments they make a class, or call the first one.
@@ -58,14 +68,28 @@ pub(crate) enum Special {
 /// What the global `name` of `module` means.
 pub(crate) fn judge(module: &str, name: &str) -> Judgement {
     let (module, name) = modern(module, name);
+    // Some of PyTorch's constants are found through the module that is imported there.
+    if let Some(name) = name.strip_prefix("torch.").filter(|_| module.starts_with("torch.")) {
+        return judge("torch", name);
+    }
     if let Some(judgement) = harmless::lookup(&module, &name) {
         return judgement;
+    }
+    if is_plain_exception(&module, &name) {
+        return Judgement::Allowed;
     }
     if is_listed_class(&module, &name) || is_harmless_elsewhere(&module, &name) {
         return Judgement::Allowed;
     }
     let root = module.split('.').next().unwrap_or_default();
     let is_of_models = libraries::MODELS.binary_search(&root).is_ok();
+    if root == "sympy" && is_expression(&module, &name) {
+        return Judgement::Special(Special::Parses);
+    }
+    // Keras pickles a model as the bytes of its own format.
+    if matches!(root, "keras" | "tf_keras") && name.ends_with("._unpickle_model") {
+        return Judgement::Special(Special::Load);
+    }
     // Cython writes these: they make the class they are given, without calling it, and fill in its state.
     if name.starts_with("__pyx_unpickle_") && !name.contains('.') && is_of_models {
         return Judgement::Allowed;
@@ -101,9 +125,78 @@ pub(crate) fn judge(module: &str, name: &str) -> Judgement {
     }
 }
 
+/// Whether it is a function that models only name: nothing that is restored is made by calling it.
+pub(crate) fn is_only_named(module: &str, name: &str) -> bool {
+    let (module, name) = modern(module, name);
+    let root = module.split('.').next().unwrap_or_default();
+    harmless::is_function(&module, &name)
+        || (libraries::MODELS.binary_search(&root).is_ok() && functions::is_of_numbers(&module, &name))
+}
+
+/// Whether a method of that name acts on files or runs text, or an attribute leads into the interpreter.
+pub(crate) fn acts(attribute: &str) -> bool {
+    dangerous::METHODS.split_ascii_whitespace().any(|name| name == attribute)
+}
+
+/// Whether it is one of sympy's classes of expressions.
+fn is_expression(module: &str, name: &str) -> bool {
+    const NONE: [&str; 9] = [
+        "parsing",
+        "utilities",
+        "printing",
+        "plotting",
+        "external",
+        "interactive",
+        "testing",
+        "codegen",
+        "benchmarks",
+    ];
+    let part = module.split('.').nth(1).unwrap_or_default();
+    !name.contains('.')
+        && !NONE.contains(&part)
+        && module != "sympy.core.sympify"
+        && (is_class(name) || part == "functions")
+}
+
+/// Whether it is an exception of Python's own library, which holds what went wrong.
+fn is_plain_exception(module: &str, name: &str) -> bool {
+    // Importing these does something, or making one of theirs.
+    const NONE: [&str; 9] = [
+        "antigravity",
+        "distutils",
+        "ensurepip",
+        "idlelib",
+        "lib2to3",
+        "test",
+        "this",
+        "traceback",
+        "turtledemo",
+    ];
+    let root = module.split('.').next().unwrap_or_default();
+    is_class(name)
+        && !name.contains('.')
+        && ["Error", "Warning", "Exception"].iter().any(|suffix| name.ends_with(suffix))
+        && !NONE.contains(&root)
+        && libraries::STANDARD.binary_search(&root).is_ok()
+}
+
 /// What a class holds under a name of its own: a member of an enumeration, or another class. Both are as harmless as it.
 fn judge_member(module: &str, name: &str) -> Option<Judgement> {
     let (owner, member) = name.rsplit_once('.')?;
+    if member == "__new__" {
+        return is_harmless_class(&judge(module, owner)).then_some(Judgement::Special(Special::Makes));
+    }
+    // A method that is no object's, such as a static one: a function like others of the module.
+    if is_class(owner) && !owner.contains('.') && !member.starts_with("__") && !acts(member) {
+        let method = match judge(module, owner) {
+            Judgement::Unknown { class: true } => Some(Judgement::Unknown { class: false }),
+            Judgement::Unlisted { class: true } => Some(Judgement::Unlisted { class: false }),
+            _ => None,
+        };
+        if method.is_some() && !is_class(member) {
+            return method;
+        }
+    }
     let is_constant = member.starts_with(char::is_uppercase)
         && member.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     if !is_constant && !is_class(member) {
@@ -111,12 +204,42 @@ fn judge_member(module: &str, name: &str) -> Option<Judgement> {
     }
     match judge(module, owner) {
         Judgement::Allowed if !is_constant => Some(Judgement::Restored),
-        judgement @ (Judgement::Allowed
-        | Judgement::Restored
-        | Judgement::Unlisted { class: true }
-        | Judgement::Unknown { class: true }) => Some(judgement),
-        _ => None,
+        judgement => is_harmless_class(&judgement).then_some(judgement),
     }
+}
+
+/// A class that at worst nothing is known of.
+fn is_harmless_class(judgement: &Judgement) -> bool {
+    matches!(
+        judgement,
+        Judgement::Allowed
+            | Judgement::Restored
+            | Judgement::Unlisted { class: true }
+            | Judgement::Unknown { class: true }
+    )
+}
+
+/// Whether a function's name says that it restores something of its library. What it is made of is looked at.
+pub(crate) fn restores(module: &str, name: &str) -> bool {
+    // Of these the exact names are known, and others of the kind read files or run code.
+    const KNOWN: [&str; 10] = [
+        "datasets",
+        "gensim",
+        "joblib",
+        "keras",
+        "mlflow",
+        "ray",
+        "statsmodels",
+        "tensorflow",
+        "tf_keras",
+        "torch",
+    ];
+    if KNOWN.contains(&module.split('.').next().unwrap_or_default()) {
+        return false;
+    }
+    const WAYS: [&str; 5] = ["unpickle", "reconstruct", "rebuild", "restore", "recreate"];
+    let plain = name.trim_start_matches('_');
+    WAYS.iter().any(|way| plain.starts_with(way))
 }
 
 fn is_class(name: &str) -> bool {
@@ -172,6 +295,7 @@ fn modern(module: &str, name: &str) -> (String, String) {
         ("itertools", "izip") => Some("zip"),
         ("itertools", "imap") => Some("map"),
         ("itertools", "ifilter") => Some("filter"),
+        ("itertools", "ifilterfalse") => return ("itertools".to_owned(), "filterfalse".to_owned()),
         _ => None,
     };
     if let Some(name) = builtin {
@@ -259,7 +383,6 @@ mod tests {
             ("numpy._core.multiarray", "_reconstruct"),
             ("numpy", "ndarray"),
             ("collections", "OrderedDict"),
-            ("copy_reg", "_reconstructor"),
             ("__builtin__", "object"),
             ("__builtin__", "unicode.lower"),
             ("itertools", "izip"),
@@ -318,6 +441,10 @@ mod tests {
         assert_eq!(judge("churn", "Mode.FAST"), Judgement::Unknown { class: true });
         assert_eq!(judge("churn", "Mode.__class__"), Judgement::Evasive);
         assert_eq!(judge("churn", "tools.Mode"), Judgement::Evasive);
+        assert_eq!(judge("churn", "Model.clean"), Judgement::Unknown { class: false });
+        assert_eq!(judge("river.naive_bayes", "GaussianNB._make"), Judgement::Unlisted { class: false });
+        assert_eq!(judge("churn", "Model.to_csv"), Judgement::Evasive);
+        assert_eq!(judge("os", "Model.clean"), Judgement::Dangerous("runs commands"));
         assert_eq!(judge("torch.nn.modules.linear", "Linear.Inner"), Judgement::Restored);
     }
 
@@ -352,6 +479,43 @@ mod tests {
                 !matches!(judge(module, name), Judgement::Restored | Judgement::Allowed),
                 "{module}.{name}"
             );
+        }
+    }
+
+    #[test]
+    fn names_that_are_harmless_with_some_arguments() {
+        for (module, name, special) in [
+            ("copy_reg", "_reconstructor", Special::Makes),
+            ("itertools", "imap", Special::Applies(0)),
+            ("itertools", "ifilterfalse", Special::Applies(0)),
+            ("scipy.stats._stats_py", "LinregressResult.__new__", Special::Makes),
+            ("keras.src.models.sequential", "Sequential._unpickle_model", Special::Load),
+            ("sympy.core.add", "Add", Special::Parses),
+            ("sympy.functions.elementary.trigonometric", "sin", Special::Parses),
+        ] {
+            assert_eq!(judge(module, name), Judgement::Special(special), "{module}.{name}");
+        }
+        for (module, name) in [
+            ("sympy.parsing.sympy_parser", "T"),
+            ("sympy.core.sympify", "CantSympify"),
+            ("sympy.utilities.lambdify", "MODULES"),
+            ("pyarrow.lib", "OSFile"),
+            ("nltk.data", "PathPointer"),
+            ("nltk", "download"),
+            ("antigravity", "SomeError"),
+            ("numba.core.serialize", "_unpickle__CustomPickled"),
+            ("keras.src.models.cloning", "clone_model"),
+        ] {
+            assert!(matches!(judge(module, name), Judgement::Dangerous(_)), "{module}.{name}");
+        }
+        for (module, name) in [
+            ("json.decoder", "JSONDecodeError"),
+            ("decimal", "Overflow"),
+            ("pyarrow.lib", "_restore_array"),
+            ("torch._utils", "torch.channels_last"),
+            ("inspect", "_empty"),
+        ] {
+            assert_eq!(judge(module, name), Judgement::Allowed, "{module}.{name}");
         }
     }
 

@@ -94,7 +94,8 @@ pub(crate) fn scan(blob: &Blob, expected: bool) -> Scanned {
     }
     if arrays_seen > 0 {
         run_without_arrays(blob, &mut scanned);
-    } else if scanned.complete && !legacy_torch {
+    }
+    if scanned.complete && !legacy_torch {
         search_behind(blob, &mut scanned);
     }
     scanned
@@ -105,6 +106,8 @@ pub(crate) fn scan(blob: &Blob, expected: bool) -> Scanned {
 fn search_behind(blob: &Blob, scanned: &mut Scanned) {
     const LONGEST: usize = 16 << 20;
     const MOST: usize = 4096;
+    // Wherever one begins, the same bytes would be run again.
+    let mut steps = 4_000_000;
     let rest = blob.bytes(scanned.end, LONGEST).unwrap_or_default();
     let first = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != 0);
     // Binary pickles declare themselves; the others import something at the beginning of a line.
@@ -115,11 +118,18 @@ fn search_behind(blob: &Blob, scanned: &mut Scanned) {
     };
     let later = (0..rest.len()).filter(|at| begins(*at));
     for at in first.into_iter().chain(later).take(MOST) {
-        let mut machine = Machine::new(blob, scanned.end + at as u64, Arrays::Skip);
+        let mut machine = Machine::new(blob, scanned.end + at as u64, Arrays::Skip).within(steps);
         let end = machine.run();
+        steps = steps.saturating_sub(machine.steps);
+        if end == End::Exhausted {
+            let title =
+                "it has so much behind its end that looks like pickles that not all of it was looked at";
+            scanned.add(Some(Issue::new("pickle-limit", Severity::High, title)));
+            break;
+        }
         let dangerous =
             |import: &&Import| matches!(import.judgement, Judgement::Dangerous(_)) && import.called;
-        if end != End::Exhausted && is_convincing(&machine) && has_plausible_names(&machine) {
+        if is_convincing(&machine) && has_plausible_names(&machine) {
             for import in machine.imports.iter().filter(dangerous) {
                 let title =
                     format!("behind its end lies a pickle that uses `{}.{}`", import.module, import.name);
@@ -306,6 +316,12 @@ mod tests {
         for text in ["I1\n.5 and so on", "N.B. this is text", "N.\u{1}"] {
             assert!(!looks_like_pickle(text.as_bytes(), true), "{text}");
         }
+    }
+
+    #[test]
+    fn what_looks_like_many_pickles_ends() {
+        let program = [b"\x80\x04N.".as_slice(), &[0; 10], &b"\x80\x04".repeat(100_000)].concat();
+        assert_eq!(worst(&program), Some(Severity::High));
     }
 
     #[test]

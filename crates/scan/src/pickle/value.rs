@@ -45,6 +45,8 @@ pub(super) enum Object {
 
 /// How many items of a container are kept: arguments and states that rules look at are short.
 pub(super) const KEPT_ITEMS: usize = 64;
+/// How many entries of a dictionary: one that counts may come late.
+pub(super) const KEPT_ENTRIES: usize = 4096;
 
 /// The longest text that is read back as a name; and as anything else.
 const MAX_NAME: usize = 1024;

@@ -39,7 +39,7 @@ const LOADS: &str = "loads further files that may run code";
 const ROOTS: &[(&str, &str)] = &[
     (
         "os posix nt subprocess commands popen2 pty pipes posixsubprocess winapi pexpect ptyprocess sh plumbum fabric invoke \
-         psutil distutils setuptools pkg_resources pip ensurepip venv idlelib lib2to3 test this antigravity turtledemo win32api win32com",
+         psutil distutils setuptools pybind11 pkg_resources pip ensurepip venv idlelib lib2to3 test this antigravity turtledemo win32api win32com",
         COMMANDS,
     ),
     (
@@ -138,17 +138,48 @@ const PARTS: &[(&str, &str)] = &[
     ("transformers.utils.hub", NETWORK),
     ("xgboost.spark", CODE),
     ("xgboost.dask", CODE),
-    ("nltk", NETWORK),
+    ("numba.pycc", COMMANDS),
+    ("torch.library", CODE),
+    ("torch._ops", CODE),
+    ("numba.core.serialize", CODE),
+    ("numba.serialize", CODE),
+    ("numba.cloudpickle", CODE),
+    ("nltk.data", NETWORK),
+    ("nltk.downloader", NETWORK),
+    ("nltk.corpus", FILES),
+    ("nltk.app", CODE),
+    ("nltk.chat", CODE),
+    ("nltk.draw", CODE),
+    ("nltk.inference", COMMANDS),
+    ("nltk.internals", COMMANDS),
+    ("nltk.parse", COMMANDS),
+    ("nltk.sem", COMMANDS),
+    ("nltk.classify.megam", COMMANDS),
+    ("nltk.classify.tadm", COMMANDS),
+    ("nltk.classify.weka", COMMANDS),
+    ("nltk.tag.hunpos", COMMANDS),
+    ("nltk.tag.senna", COMMANDS),
+    ("nltk.tag.stanford", COMMANDS),
+    ("nltk.tokenize.repp", COMMANDS),
+    ("nltk.tokenize.stanford", COMMANDS),
+    ("nltk.twitter", NETWORK),
     ("cloudpickle", CODE),
     ("dill", CODE),
 ];
+
+/// Methods of things that models are made of that touch files or run text, and attributes that lead into the interpreter.
+pub(super) const METHODS: &str = "eval query pipe to_clipboard to_csv to_excel to_feather to_gbq to_hdf to_html to_json to_latex \
+    to_markdown to_orc to_parquet to_pickle to_sql to_stata to_xml tofile dump touch unlink write_text write_bytes read_text read_bytes rmdir mkdir \
+    symlink_to hardlink_to link_to chmod lchmod save_model dump_model load_model load_config save_weights load_weights \
+    save_pretrained push_to_hub from_pretrained exec_module load_module addHandler runcode runsource system popen gi_frame \
+    gi_code cr_frame cr_code ag_frame ag_code f_globals f_builtins f_locals f_back f_code tb_frame func_globals func_code im_func im_self";
 
 /// Single names.
 const NAMES: &[(&str, &str, &str)] = &[
     (
         "builtins",
         "eval exec execfile compile apply __import__ reload breakpoint globals locals vars dir setattr delattr hasattr open \
-         file input raw_input help exit quit map filter reduce iter next print delattr __build_class__ credits license copyright",
+         file input raw_input help exit quit reduce next delattr __build_class__ credits license copyright",
         CODE,
     ),
     (
@@ -156,8 +187,7 @@ const NAMES: &[(&str, &str, &str)] = &[
         "FunctionType LambdaType CodeType MethodType ModuleType BuiltinFunctionType CellType new_class",
         CODE,
     ),
-    ("functools", "reduce partialmethod singledispatch wraps update_wrapper cached_property", CODE),
-    ("itertools", "starmap accumulate takewhile dropwhile filterfalse groupby", CODE),
+    ("functools", "partialmethod singledispatch wraps update_wrapper cached_property", CODE),
     ("operator", "call attrgetter methodcaller setitem delitem", CODE),
     ("_operator", "call attrgetter methodcaller setitem delitem", CODE),
     ("pickle", "load loads _load Unpickler _Unpickler dump Pickler whichmodule _getattribute", LOADS),
@@ -207,5 +237,6 @@ const NAMES: &[(&str, &str, &str)] = &[
         "DataFrame.to_pickle DataFrame.eval DataFrame.query DataFrame.apply DataFrame.pipe",
         CODE,
     ),
+    ("nltk", "download data downloader app corpus load", NETWORK),
     ("tensorflow", "io load_op_library load_library py_function numpy_function", CODE),
 ];

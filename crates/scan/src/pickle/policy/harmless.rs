@@ -11,9 +11,16 @@ pub(super) fn lookup(module: &str, name: &str) -> Option<Judgement> {
         return Some(Judgement::Special(*special));
     }
     let listed = HARMLESS.get(module).is_some_and(|names| names.contains(&name));
-    let builtin =
-        module == "builtins" && (name.ends_with("Error") || name.ends_with("Warning") || is_method(name));
-    (listed || builtin || is_torch_constant(module, name)).then_some(Judgement::Allowed)
+    let builtin = module == "builtins" && (name.ends_with("Error") || name.ends_with("Warning"));
+    (listed || builtin || is_function(module, name) || is_torch_constant(module, name))
+        .then_some(Judgement::Allowed)
+}
+
+/// Whether it is a function that models name and that nothing calls while they are restored. Called, the harmless ones among
+/// them are how others get called: `max` has a key, `%` looks items up, `sqrt` asks an object for its method of that name.
+pub(super) fn is_function(module: &str, name: &str) -> bool {
+    FUNCTIONS.get(module).is_some_and(|names| names.contains(&name))
+        || (module == "builtins" && is_method(name))
 }
 
 /// Methods of plain values: `str.split`. Formatting is not among them, as it looks up attributes.
@@ -75,35 +82,69 @@ const SPECIAL: &[(&str, &str, Special)] = &[
     ("dill._dill", "loads", Special::Load),
     ("cloudpickle", "loads", Special::Load),
     ("cloudpickle.cloudpickle", "loads", Special::Load),
+    ("builtins", "map", Special::Applies(0)),
+    ("builtins", "filter", Special::Applies(0)),
+    ("itertools", "starmap", Special::Applies(0)),
+    ("itertools", "takewhile", Special::Applies(0)),
+    ("itertools", "dropwhile", Special::Applies(0)),
+    ("itertools", "filterfalse", Special::Applies(0)),
+    ("itertools", "accumulate", Special::Applies(1)),
+    ("itertools", "groupby", Special::Applies(1)),
+    ("collections", "defaultdict", Special::Applies(0)),
+    ("numpy", "vectorize", Special::Applies(0)),
+    ("functools", "reduce", Special::Union),
+    ("_functools", "reduce", Special::Union),
+    ("torch._tensor", "_rebuild_from_type_v2", Special::Calls(2)),
+    ("torch._tensor", "_rebuild_from_type", Special::Calls(2)),
+    ("torch.tensor", "_rebuild_from_type", Special::Calls(2)),
+    ("jax._src.array", "_reconstruct_array", Special::Calls(1)),
+    ("copyreg", "_reconstructor", Special::Makes),
+    ("copyreg", "__newobj__", Special::Makes),
+    ("copyreg", "__newobj_ex__", Special::Makes),
+    ("keras.saving.pickle_utils", "deserialize_model_from_bytecode", Special::Load),
+    ("keras.src.saving.pickle_utils", "deserialize_model_from_bytecode", Special::Load),
+    ("joblib.memory", "Memory", Special::Holder),
+    ("joblib.memory", "MemorizedFunc", Special::Holder),
+    ("joblib.memory", "NotMemorizedFunc", Special::Holder),
+    ("joblib._store_backends", "FileSystemStoreBackend", Special::Holder),
+    ("sentence_transformers.SentenceTransformer", "SentenceTransformer", Special::Holder),
+    ("sentence_transformers.cross_encoder.CrossEncoder", "CrossEncoder", Special::Holder),
     ("xgboost.core", "Booster", Special::Holder),
     ("lightgbm.basic", "Booster", Special::Holder),
     ("joblib.externals.cloudpickle", "loads", Special::Load),
 ];
 
-static HARMLESS: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
-    TABLE.iter().map(|(module, names)| (*module, names.split_whitespace().collect())).collect()
-});
+type Names = HashMap<&'static str, Vec<&'static str>>;
+
+static HARMLESS: LazyLock<Names> = LazyLock::new(|| by_module(TABLE));
+static FUNCTIONS: LazyLock<Names> = LazyLock::new(|| by_module(FUNCTION_TABLE));
+
+fn by_module(table: &[(&'static str, &'static str)]) -> Names {
+    table.iter().map(|(module, names)| (*module, names.split_whitespace().collect())).collect()
+}
 
 const TABLE: &[(&str, &str)] = &[
     // Python's own containers and values.
     (
         "builtins",
         "object set frozenset list dict tuple bytes bytearray complex slice range int float bool str memoryview \
-         Ellipsis NotImplemented None len abs min max sum sorted reversed round enumerate zip any all repr ord chr hash \
-         BaseException Exception StopIteration StopAsyncIteration GeneratorExit KeyboardInterrupt SystemExit BaseExceptionGroup \
-         ExceptionGroup print id isinstance issubclass callable property staticmethod classmethod super divmod pow hex oct bin ascii format",
+         Ellipsis NotImplemented None reversed enumerate zip BaseException Exception StopIteration StopAsyncIteration \
+         GeneratorExit KeyboardInterrupt SystemExit BaseExceptionGroup ExceptionGroup property staticmethod classmethod super",
     ),
-    ("collections", "OrderedDict defaultdict deque Counter ChainMap UserDict UserList UserString"),
+    ("collections", "OrderedDict deque Counter ChainMap UserDict UserList UserString"),
     (
         "collections.abc",
         "Mapping MutableMapping Sequence MutableSequence Set MutableSet Iterable Iterator Hashable Callable Sized Container \
          Collection Generator KeysView ValuesView ItemsView",
     ),
     ("http", "HTTPStatus HTTPMethod"),
-    ("statistics", "NormalDist mean fmean median mode stdev pstdev variance pvariance quantiles"),
-    ("copyreg", "_reconstructor __newobj__ __newobj_ex__"),
+    ("statistics", "NormalDist"),
     ("datetime", "datetime date time timedelta timezone tzinfo timezone.utc"),
-    ("decimal", "Decimal"),
+    (
+        "decimal",
+        "Decimal DecimalTuple Context Clamped DivisionByZero FloatOperation Inexact InvalidOperation Overflow Rounded Subnormal \
+         Underflow",
+    ),
     ("fractions", "Fraction"),
     ("uuid", "UUID SafeUUID"),
     ("pathlib", "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"),
@@ -112,16 +153,9 @@ const TABLE: &[(&str, &str)] = &[
     ("re", "_compile Pattern RegexFlag"),
     ("zoneinfo", "ZoneInfo ZoneInfo._unpickle"),
     ("zoneinfo._common", "ZoneInfo"),
-    ("functools", "partial cmp_to_key"),
-    (
-        "operator",
-        "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert \
-         matmul concat contains countOf index lshift rshift truth is_ is_not",
-    ),
-    (
-        "_operator",
-        "itemgetter add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert",
-    ),
+    ("functools", "partial"),
+    ("operator", "itemgetter"),
+    ("_operator", "itemgetter"),
     ("types", "SimpleNamespace MappingProxyType GenericAlias NoneType EllipsisType NotImplementedType"),
     ("argparse", "Namespace"),
     ("array", "array _array_reconstructor"),
@@ -131,12 +165,28 @@ const TABLE: &[(&str, &str)] = &[
     ("_random", "Random"),
     ("string", "Template Formatter"),
     ("time", "struct_time"),
-    ("math", "sqrt log log2 log10 log1p exp expm1 sin cos tan floor ceil fabs pow isnan isfinite"),
     ("dataclasses", "_MISSING_TYPE MISSING Field _FIELD_BASE"),
-    ("enum", "Enum IntEnum Flag IntFlag StrEnum"),
-    ("logging", "getLogger Logger RootLogger"),
-    ("typing", "Any Union Optional List Dict Tuple Callable Generic TypeVar NamedTuple"),
-    ("itertools", "count cycle repeat chain islice"),
+    ("enum", "Enum IntEnum Flag IntFlag StrEnum auto"),
+    (
+        "logging",
+        "getLogger Logger RootLogger Formatter LogRecord PercentStyle StrFormatStyle StringTemplateStyle Filter",
+    ),
+    (
+        "typing",
+        "Any Union Optional List Dict Tuple Set FrozenSet Callable Generic TypeVar NamedTuple OrderedDict DefaultDict Deque \
+         Counter ChainMap Type Iterable Iterator Sequence Mapping MutableMapping MutableSequence MutableSet AbstractSet Hashable \
+         Sized Collection Container Literal ClassVar Final Annotated Generator NoReturn Text AnyStr Protocol TypedDict Self Never \
+         KeysView ValuesView ItemsView SupportsInt SupportsFloat Required NotRequired Unpack ParamSpec",
+    ),
+    (
+        "itertools",
+        "count cycle repeat chain islice zip_longest izip_longest compress pairwise product permutations combinations \
+         combinations_with_replacement tee _tee _tee_dataobject _grouper batched",
+    ),
+    ("inspect", "_empty Signature Parameter _ParameterKind BoundArguments FullArgSpec ArgSpec"),
+    ("calendar", "Calendar TextCalendar HTMLCalendar Day Month"),
+    ("numbers", "Number Complex Real Rational Integral"),
+    ("signal", "Signals Handlers SIGTERM SIGINT SIGHUP SIGKILL SIGUSR1 SIGUSR2"),
     ("weakref", "WeakValueDictionary WeakKeyDictionary WeakSet"),
     ("pickle", "PickleBuffer"),
     ("__future__", "_Feature"),
@@ -151,26 +201,11 @@ const TABLE: &[(&str, &str)] = &[
     ("dill._dill", "_create_array"),
     (
         "numpy",
-        "ndarray dtype generic number integer inexact floating complexfloating flexible character bool_ bool int8 \
-         int16 int32 int64 uint8 uint16 uint32 uint64 int_ uint intc uintc intp uintp byte ubyte short ushort longlong \
-         ulonglong float16 float32 float64 float128 half single double longdouble float_ complex64 complex128 \
-         complex256 csingle cdouble clongdouble str_ bytes_ string_ unicode_ object_ void datetime64 timedelta64 matrix \
-         recarray record poly1d nan inf mean median std var sum prod min max amin amax argmin argmax abs absolute sqrt \
-         square log log2 log10 log1p exp exp2 expm1 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh power \
-         maximum minimum clip round rint floor ceil trunc sign add subtract multiply divide true_divide floor_divide mod \
-         remainder negative reciprocal isnan isfinite isinf where dot ravel reshape array asarray nan_to_num nanmean \
-         exp2 degrees radians deg2rad rad2deg heaviside sinc i0 fabs positive conjugate conj angle real imag isreal iscomplex \
-         arcsinh arccosh arctanh float_power gcd lcm ldexp frexp modf ptp average cov corrcoef histogram digitize bincount \
-         interp tile repeat roll flip fliplr flipud rot90 atleast_1d atleast_2d atleast_3d column_stack full_like zeros_like \
-         ones_like empty_like meshgrid outer inner matmul einsum tensordot cross kron trace argpartition partition lexsort \
-         searchsorted unwrap convolve correlate polyfit polyval vander finfo iinfo vectorize nanargmin nanargmax nanpercentile \
-         nanquantile nanprod nancumsum logaddexp logaddexp2 fmax fmin fmod invert left_shift right_shift bitwise_and bitwise_or \
-         bitwise_xor isinf isclose allclose array_equal nonzero flatnonzero take choose select extract delete insert append \
-         gradient trapz trapezoid ediff1d split array_split moveaxis swapaxes rollaxis broadcast_to expm1 newaxis pi e tri tril \
-         triu eye diag diagflat diagonal indices isscalar iterable result_type can_cast promote_types min_scalar_type \
-         nanmedian nanstd nansum nanmin nanmax cumsum cumprod diff unique sort argsort linspace arange zeros ones full \
-         concatenate stack hstack vstack cbrt hypot logical_and logical_or logical_not equal not_equal less greater \
-         less_equal greater_equal percentile quantile any all count_nonzero squeeze transpose expand_dims identity",
+        "ndarray dtype generic number integer inexact floating complexfloating flexible character bool_ bool int8 int16 int32 \
+         int64 uint8 uint16 uint32 uint64 int_ uint intc uintc intp uintp byte ubyte short ushort longlong ulonglong float16 \
+         float32 float64 float128 half single double longdouble float_ complex64 complex128 complex256 csingle cdouble \
+         clongdouble str_ bytes_ string_ unicode_ object_ void datetime64 timedelta64 matrix recarray record poly1d nan inf \
+         finfo iinfo newaxis pi e",
     ),
     ("numpy.core.multiarray", "_reconstruct scalar ndarray dtype correlate"),
     ("numpy.core.numeric", "_frombuffer"),
@@ -241,6 +276,7 @@ const TABLE: &[(&str, &str)] = &[
     ("scipy._external.array_api_compat.numpy._aliases", "asarray"),
     // scikit-learn beyond its classes.
     ("sklearn.neighbors._kd_tree", "newObj"),
+    ("hdbscan.dist_metrics", "newObj"),
     ("sklearn.neighbors._ball_tree", "newObj"),
     ("sklearn.neighbors.kd_tree", "newObj KDTree"),
     ("sklearn.neighbors.ball_tree", "newObj BallTree"),
@@ -383,6 +419,20 @@ const TABLE: &[(&str, &str)] = &[
     ("gensim.models.keyedvectors", "KeyedVectors Vocab"),
     ("gensim.models.word2vec", "Word2Vec Word2VecVocab Word2VecTrainables"),
     ("gensim.corpora.dictionary", "Dictionary"),
+    // Arrow's tables, and what pandas keeps its texts in.
+    (
+        "pyarrow.lib",
+        "type_for_alias _restore_array _reconstruct_table _reconstruct_record_batch chunked_array field schema struct list_ \
+         large_list list_view large_list_view fixed_size_list map_ dictionary timestamp time32 time64 duration decimal32 decimal64 decimal128 decimal256 \
+         union sparse_union dense_union run_end_encoded binary py_buffer scalar DataType Field Schema KeyValueMetadata Buffer Table \
+         RecordBatch ChunkedArray Array DictionaryType StructType ListType TimestampType",
+    ),
+    ("shapely.io", "from_wkb from_wkt from_geojson"),
+    ("shapely", "from_wkb from_wkt"),
+    // Keras: a method of the class restores the model.
+    ("keras.src.models.model", "Model"),
+    ("keras.src.models.sequential", "Sequential"),
+    ("keras.src.models.functional", "Functional"),
     // PyTorch.
     (
         "torch",
@@ -398,8 +448,7 @@ const TABLE: &[(&str, &str)] = &[
          _rebuild_device_tensor_from_numpy _rebuild_device_tensor_from_cpu_tensor _rebuild_meta_tensor_no_storage \
          _rebuild_wrapper_subclass _rebuild_xla_tensor",
     ),
-    ("torch._tensor", "_rebuild_from_type_v2 _rebuild_from_type Tensor"),
-    ("torch.tensor", "_rebuild_from_type"),
+    ("torch._tensor", "Tensor"),
     ("torch.serialization", "_get_layout"),
     ("torch.nn.functional", "relu gelu silu tanh sigmoid softmax leaky_relu elu mish hardtanh softplus"),
     ("torch.nn.init", "xavier_uniform_ kaiming_uniform_ normal_ zeros_ ones_"),
@@ -419,4 +468,52 @@ const TABLE: &[(&str, &str)] = &[
     ("transformers.trainer_pt_utils", "AcceleratorConfig"),
     ("accelerate.state", "PartialState AcceleratorState"),
     ("accelerate.utils.dataclasses", "DistributedType DeepSpeedPlugin"),
+];
+
+/// Functions that models name.
+const FUNCTION_TABLE: &[(&str, &str)] = &[
+    (
+        "builtins",
+        "len abs min max sum sorted round any all repr ord chr hash print id isinstance issubclass callable divmod pow hex oct bin \
+         ascii format",
+    ),
+    ("statistics", "mean fmean median mode stdev pstdev variance pvariance quantiles"),
+    ("functools", "cmp_to_key"),
+    (
+        "operator",
+        "add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert matmul concat contains \
+         countOf index lshift rshift truth is_ is_not",
+    ),
+    (
+        "_operator",
+        "add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert matmul concat contains \
+         countOf index lshift rshift truth is_ is_not",
+    ),
+    ("math", "sqrt log log2 log10 log1p exp expm1 sin cos tan floor ceil fabs pow isnan isfinite"),
+    (
+        "datetime",
+        "date.fromisoformat date.fromordinal date.fromtimestamp date.today datetime.combine datetime.fromisoformat \
+         datetime.fromordinal datetime.fromtimestamp datetime.now datetime.strptime datetime.today datetime.utcfromtimestamp \
+         datetime.utcnow time.fromisoformat",
+    ),
+    ("collections", "OrderedDict.fromkeys Counter.fromkeys"),
+    (
+        "numpy",
+        "mean median std var sum prod min max amin amax argmin argmax abs absolute sqrt square log log2 log10 log1p exp exp2 \
+         expm1 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh power maximum minimum clip round rint floor ceil trunc \
+         sign add subtract multiply divide true_divide floor_divide mod remainder negative reciprocal isnan isfinite isinf \
+         where dot ravel reshape array asarray nan_to_num nanmean degrees radians deg2rad rad2deg heaviside sinc i0 fabs \
+         positive conjugate conj angle real imag isreal iscomplex arcsinh arccosh arctanh float_power gcd lcm ldexp frexp modf \
+         ptp average cov corrcoef histogram digitize bincount interp tile repeat roll flip fliplr flipud rot90 atleast_1d \
+         atleast_2d atleast_3d column_stack full_like zeros_like ones_like empty_like meshgrid outer inner matmul einsum \
+         tensordot cross kron trace argpartition partition lexsort searchsorted unwrap convolve correlate polyfit polyval \
+         vander nanargmin nanargmax nanpercentile nanquantile nanprod nancumsum logaddexp logaddexp2 fmax fmin fmod invert \
+         left_shift right_shift bitwise_and bitwise_or bitwise_xor isclose allclose array_equal nonzero flatnonzero take \
+         choose select extract delete insert append gradient trapz trapezoid ediff1d split array_split moveaxis swapaxes \
+         rollaxis broadcast_to tri tril triu eye diag diagflat diagonal indices isscalar iterable result_type can_cast \
+         promote_types min_scalar_type nanmedian nanstd nansum nanmin nanmax cumsum cumprod diff unique sort argsort linspace \
+         arange zeros ones full concatenate stack hstack vstack cbrt hypot logical_and logical_or logical_not equal not_equal \
+         less greater less_equal greater_equal percentile quantile any all count_nonzero squeeze transpose expand_dims \
+         identity",
+    ),
 ];

@@ -4,6 +4,7 @@ mod advisories;
 mod files;
 mod formats;
 mod images;
+mod models;
 mod packages;
 mod telling;
 
