@@ -79,6 +79,28 @@ pub(crate) fn pull(world: &World, reference: &Reference, platform: &Platform) ->
     Ok(pulled.descriptor.digest)
 }
 
+/// The image on this machine, pulled first where it is not here or, by `when`, always or never.
+pub(crate) fn find_or_pull(
+    world: &World,
+    name: &str,
+    when: &str,
+    platform: &Platform,
+) -> Result<(local::Named, local::Image), Failure> {
+    let here = if when == "always" { None } else { local::find(&world.store, name).ok() };
+    let named = match here {
+        Some(named) => named,
+        None if when == "never" => local::find(&world.store, name)?,
+        None => {
+            let reference: Reference = name.parse().or_usage()?;
+            world.progress.note(&format!("Unable to find image '{name}' locally"));
+            pull(world, &reference, platform)?;
+            local::find(&world.store, name)?
+        }
+    };
+    let image = local::open(&world.store, &named.descriptor, platform)?;
+    Ok((named, image))
+}
+
 /// Brings the image `from` here, which people know as `name`.
 fn fetch(world: &World, from: &Reference, name: &Reference, platform: &Platform) -> Result<Pulled, Failure> {
     let transfers = Transfers::new(&world.progress, format!("pulling {name}"));

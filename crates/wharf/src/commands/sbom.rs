@@ -12,7 +12,7 @@ use crate::world::World;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An image on this machine, `oci:DIR`, an archive of `docker save`, or a directory
+    /// An image, `oci:DIR`, an archive of `docker save`, or a directory
     #[arg(value_name = "IMAGE|oci:DIR|ARCHIVE|DIR")]
     target: String,
     /// How to write it
@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Of an index, the image for this platform
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
+    /// When an image is pulled: `missing`, `always` or `never`
+    #[arg(long, default_value = "missing", value_parser = ["always", "missing", "never"], value_name = "WHEN")]
+    pull: String,
     /// Read every layer anew
     #[arg(long)]
     no_cache: bool,
@@ -47,7 +50,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     // Packages alone: what else a scan looks for takes several times as long.
     let checks = Checks { packages: true, ..Checks::NONE };
     let setup = Setup::bare(Options { checks, ..Options::default() }, shelf);
-    let target = Target::parse(&args.target, args.platform.as_ref());
+    let target = Target::parse(&args.target, args.platform.as_ref(), &args.pull);
     let report = scanning::scan(&target, None, &setup, &world)?;
     let time = format::now();
     let text = match args.format {

@@ -19,7 +19,7 @@ use crate::world::World;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An image on this machine, `oci:DIR`, an archive of `docker save`, a directory, or a file
+    /// An image, `oci:DIR`, an archive of `docker save`, a directory, or a file
     #[arg(value_name = "IMAGE|oci:DIR|ARCHIVE|DIR|FILE")]
     target: String,
     /// Look for these only
@@ -63,6 +63,9 @@ pub(crate) struct Args {
     /// Of an index, the image for this platform
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
+    /// When an image is pulled: `missing`, `always` or `never`
+    #[arg(long, default_value = "missing", value_parser = ["always", "missing", "never"], value_name = "WHEN")]
+    pull: String,
     /// Scanners to ask, of those that are installed; their findings are merged [default: builtin]
     #[arg(long, value_name = "ENGINE", value_delimiter = ',')]
     engine: Vec<Engine>,
@@ -139,7 +142,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let context = args.dockerfile.as_ref().map(|path| BuildContext::read(parent(path), path));
     let source = |text| DockerfileSource { path: &path, text, context: context.as_ref() };
     let dockerfile = text.as_deref().map(source);
-    let target = Target::parse(&args.target, args.platform.as_ref());
+    let target = Target::parse(&args.target, args.platform.as_ref(), &args.pull);
     let report = scanning::scan(&target, dockerfile, &setup, &world)?;
     let format = if globals.json { Format::Json } else { args.format };
     let text = format.render(&report, &setup.policy);

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 /// Runs the test; exit code 1 where the image does not work.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let world = World::sandboxed(globals)?;
-    let (_, image) = super::run::find_or_pull(&world, &args.image, "missing", &wharf_oci::Platform::host())?;
+    let (_, image) = super::pull::find_or_pull(&world, &args.image, "missing", &wharf_oci::Platform::host())?;
     let settings = project::Smoke { enabled: None, port: args.port, path: args.path, timeout: args.timeout };
     let plan = smoke::Plan::new(&settings, &image.config.config);
     let subject = smoke::Subject {

@@ -6,6 +6,7 @@ use wharf_oci::Platform;
 use wharf_scan::{DockerfileSource, Report, SavedImage};
 
 use super::{Judges, Setup, scan_image};
+use crate::commands::pull::find_or_pull;
 use crate::exit::Failure;
 use crate::local;
 use crate::world::World;
@@ -17,6 +18,8 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// Of an index, which image.
     pub(crate) platform: Platform,
+    /// When an image is pulled: `missing`, `always` or `never`.
+    pub(crate) pull: String,
 }
 
 /// What a target turns out to be.
@@ -30,8 +33,9 @@ enum Opened {
 }
 
 impl Target {
-    pub(crate) fn parse(name: &str, platform: Option<&Platform>) -> Self {
-        Self { name: name.to_owned(), platform: platform.cloned().unwrap_or_else(Platform::host) }
+    pub(crate) fn parse(name: &str, platform: Option<&Platform>, pull: &str) -> Self {
+        let platform = platform.cloned().unwrap_or_else(Platform::host);
+        Self { name: name.to_owned(), platform, pull: pull.to_owned() }
     }
 
     /// Finds out what it is.
@@ -51,8 +55,11 @@ impl Target {
         if path.is_dir() {
             return Ok(Opened::Directory(path.to_owned()));
         }
-        let named = local::find(&world.store, &self.name)?;
-        Ok(Opened::Stored(Box::new(local::open(&world.store, &named.descriptor, &self.platform)?)))
+        if self.name.starts_with(['.', '/', '~']) {
+            return Err(Failure::usage(format!("there is no file or directory `{}`", self.name)));
+        }
+        let (_, image) = find_or_pull(world, &self.name, &self.pull, &self.platform)?;
+        Ok(Opened::Stored(Box::new(image)))
     }
 }
 

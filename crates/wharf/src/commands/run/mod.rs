@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use wharf_oci::{Platform, Reference};
+use wharf_oci::Platform;
 
 use crate::cli::Globals;
 use crate::container::attach::{self, How};
@@ -14,9 +14,9 @@ use crate::container::create::create;
 use crate::container::record::Container;
 use crate::container::start::start;
 use crate::container::state::Containers;
-use crate::exit::{Exit, Failure, OrFail, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
 use crate::world::World;
-use crate::{local, output};
 
 pub(crate) use flags::{Flags, settings};
 
@@ -116,7 +116,7 @@ fn make(
         )));
     }
     let platform = flags.platform.clone().unwrap_or_else(Platform::host);
-    let (named, opened) = find_or_pull(world, image, &flags.pull, &platform)?;
+    let (named, opened) = super::pull::find_or_pull(world, image, &flags.pull, &platform)?;
     let config = flags.config(&opened.config.config, command)?;
     let host = flags.host(&config)?;
     if config.entrypoint.iter().chain(&config.cmd).all(Vec::is_empty) {
@@ -129,28 +129,6 @@ fn make(
         std::fs::write(file, &container.id)?;
     }
     Ok(container)
-}
-
-/// The image on this machine, pulled first where it is not here or where that is always wanted.
-pub(crate) fn find_or_pull(
-    world: &World,
-    name: &str,
-    pull: &str,
-    platform: &Platform,
-) -> Result<(local::Named, local::Image), Failure> {
-    let here = if pull == "always" { None } else { local::find(&world.store, name).ok() };
-    let named = match here {
-        Some(named) => named,
-        None if pull == "never" => local::find(&world.store, name)?,
-        None => {
-            let reference: Reference = name.parse().or_usage()?;
-            world.progress.note(&format!("Unable to find image '{name}' locally"));
-            super::pull::pull(world, &reference, platform)?;
-            local::find(&world.store, name)?
-        }
-    };
-    let image = local::open(&world.store, &named.descriptor, platform)?;
-    Ok((named, image))
 }
 
 /// A duration as Go writes it: `1m30s`, `500ms`, `1.5h`.

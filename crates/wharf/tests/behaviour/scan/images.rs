@@ -90,6 +90,25 @@ fn judged(world: &World, image: &str, more: &[&str]) -> (i32, Value) {
 }
 
 #[test]
+fn an_image_that_is_not_here_is_pulled_unless_that_is_forbidden() {
+    let world = tree();
+    let registry = Registry::wharf(&world.path("registry"), &[]);
+    let name = format!("{}/team/app:1", registry.address());
+    if !packaged(&world, &name) {
+        skip!("it needs root");
+    }
+    world.wharf_ok(&["push", &name]);
+    fs::remove_dir_all(world.path("data")).unwrap();
+    let ran = world.wharf(&["scan", &name, "--pull", "never"]);
+    assert!(ran.code == 3 && ran.stderr.contains("wharf pull"), "{}", ran.stderr);
+    let (code, report) = judged(&world, &name, &["--only", "vuln"]);
+    assert_eq!((code, rules(&report)), (1, vec!["CVE-2026-1".to_owned(), "CVE-2026-2".to_owned()]));
+    assert!(world.wharf_ok(&["sbom", &name, "--pull", "never"]).stdout.contains("pkg:pypi/own@1.0"));
+    let ran = world.wharf(&["scan", "./nowhere"]);
+    assert!(ran.code == 2 && ran.stderr.contains("no file or directory"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_build_leaves_nothing_for_the_scan_to_read() {
     let world = tree();
     if !is_root() || !busybox_context(&world) {
