@@ -8,7 +8,9 @@ use crate::findings::{Finding, Policy, Report};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}\
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}\
-.critical,.high{color:#b00020}.medium{color:#8a5a00}.low,.info{color:#555}code{overflow-wrap:anywhere}";
+td:nth-child(2){white-space:nowrap}.critical,.high{color:#b00020}.medium{color:#8a5a00}.low,.info{color:#555}code{overflow-wrap:anywhere}\
+.bar{display:flex;height:1.8rem;border-radius:.3rem;overflow:hidden}.bar span{color:#fff;padding:0 .5rem;min-width:max-content;line-height:1.8rem}\
+.bar .critical{background:#7a0016}.bar .high{background:#b00020}.bar .medium{background:#8a5a00}.bar .low{background:#666}.bar .info{background:#888}";
 
 /// The report as HTML.
 pub fn html(report: &Report, policy: &Policy) -> String {
@@ -20,6 +22,7 @@ pub fn html(report: &Report, policy: &Policy) -> String {
          <h1>{headline}</h1>\n<p><code>{name}</code> {}</p>\n",
         escape(report.subject.digest.as_deref().unwrap_or_default())
     );
+    bar(&mut text, report);
     for said in verdict.unjudged.iter().map(|why| format!("Not judged: {why}")).chain(report.notes.clone()) {
         let _ = writeln!(text, "<p>{}</p>", escape(&said));
     }
@@ -34,6 +37,20 @@ pub fn html(report: &Report, policy: &Policy) -> String {
             writeln!(text, "<p>{} without a fix not listed.</p>", count(verdict.unlisted, "vulnerability"));
     }
     text + "</html>\n"
+}
+
+/// How many findings there are of each severity, to be seen at a glance.
+fn bar(text: &mut String, report: &Report) {
+    let counts = report.counts();
+    if counts.is_empty() {
+        return;
+    }
+    text.push_str("<div class=\"bar\">");
+    for (severity, n) in counts.iter().rev() {
+        let _ = write!(text, "<span class=\"{severity}\" style=\"flex:{n}\">{n} {severity}</span>");
+    }
+    let packages = count(report.inventory.packages.len(), "package");
+    let _ = writeln!(text, "</div>\n<p>{packages}</p>");
 }
 
 fn row(text: &mut String, finding: &Finding) {
@@ -65,5 +82,6 @@ mod tests {
         let page = html(&report, &Policy::default());
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
         assert!(page.contains("<h1>Scan failed: 1 finding to fix first</h1>"), "{page}");
+        assert!(page.contains("<span class=\"high\" style=\"flex:1\">1 high</span>"), "{page}");
     }
 }
