@@ -16,4 +16,4 @@ mod stream;
 mod value;
 
 pub(crate) use policy::{Allowed, Judgement, Special, judge};
-pub(crate) use stream::{looks_like_pickle, scan};
+pub(crate) use stream::{looks_like_pickle, scan, search};

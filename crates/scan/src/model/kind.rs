@@ -136,6 +136,8 @@ fn by_name(name: &str, head: &[u8]) -> Option<Format> {
     match extension {
         "onnx" => Some(Format::Onnx),
         "pb" | "pbtxt" => Some(Format::TensorFlow),
+        // What TensorFlow 1 writes beside a checkpoint.
+        "meta" if head.first() == Some(&0x0a) => Some(Format::TensorFlow),
         "safetensors" => Some(Format::SafeTensors),
         "gguf" => Some(Format::Gguf),
         "yaml" | "yml" if text() => Some(Format::Yaml),

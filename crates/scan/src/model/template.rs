@@ -25,6 +25,12 @@ static INSIDES: LazyLock<Regex> = LazyLock::new(|| {
         r"\b(?:lipsum|cycler|joiner|get_flashed_messages|url_for|self\._|request\.application)\b|\.\s*(?:popen|system|subprocess|exec|eval|check_output)\s*\(|\b(?:os|sys|subprocess|builtins|importlib)\s*\.\s*\w+\s*\(|\b(?:eval|exec|open|compile|getattr)\s*\(|\|\s*attr\s*\(",
     )
 });
+/// The names of Python's insides without their underscores, which are joined to them by other means.
+static PIECES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"['"](?:%c|_)*(?:class|globals|builtins|subclasses|mro|bases|popen|getitem|ssalc|slabolg|snitliub)(?:%c|_)*['"]"#,
+    )
+});
 /// Texts that are only shown or compared: whatever they say, nothing is looked up by them.
 static INERT: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"(\braise_exception\s*\(\s*|[=!]=\s*)(?:'[^'\\]*'|"[^"\\]*")"#));
@@ -58,7 +64,7 @@ pub(super) fn check(template: &str) -> Vec<Issue> {
                 Severity::Critical,
                 "it has a chat template that reaches Python's insides",
             )
-        } else if INSIDES.is_match(&code) {
+        } else if INSIDES.is_match(&code) || PIECES.is_match(&code) {
             Issue::new(
                 "template-code",
                 Severity::High,
@@ -101,6 +107,9 @@ mod tests {
             "{{ joiner|attr('x') }}",
             "{{ x[('a' == 'a' and '__class__')] }}",
             "{{ x['a' == '__cl' ~ 'ass__'] }}",
+            "{{ ''['%c%cclass%c%c'|format(95, 95, 95, 95)] }}",
+            "{{ messages[('_' * 2) ~ 'class' ~ ('_' * 2)] }}",
+            "{{ [x]|map(attribute=('_' * 2) ~ 'globals' ~ ('_' * 2)) }}",
             "{% macro raise_exception(a) %}{{ x[a] }}{% endmacro %}{{ raise_exception('__class__') }}",
         ] {
             assert!(!check(template).is_empty(), "{template}");
@@ -114,7 +123,7 @@ mod tests {
             {%- set ns = namespace(is_first=false, system_prompt='') -%}{{ raise_exception('Only __user__ and __assistant__') }}\
             {% if message['role'] == \"__system__\" %}{% endif %}\
             {{ strftime_now('%d %b %Y') }} You may call open('file') and use __init__ and os.system() in the tools environment.\
-            {{- tool | tojson(indent=4) }}{{ content.split('</think>')[-1].lstrip('\\n') }}";
+            {% if message['kind'] == 'class' %}{% endif %}{{ 'a class of its own' }}{{- tool | tojson(indent=4) }}{{ content.split('</think>')[-1].lstrip('\\n') }}";
         assert_eq!(check(template), []);
     }
 }

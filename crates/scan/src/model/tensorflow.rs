@@ -55,9 +55,10 @@ pub(super) fn check_graph(blob: &Blob) -> Vec<Issue> {
     if !blob.bytes(0, 4096).unwrap_or_default().contains(&0) {
         check_text(blob, &mut issues);
     }
-    // SavedModel.meta_graphs.graph_def, or a bare GraphDef.
-    let graphs = messages(blob, 2).flat_map(|meta| messages(&meta, 2).collect::<Vec<_>>());
-    for graph in graphs.chain([blob.clone()]) {
+    // SavedModel.meta_graphs.graph_def, MetaGraphDef.graph_def, or a bare GraphDef.
+    let inner = || messages(blob, 2);
+    let graphs = inner().flat_map(|meta| messages(&meta, 2).collect::<Vec<_>>());
+    for graph in graphs.chain(inner()).chain([blob.clone()]) {
         check_nodes(&graph, 1, &mut issues);
         for library in messages(&graph, 2) {
             for function in messages(&library, 1) {
@@ -148,6 +149,15 @@ mod tests {
         let text = b"node {\n  name: \"a\"\n  op: \"WriteFile\"\n}\n";
         assert_eq!(check_graph(&Blob::from(text.to_vec())).len(), 1);
         assert!(check_graph(&Blob::from(b"node { op: \"MatMul\" }".to_vec())).is_empty());
+    }
+
+    #[test]
+    fn graphs_are_found_at_each_depth() {
+        let field = |number: u8, content: &[u8]| [&[number << 3 | 2, content.len() as u8], content].concat();
+        let graph = field(1, &field(2, b"PyFunc"));
+        for file in [graph.clone(), field(2, &graph), field(2, &field(2, &graph))] {
+            assert_eq!(check_graph(&Blob::from(file)).len(), 1);
+        }
     }
 
     #[test]

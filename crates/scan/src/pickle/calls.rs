@@ -109,7 +109,6 @@ impl Machine<'_> {
         let all = arguments.into_iter().flatten();
         self.steps +=
             all.map(|value| 1 + self.heap.tuple(*value).map_or(0, <[Value]>::len) as u64).sum::<u64>();
-        let import = &self.imports[class as usize];
         let inner = arguments.into_iter().flatten().flat_map(|value| self.heap.tuple(*value)).flatten();
         let mut texts =
             arguments.into_iter().flatten().chain(inner).filter_map(|v| self.heap.text(self.blob, *v));
@@ -388,42 +387,39 @@ impl Machine<'_> {
         Some(())
     }
 
-    /// Classes that run text from their state when they get it.
+    /// States from which classes run or open a text when they get it.
     fn check_state(&mut self, class: u32, state: Value) {
-        let import = &self.imports[class as usize];
-        let suspicious = if import.module.starts_with("scipy.stats.") {
-            "_parse_arg_template"
-        } else if import.module.starts_with("statsmodels.") {
-            "formula"
-        } else if import.name.ends_with("NDArrayWrapper") {
-            "filename"
-        } else {
-            return;
-        };
         let state = self.heap.tuple(state).and_then(|items| items.first().copied()).unwrap_or(state);
-        let entries: Vec<(Value, Value)> = self.heap.dict(state).unwrap_or_default().to_vec();
-        self.steps += entries.len() as u64;
-        if entries.len() >= KEPT_ENTRIES {
+        let entries = self.heap.dict(state).unwrap_or_default();
+        let count = entries.len();
+        let telling: Vec<(Value, Value)> =
+            entries.iter().filter(|(key, _)| is_telling(*key)).copied().collect();
+        self.steps += count as u64 / 16;
+        let import = &self.imports[class as usize];
+        let (of_scipy, wrapper) =
+            (import.module.starts_with("scipy.stats"), import.name.ends_with("NDArrayWrapper"));
+        let mut of_statsmodels = import.module.starts_with("statsmodels.");
+        if count >= KEPT_ENTRIES && (of_scipy || of_statsmodels) {
             let name = self.full_name(class);
             self.report("pickle-limit", Severity::High, format!("`{name}` has more state than any real one"));
         }
-        for (key, value) in entries {
-            let Some(key) = self.heap.text(self.blob, key) else { continue };
-            if suspicious != key || value == Value::Scalar {
-                continue;
-            }
-            let harmless = self.heap.long_text(self.blob, value).is_some_and(|text| match suspicious {
-                "formula" => is_formula(&text),
-                "filename" => !leads_outside(&text),
-                _ => is_argument_template(&text),
-            });
+        let texts: Vec<_> = telling
+            .into_iter()
+            .filter_map(|(key, value)| Some((self.heap.text(self.blob, key)?, value)))
+            .collect();
+        of_statsmodels |= texts.iter().any(|(key, _)| key == "restore_design_info");
+        for (key, value) in texts.into_iter().filter(|(_, value)| *value != Value::Scalar) {
+            let text = self.heap.long_text(self.blob, value);
+            let harmless = match key.as_str() {
+                "_parse_arg_template" => text.is_some_and(|text| is_argument_template(&text)),
+                "formula" if of_statsmodels => text.is_some_and(|text| is_formula(&text)),
+                "filename" if wrapper => text.is_some_and(|text| !leads_outside(&text)),
+                _ => true,
+            };
             if !harmless {
                 let name = self.full_name(class);
-                self.report(
-                    "pickle-state",
-                    Severity::High,
-                    format!("`{name}` runs or opens what `{key}` says when it is loaded"),
-                );
+                let title = format!("`{name}` runs or opens what `{key}` says when it is loaded");
+                self.report("pickle-state", Severity::High, title);
             }
         }
     }
@@ -447,6 +443,16 @@ impl Machine<'_> {
                 format!("it hands on `{name}` for others to call"),
             );
         }
+    }
+}
+
+/// Whether a key of a state may be one of those that matter, by its length.
+fn is_telling(key: Value) -> bool {
+    const KEYS: [&str; 4] = ["_parse_arg_template", "restore_design_info", "formula", "filename"];
+    match key {
+        Value::Text { length, .. } => KEYS.iter().any(|known| known.len() == length as usize),
+        Value::Written(_) => true,
+        _ => false,
     }
 }
 

@@ -158,7 +158,7 @@ fn is_expression(module: &str, name: &str) -> bool {
         && (is_class(name) || part == "functions")
 }
 
-/// Whether it is an exception of Python's own library, which holds what went wrong.
+/// Whether it is an exception of Python's own library or of one of models, which holds what went wrong.
 fn is_plain_exception(module: &str, name: &str) -> bool {
     // Importing these does something, or making one of theirs.
     const NONE: [&str; 9] = [
@@ -177,7 +177,8 @@ fn is_plain_exception(module: &str, name: &str) -> bool {
         && !name.contains('.')
         && ["Error", "Warning", "Exception"].iter().any(|suffix| name.ends_with(suffix))
         && !NONE.contains(&root)
-        && libraries::STANDARD.binary_search(&root).is_ok()
+        && (libraries::STANDARD.binary_search(&root).is_ok()
+            || libraries::MODELS.binary_search(&root).is_ok())
 }
 
 /// What a class holds under a name of its own: a member of an enumeration, or another class. Both are as harmless as it.

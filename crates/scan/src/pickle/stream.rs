@@ -101,42 +101,63 @@ pub(crate) fn scan(blob: &Blob, expected: bool) -> Scanned {
     scanned
 }
 
-/// Looks for a pickle somewhere behind the end of the last one, where a loader that is told the place would read on. Only what
-/// is certain to be one and dangerous counts, as anything may lie there.
+/// Looks for a pickle somewhere behind the end of the last one, where a loader that is told the place would read on.
 fn search_behind(blob: &Blob, scanned: &mut Scanned) {
+    let (names, whole) = hidden(blob, scanned.end);
+    for name in names {
+        let title = format!("behind its end lies a pickle that uses `{name}`");
+        scanned.add(Some(Issue::new("pickle-behind", Severity::Critical, title)));
+    }
+    if !whole {
+        let title = "it has so much behind its end that looks like pickles that not all of it was looked at";
+        scanned.add(Some(Issue::new("pickle-limit", Severity::High, title)));
+    }
+}
+
+/// What is wrong with a file of another format in which pickles may stand.
+pub(crate) fn search(blob: &Blob) -> Vec<Issue> {
+    let (names, _) = hidden(blob, 0);
+    let issue = |name| {
+        Issue::new("pickle-inside", Severity::Critical, format!("it holds a pickle that uses `{name}`"))
+    };
+    names.into_iter().map(issue).collect()
+}
+
+/// The dangerous names that pickles call which begin anywhere from a place on, and whether all that looks like one was looked
+/// at. Only what is certain to be one counts, as anything may lie there.
+fn hidden(blob: &Blob, from: u64) -> (Vec<String>, bool) {
     const LONGEST: usize = 16 << 20;
     const MOST: usize = 4096;
     // Wherever one begins, the same bytes would be run again.
     let mut steps = 4_000_000;
-    let rest = blob.bytes(scanned.end, LONGEST).unwrap_or_default();
+    let rest = blob.bytes(from, LONGEST).unwrap_or_default();
     let first = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != 0);
+    let declares = |at: usize| matches!(rest[at..], [0x80, 0..=5, ..]);
     // Binary pickles declare themselves; the others import something at the beginning of a line.
-    let begins = |at: usize| match rest[at..] {
-        [0x80, protocol, ..] => protocol <= 5,
-        [b'c' | b'(', ..] => at > 0 && rest[at - 1] == b'\n',
+    let begins = |at: usize| match rest[at] {
+        0x80 => declares(at) && !(at >= 2 && declares(at - 2)),
+        b'c' | b'(' => at > 0 && rest[at - 1] == b'\n',
         _ => false,
     };
+    let mut names = Vec::new();
     let later = (0..rest.len()).filter(|at| begins(*at));
     for at in first.into_iter().chain(later).take(MOST) {
-        let mut machine = Machine::new(blob, scanned.end + at as u64, Arrays::Skip).within(steps);
+        let mut machine = Machine::new(blob, from + at as u64, Arrays::Skip).within(steps);
         let end = machine.run();
         steps = steps.saturating_sub(machine.steps);
         if end == End::Exhausted {
-            let title =
-                "it has so much behind its end that looks like pickles that not all of it was looked at";
-            scanned.add(Some(Issue::new("pickle-limit", Severity::High, title)));
-            break;
+            return (names, false);
         }
         let dangerous =
             |import: &&Import| matches!(import.judgement, Judgement::Dangerous(_)) && import.called;
         if is_convincing(&machine) && has_plausible_names(&machine) {
-            for import in machine.imports.iter().filter(dangerous) {
-                let title =
-                    format!("behind its end lies a pickle that uses `{}.{}`", import.module, import.name);
-                scanned.add(Some(Issue::new("pickle-behind", Severity::Critical, title)));
-            }
+            let found = machine.imports.iter().filter(dangerous);
+            names.extend(found.map(|import| format!("{}.{}", import.module, import.name)));
         }
     }
+    names.sort_unstable();
+    names.dedup();
+    (names, true)
 }
 
 /// As the plain loader would run a file of joblib's. Raw numbers that happen to look like instructions end
@@ -320,7 +341,8 @@ mod tests {
 
     #[test]
     fn what_looks_like_many_pickles_ends() {
-        let program = [b"\x80\x04N.".as_slice(), &[0; 10], &b"\x80\x04".repeat(100_000)].concat();
+        let one = [b"\x80\x04".as_slice(), &b"N0".repeat(1000)].concat();
+        let program = [b"\x80\x04N.".as_slice(), &[0; 10], &one.repeat(100)].concat();
         assert_eq!(worst(&program), Some(Severity::High));
     }
 

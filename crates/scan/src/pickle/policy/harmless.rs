@@ -90,7 +90,6 @@ const SPECIAL: &[(&str, &str, Special)] = &[
     ("itertools", "filterfalse", Special::Applies(0)),
     ("itertools", "accumulate", Special::Applies(1)),
     ("itertools", "groupby", Special::Applies(1)),
-    ("collections", "defaultdict", Special::Applies(0)),
     ("numpy", "vectorize", Special::Applies(0)),
     ("functools", "reduce", Special::Union),
     ("_functools", "reduce", Special::Union),
@@ -131,7 +130,7 @@ const TABLE: &[(&str, &str)] = &[
          Ellipsis NotImplemented None reversed enumerate zip BaseException Exception StopIteration StopAsyncIteration \
          GeneratorExit KeyboardInterrupt SystemExit BaseExceptionGroup ExceptionGroup property staticmethod classmethod super",
     ),
-    ("collections", "OrderedDict deque Counter ChainMap UserDict UserList UserString"),
+    ("collections", "OrderedDict defaultdict deque Counter ChainMap UserDict UserList UserString"),
     (
         "collections.abc",
         "Mapping MutableMapping Sequence MutableSequence Set MutableSet Iterable Iterator Hashable Callable Sized Container \
@@ -151,6 +150,9 @@ const TABLE: &[(&str, &str)] = &[
     ("pathlib._local", "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"),
     ("ipaddress", "IPv4Address IPv6Address IPv4Network IPv6Network IPv4Interface IPv6Interface"),
     ("re", "_compile Pattern RegexFlag"),
+    ("regex._regex", "compile"),
+    ("regex", "Pattern"),
+    ("regex._regex_core", "RegexFlag"),
     ("zoneinfo", "ZoneInfo ZoneInfo._unpickle"),
     ("zoneinfo._common", "ZoneInfo"),
     ("functools", "partial"),
@@ -479,6 +481,7 @@ const FUNCTION_TABLE: &[(&str, &str)] = &[
     ),
     ("statistics", "mean fmean median mode stdev pstdev variance pvariance quantiles"),
     ("functools", "cmp_to_key"),
+    ("copy", "copy deepcopy"),
     (
         "operator",
         "add sub mul truediv floordiv mod pow neg pos abs eq ne lt le gt ge and_ or_ xor not_ invert matmul concat contains \
