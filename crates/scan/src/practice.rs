@@ -22,6 +22,7 @@ use rules::Rule;
 use wharf_dockerfile::Span;
 
 use crate::findings::{Finding, Kind, Location};
+use crate::secrets::without_secrets;
 
 /// A rule that found something in the text.
 struct Remark {
@@ -53,13 +54,14 @@ impl Remark {
     }
 
     fn into_finding(self, path: &str) -> Finding {
-        let mut finding = Finding::new(Kind::Config, self.rule.name, self.rule.severity, path, self.what);
+        let what = without_secrets(&self.what);
+        let mut finding = Finding::new(Kind::Config, self.rule.name, self.rule.severity, path, what);
         finding.help = self.rule.help();
-        let instruction = self.instruction;
+        let location = Location::new(path, self.span.line, &self.instruction);
         // The instruction is what stays when lines move.
-        finding.member = Some(instruction.chars().take(80).collect());
+        finding.member = Some(location.instruction.chars().take(80).collect());
         finding = finding.sealed();
-        finding.location = Some(Location { file: path.to_owned(), line: self.span.line, instruction });
+        finding.location = Some(location);
         finding
     }
 }

@@ -9,6 +9,9 @@ mod rules;
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::findings::{Finding, Kind};
 
@@ -149,6 +152,33 @@ fn masked(secret: &str) -> String {
     format!("{shown}…, {} characters", secret.chars().count())
 }
 
+/// A text that is shown beside a finding, with what looks like a credential in it masked.
+pub(crate) fn without_secrets(text: &str) -> String {
+    static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?:^(?:ENV|ARG)\s+|\b)([A-Za-z_][A-Za-z0-9_.-]*)(?:=|\s+)("[^"]*"|'[^']*'|[^\s"']+)"#)
+            .ok()
+    });
+    let by_form = matches(text, |_| true).into_iter().map(|(_, range)| range);
+    let assigned = ASSIGNED.iter().flat_map(|pattern| pattern.captures_iter(text));
+    let by_name = assigned.filter_map(|captures| {
+        let (name, value) = (captures.get(1)?, captures.get(2)?);
+        let is_secret = names_a_secret(name.as_str()) && value.len() >= 8 && !is_placeholder(value.as_str());
+        is_secret.then(|| value.range())
+    });
+    let mut ranges: Vec<Range<usize>> = by_form.chain(by_name).collect();
+    ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
+    for range in ranges {
+        if range.start >= at {
+            shown.push_str(&text[at..range.start]);
+            shown.push_str(&format!("<{}>", masked(&text[range.clone()])));
+        }
+        at = at.max(range.end);
+    }
+    shown.push_str(&text[at.min(text.len())..]);
+    shown
+}
+
 /// Bits per character: random text has more than words.
 fn entropy(text: &str) -> f64 {
     let mut counts = [0usize; 256];
@@ -261,6 +291,27 @@ mod tests {
         let text = serde_json::to_string(finding).unwrap();
         assert!(!text.contains(&secret[4..]), "{text}");
         assert_eq!(finding.member.as_deref(), Some("line 1"));
+    }
+
+    #[test]
+    fn what_is_shown_beside_a_finding_has_no_credential_in_it() {
+        let token = made_up(&["ghp", "_16C7e42F292c6912E7710c838347Ae178B4a"]);
+        for (text, shown) in [
+            (format!("RUN curl -H \"token: {token}\" x"), "RUN curl -H \"token: <ghp_…, 40 characters>\" x"),
+            ("ARG DB_PASSWORD=hunter2hunter2".to_owned(), "ARG DB_PASSWORD=<hun…, 14 characters>"),
+            ("ENV DB_PASSWORD hunter2hunter2".to_owned(), "ENV DB_PASSWORD <hun…, 14 characters>"),
+            (
+                "RUN A=1 PIP_TOKEN='q8s7d6f5g4h3' pip install x".to_owned(),
+                "RUN A=1 PIP_TOKEN=<'q8…, 14 characters> pip install x",
+            ),
+            (
+                "RUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN".to_owned(),
+                "RUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN",
+            ),
+            ("ENV PATH=/opt/bin:$PATH TOKEN=$TOKEN".to_owned(), "ENV PATH=/opt/bin:$PATH TOKEN=$TOKEN"),
+        ] {
+            assert_eq!(without_secrets(&text), shown);
+        }
     }
 
     #[test]

@@ -134,8 +134,15 @@ pub struct Location {
     pub file: String,
     /// The line, from 1.
     pub line: u32,
-    /// The instruction's text.
+    /// The instruction's text, without the credentials in it.
     pub instruction: String,
+}
+
+impl Location {
+    /// The place of an instruction.
+    pub(crate) fn new(file: &str, line: u32, instruction: &str) -> Self {
+        Self { file: file.to_owned(), line, instruction: crate::secrets::without_secrets(instruction) }
+    }
 }
 
 impl Finding {

@@ -81,17 +81,18 @@ impl Provenance {
 /// One instruction that leaves a line of history.
 struct Line {
     name: &'static str,
-    location: Location,
+    line: u32,
+    text: String,
 }
 
 fn locate(origins: &mut [Origin], path: &str, dockerfile: &Dockerfile) {
     let Some(last) = dockerfile.stages.len().checked_sub(1) else { return };
-    let of_last = lines(path, dockerfile, last);
+    let of_last = lines(dockerfile, last);
     // A Dockerfile of which only the end fits is another one, or a later edit of this one; or another stage was the target.
     let (lines, from) = if is_all(origins, &of_last.0, |origin, line| is_by(&origin.created_by, line.name)) {
         of_last
     } else {
-        let others = (0..last).rev().map(|stage| lines(path, dockerfile, stage));
+        let others = (0..last).rev().map(|stage| lines(dockerfile, stage));
         let fitting = others.filter(|(lines, _)| !lines.is_empty() && is_all(origins, lines, is_surely_by));
         match fitting.max_by_key(|(lines, _)| lines.len()) {
             Some(stage) => stage,
@@ -100,8 +101,9 @@ fn locate(origins: &mut [Origin], path: &str, dockerfile: &Dockerfile) {
     };
     let base = origins.len() - lines.len();
     for (origin, line) in origins[base..].iter_mut().zip(lines) {
-        origin.location = Some(line.location);
+        origin.location = Some(Location::new(path, line.line, &line.text));
     }
+    let from = from.map(|(line, text)| Location::new(path, line, &text));
     for origin in &mut origins[..base] {
         origin.location.clone_from(&from);
         origin.base = true;
@@ -118,13 +120,13 @@ fn is_all(origins: &[Origin], lines: &[Line], is_by: impl Fn(&Origin, &Line) -> 
 fn is_surely_by(origin: &Origin, line: &Line) -> bool {
     let plain =
         |text: &str| text.split_whitespace().filter(|word| *word != "\\").collect::<Vec<_>>().join(" ");
-    let command = line.location.instruction.get(line.name.len()..).map(plain).unwrap_or_default();
+    let command = line.text.get(line.name.len()..).map(plain).unwrap_or_default();
     let is_plain = line.name == "RUN" && !command.starts_with(['-', '[', '<']);
     is_by(&origin.created_by, line.name) && (!is_plain || plain(&origin.created_by).contains(&command))
 }
 
 /// The instructions of a stage and of the stages it builds on, and the `FROM` at the bottom of them.
-fn lines(path: &str, dockerfile: &Dockerfile, stage: usize) -> (Vec<Line>, Option<Location>) {
+fn lines(dockerfile: &Dockerfile, stage: usize) -> (Vec<Line>, Option<(u32, String)>) {
     let mut chain: Vec<&Stage> = Vec::new();
     let mut next = Some(stage);
     while let Some(index) = next {
@@ -133,8 +135,7 @@ fn lines(path: &str, dockerfile: &Dockerfile, stage: usize) -> (Vec<Line>, Optio
         let base = stage.base.to_lowercase();
         next = dockerfile.stages[..index].iter().rposition(|s| s.name.as_deref() == Some(base.as_str()));
     }
-    let at = |line, text: &str| Location { file: path.to_owned(), line, instruction: text.to_owned() };
-    let from = chain.last().map(|stage| at(stage.span.line, &stage.text));
+    let from = chain.last().map(|stage| (stage.span.line, stage.text.clone()));
     let lines = chain
         .iter()
         .rev()
@@ -142,7 +143,8 @@ fn lines(path: &str, dockerfile: &Dockerfile, stage: usize) -> (Vec<Line>, Optio
         .filter(|instruction| !matches!(instruction.kind, InstructionKind::Onbuild(_)))
         .map(|instruction| Line {
             name: instruction.kind.name(),
-            location: at(instruction.span.line, &instruction.text),
+            line: instruction.span.line,
+            text: instruction.text.clone(),
         })
         .collect();
     (lines, from)

@@ -7,6 +7,7 @@ use wharf_dockerfile::{Dockerfile, lint};
 use super::{last, stages};
 use crate::findings::{Finding, Kind, Location, Severity};
 use crate::image::DockerfileSource;
+use crate::secrets::without_secrets;
 
 /// What is remarkable about a Dockerfile: BuildKit's checks, then practice. One that does not parse is a finding. With an
 /// `image`, it is left to say what only it shows for certain.
@@ -57,12 +58,13 @@ fn of_practice(parsed: &Dockerfile, source: DockerfileSource<'_>, guesses: bool)
 fn of_buildkit(check: &lint::Finding, instruction: &str, path: &str) -> Finding {
     // The others are about style, and about builds of tomorrow.
     let severity = if check.rule.name == "SecretsUsedInArgOrEnv" { Severity::Medium } else { Severity::Low };
-    let mut finding = Finding::new(Kind::Config, check.rule.name, severity, path, &check.message);
+    let mut finding =
+        Finding::new(Kind::Config, check.rule.name, severity, path, without_secrets(&check.message));
     finding.help = format!("{}. {}", check.rule.description, check.rule.url).trim().to_owned();
-    finding.member = Some(instruction.chars().take(80).collect());
+    let location = Location::new(path, check.span.line, instruction);
+    finding.member = Some(location.instruction.chars().take(80).collect());
     finding = finding.sealed();
-    finding.location =
-        Some(Location { file: path.to_owned(), line: check.span.line, instruction: instruction.to_owned() });
+    finding.location = Some(location);
     finding
 }
 

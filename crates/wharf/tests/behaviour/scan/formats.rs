@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{record, tree};
+use super::{record, rules, tree};
 use crate::skip;
-use crate::world::Ran;
+use crate::world::{BUSYBOX, Ran, busybox_context, is_root};
 
 #[test]
 fn every_format_is_what_it_says() {
@@ -68,4 +68,59 @@ fn other_peoples_readers_take_every_format() {
     }
     let ran = Ran::from(command.output().unwrap());
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn no_form_of_a_report_repeats_a_credential() {
+    let world = tree();
+    if !is_root() || !busybox_context(&world) {
+        skip!("it needs root and busybox-static");
+    }
+    // Made up here, in pieces so that nobody else's scanner takes them for real.
+    let secrets = [
+        ["ghp", "_16C7e42F292c6912E7710c838347Ae178B4a"].concat(),
+        ["AKIA", "Q3EGRIFFYZ7HTWXB"].concat(),
+        ["hf", "_abcdefGHIJKLmnopqrSTUVWXyzABcdEFgh"].concat(),
+        "x7Gh2kQ9pLq8s7d6f5g4".to_owned(),
+        "q8s7d6f5g4h3j2k1".to_owned(),
+    ];
+    let [token, key, hub, password, argument] = &secrets;
+    let dockerfile = format!(
+        "{BUSYBOX}ARG PIP_TOKEN\nCOPY site /site\nCOPY .env /app/.env\nRUN rm /app/.env && echo {key} > /key\n\
+         ENV HUB={hub} DB_PASSWORD={argument}\nLABEL index=\"https://ci:{password}@pypi.corp.io/simple\"\n\
+         RUN echo https://ci:{password}@pypi.corp.io/simple > /dev/null && echo {token} > /dev/null\nCMD [\"serve\", \"{token}\"]\n"
+    );
+    world.file("Dockerfile", &dockerfile);
+    world.file(".env", &format!("KEY={token}\n"));
+    let argument_of = format!("PIP_TOKEN={argument}");
+    world.wharf_ok(&["build", "-t", "it:1", "--build-arg", &argument_of, "."]);
+    let quiet = |name: &str, text: &str| {
+        for secret in &secrets {
+            assert!(!text.contains(&secret[6..]), "{name} has {secret}: {text}");
+        }
+    };
+    let forms =
+        ["table", "json", "sarif", "cyclonedx", "spdx", "junit", "gitlab", "markdown", "html", "github"];
+    for form in forms {
+        let ran =
+            world.wharf(&["scan", "it:1", "--db", "osv", "--dockerfile", "Dockerfile", "--format", form]);
+        assert_eq!(ran.code, 1, "{form}: {}", ran.stderr);
+        quiet(form, &(ran.stdout + &ran.stderr));
+    }
+    let ran = world.wharf(&["scan", "it:1", "--dockerfile", "Dockerfile", "--only", "secret", "--json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let found = rules(&report);
+    for rule in ["github-token", "aws-access-key", "huggingface-token", "url-credentials", "secret-in-config"]
+    {
+        assert!(found.iter().any(|found| found == rule), "{rule}: {found:?}");
+    }
+    world.file(
+        "add/Dockerfile",
+        &format!("FROM scratch\nADD https://ci:{password}@files.corp.io/x /x\nENV DB_PASSWORD={argument}\n"),
+    );
+    let ran = world.wharf(&["lint", "--rules", "practice", "add/Dockerfile"]);
+    assert!(ran.stdout.contains("add-url-unchecked"), "{}{}", ran.stdout, ran.stderr);
+    quiet("lint", &(ran.stdout + &ran.stderr));
+    let ran = world.wharf(&["scan", "add", "--json"]);
+    quiet("scan", &(ran.stdout + &ran.stderr));
 }
