@@ -11,7 +11,7 @@ use crate::examine::Examiner;
 use crate::findings::{Finding, Report};
 use crate::image::{DockerfileSource, LayerReport};
 use crate::scan::finish;
-use crate::{Checks, Database, Error, Options, practice};
+use crate::{Database, Error, Options, practice};
 
 /// More threads than this only get in one another's way.
 const MAX_THREADS: usize = 8;
@@ -32,7 +32,7 @@ struct Place {
 /// If it cannot be read.
 pub fn directory(path: &Path, options: &Options, database: &Database) -> Result<Report, Error> {
     let places = walk(path)?;
-    let mut report = finish(path, &[look(&places, options.checks)?], options, database);
+    let mut report = finish(path, &[look(&places, options)?], options, database);
     if options.checks.config {
         for place in places.iter().filter(|place| is_dockerfile(Path::new(&place.path))) {
             report.findings.extend(dockerfile(&place.file, &place.path)?);
@@ -66,14 +66,14 @@ fn walk(path: &Path) -> Result<Vec<Place>, Error> {
 }
 
 /// What the files hold, in their order however many threads look.
-fn look(places: &[Place], checks: Checks) -> Result<LayerReport, Error> {
+fn look(places: &[Place], options: &Options) -> Result<LayerReport, Error> {
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(Vec::new());
     let work = || {
         loop {
             let first = next.fetch_add(PORTION, Ordering::Relaxed);
             let Some(rest) = places.get(first..).filter(|rest| !rest.is_empty()) else { return Ok(()) };
-            let mut examiner = Examiner::new(checks);
+            let mut examiner = Examiner::new(options.checks, &options.secrets);
             for place in &rest[..PORTION.min(rest.len())] {
                 let looked = examiner.file(&place.path, place.size, &place.file);
                 looked.map_err(|source| Error::Path { path: place.file.clone(), source })?;
@@ -95,7 +95,7 @@ fn look(places: &[Place], checks: Checks) -> Result<LayerReport, Error> {
     .collect::<Result<(), Error>>()?;
     let mut reports = reports.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     reports.sort_by_key(|(first, _)| *first);
-    let mut whole = Examiner::new(checks).finish();
+    let mut whole = Examiner::new(options.checks, &options.secrets).finish();
     for (_, report) in reports {
         whole.append(report);
     }
@@ -128,6 +128,7 @@ pub(crate) fn is_dockerfile(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Checks;
 
     #[test]
     fn more_files_than_a_portion_are_all_looked_at_in_order() {
@@ -138,7 +139,8 @@ mod tests {
             fs::write(place.join("METADATA"), format!("Name: p{number:04}\nVersion: 1\n")).unwrap();
         }
         let checks = Checks { packages: true, ..Checks::NONE };
-        let report = look(&walk(root.path()).unwrap(), checks).unwrap();
+        let options = Options { checks, ..Options::default() };
+        let report = look(&walk(root.path()).unwrap(), &options).unwrap();
         let names: Vec<_> = report.package_files.iter().map(|file| file.packages[0].name.clone()).collect();
         assert_eq!(names, (0..3 * PORTION).map(|number| format!("p{number:04}")).collect::<Vec<_>>());
     }
@@ -147,7 +149,7 @@ mod tests {
     fn what_cannot_be_read_is_an_error_that_names_it() {
         let root = tempfile::tempdir().unwrap();
         let gone = Place { path: "m.pkl".into(), size: 9, file: root.path().join("m.pkl") };
-        let error = look(&[gone], Checks::default()).unwrap_err();
+        let error = look(&[gone], &Options::default()).unwrap_err();
         assert!(error.to_string().contains("m.pkl"), "{error}");
         assert!(walk(&root.path().join("absent")).is_err());
     }

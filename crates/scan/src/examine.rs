@@ -11,7 +11,7 @@ use crate::image::{DirectoryRecord, FileRecord, LayerReport};
 use crate::inventory::Catalog;
 use crate::model;
 use crate::scan::Checks;
-use crate::secrets;
+use crate::secrets::{self, SecretRules};
 
 /// How much of a file is looked at to tell what it is.
 const HEAD: usize = 4096;
@@ -28,6 +28,7 @@ const NEAR: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Examiner {
     checks: Checks,
+    rules: SecretRules,
     catalog: Catalog,
     files: Vec<FileRecord>,
     directories: Vec<DirectoryRecord>,
@@ -37,9 +38,10 @@ pub(crate) struct Examiner {
 }
 
 impl Examiner {
-    pub(crate) fn new(checks: Checks) -> Self {
+    pub(crate) fn new(checks: Checks, rules: &SecretRules) -> Self {
         Self {
             checks,
+            rules: rules.clone(),
             catalog: Catalog::default(),
             files: Vec::new(),
             directories: Vec::new(),
@@ -147,7 +149,7 @@ impl Examiner {
         }
         if checks.secrets && secrets::wants(path, blob.len(), &head) {
             let content = blob.bytes(0, secrets::MAX_SIZE as usize).unwrap_or_default();
-            self.findings.extend(secrets::scan(path, &content));
+            self.findings.extend(secrets::scan(path, &content, &self.rules));
         }
     }
 

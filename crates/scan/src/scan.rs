@@ -16,7 +16,10 @@ use crate::examine::Examiner;
 use crate::findings::{Finding, Report, Subject};
 use crate::image::{Image, LayerReport, OpenBlob, Provenance, Stack};
 use crate::pickle::Allowed;
-use crate::{Database, Error, Inventory, LicenceRules, Shelf, licences, practice, secrets, vulnerabilities};
+use crate::{
+    Database, Error, Inventory, LicenceRules, SecretRules, Shelf, licences, practice, secrets,
+    vulnerabilities,
+};
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +98,8 @@ pub struct Options {
     pub allow: Vec<String>,
     /// What the project thinks of licences.
     pub licences: LicenceRules,
+    /// What credentials look like.
+    pub secrets: SecretRules,
 }
 
 /// Looks at an image: reads its layers, two at a time and the largest first, and puts together what they hold. Layers that the
@@ -110,13 +115,14 @@ pub fn image(
     shelf: &Shelf,
 ) -> Result<Report, Error> {
     let layers = &image.manifest.layers;
+    let shelf = &shelf.under(&options.secrets);
     let read = |index: usize| {
         let digest = &layers[index].digest;
         if let Some(report) = shelf.get(digest, options.checks) {
             return Ok(report);
         }
         let checks = shelf.widened(digest, options.checks);
-        let report = open(&layers[index]).and_then(|blob| read_layer_ahead(blob, checks));
+        let report = open(&layers[index]).and_then(|blob| read_layer_ahead(blob, checks, &options.secrets));
         let report = report.map_err(|source| Error::Layer { digest: digest.clone(), source })?;
         shelf.put(digest, &report);
         Ok(report.only(options.checks))
@@ -145,27 +151,28 @@ pub fn image(
     Ok(assemble(image, &reports, options, database))
 }
 
-/// Reads one layer, compressed or not, as a stream.
+/// Reads one layer, compressed or not, as a stream, under the built-in rules.
 ///
 /// # Errors
 /// If the stream breaks or is no tar archive.
 pub fn read_layer(blob: impl Read + Send, checks: Checks) -> io::Result<LayerReport> {
+    let rules = SecretRules::default();
     let mut stream = BufReader::with_capacity(128 << 10, blob);
     match layer_codec(stream.fill_buf()?) {
-        Some(codec) => examine(BufReader::with_capacity(128 << 10, codec.decode(stream)?), checks),
-        None => examine(stream, checks),
+        Some(codec) => examine(BufReader::with_capacity(128 << 10, codec.decode(stream)?), checks, &rules),
+        None => examine(stream, checks, &rules),
     }
 }
 
 /// Reads one layer to the end of its blob, with a thread for each of reading (and checking, if `blob` does so), decompressing and
 /// looking.
-fn read_layer_ahead(blob: impl Read + Send, checks: Checks) -> io::Result<LayerReport> {
+fn read_layer_ahead(blob: impl Read + Send, checks: Checks, rules: &SecretRules) -> io::Result<LayerReport> {
     thread::scope(|reading| {
         let mut blob = Ahead::new(reading, blob);
         let stream = &mut blob;
         let report = thread::scope(move |decompressing| match layer_codec(stream.fill_buf()?) {
-            Some(codec) => examine(Ahead::new(decompressing, codec.decode(stream)?), checks),
-            None => examine(stream, checks),
+            Some(codec) => examine(Ahead::new(decompressing, codec.decode(stream)?), checks, rules),
+            None => examine(stream, checks, rules),
         })?;
         // Whoever checks the blob can do so at its end only.
         io::copy(&mut blob, &mut io::sink())?;
@@ -178,8 +185,8 @@ fn layer_codec(head: &[u8]) -> Option<Codec> {
     Codec::detect(head).filter(|codec| !matches!(codec, Codec::Zlib | Codec::Lzma))
 }
 
-fn examine(stream: impl BufRead, checks: Checks) -> io::Result<LayerReport> {
-    let mut examiner = Examiner::new(checks);
+fn examine(stream: impl BufRead, checks: Checks, rules: &SecretRules) -> io::Result<LayerReport> {
+    let mut examiner = Examiner::new(checks, rules);
     examiner.layer(stream)?;
     Ok(examiner.finish())
 }
@@ -201,7 +208,7 @@ pub fn assemble(image: &Image<'_>, layers: &[LayerReport], options: &Options, da
     }
     let provenance = Provenance::new(image.config, image.dockerfile);
     if options.checks.secrets {
-        report.findings.extend(secrets::scan_config(image.config, &provenance));
+        report.findings.extend(secrets::scan_config(image.config, &provenance, &options.secrets));
     }
     if options.checks.config {
         let text = image.dockerfile.map(|source| practice::dockerfile(source, true));
@@ -271,7 +278,7 @@ pub fn rematch(
 /// # Errors
 /// If it cannot be read.
 pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
-    let mut examiner = Examiner::new(options.checks);
+    let mut examiner = Examiner::new(options.checks, &options.secrets);
     let name = path.to_string_lossy();
     let name = name.strip_prefix("./").unwrap_or(&name);
     let size = fs::metadata(path).map(|metadata| metadata.len());
@@ -287,7 +294,7 @@ pub fn file(path: &Path, options: &Options) -> Result<Report, Error> {
 
 /// Looks at one file that is in memory, as if it lay at `name`: a model, or a document that may hold secrets.
 pub fn bytes(name: &str, content: Vec<u8>, options: &Options) -> Vec<Finding> {
-    let mut examiner = Examiner::new(options.checks);
+    let mut examiner = Examiner::new(options.checks, &options.secrets);
     examiner.bytes(name, content);
     answered(examiner.finish().findings, options)
 }

@@ -16,7 +16,8 @@ use regex::Regex;
 use crate::findings::{Finding, Kind};
 
 pub(crate) use config::scan_config;
-use rules::{RULES, Rule};
+pub use rules::SecretRules;
+use rules::{RULES, Rule, Rules};
 
 /// Longer files are data, not configuration.
 pub(crate) const MAX_SIZE: u64 = 4 << 20;
@@ -41,14 +42,14 @@ pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> bool {
 }
 
 /// The credentials in a file.
-pub(crate) fn scan(path: &str, content: &[u8]) -> Vec<Finding> {
+pub(crate) fn scan(path: &str, content: &[u8], rules: &SecretRules) -> Vec<Finding> {
     let text = String::from_utf8_lossy(content);
     let (of_a_package, for_show) = (is_of_a_package(path), is_for_show(path));
     // Libraries come with keys for their tests and addresses for their examples.
     let applies =
         |rule: &Rule| (rule.certain || !of_a_package) && !(rule.generic && for_show) && rule.applies_to(path);
     let mut findings = Vec::new();
-    for (rule, found) in matches(&text, applies) {
+    for (rule, found) in matches(rules.get(), &text, applies) {
         let line = text[..found.start].bytes().filter(|b| *b == b'\n').count() + 1;
         findings.push(finding(rule, path, Some(format!("line {line}")), &text[found]));
     }
@@ -92,14 +93,18 @@ fn finding(rule: &Rule, path: &str, place: Option<String>, secret: &str) -> Find
 
 /// Where which rule of those that apply finds something in a text, in order. What a rule knows by its form is not also found by
 /// a generic one.
-fn matches<'r>(text: &str, applies: impl Fn(&Rule) -> bool) -> Vec<(&'r Rule, Range<usize>)> {
-    let hits: Vec<_> = RULES.keywords.find_overlapping_iter(text).take(MAX_HITS).collect();
+fn matches<'r>(
+    rules: &'r Rules,
+    text: &str,
+    applies: impl Fn(&Rule) -> bool,
+) -> Vec<(&'r Rule, Range<usize>)> {
+    let hits: Vec<_> = rules.keywords.find_overlapping_iter(text).take(MAX_HITS).collect();
     let mut found: Vec<(&Rule, Range<usize>)> = Vec::new();
     let mut tries: HashMap<usize, usize> = HashMap::new();
     for generic in [false, true] {
         for hit in &hits {
-            for &index in &RULES.by_keyword[hit.pattern().as_usize()] {
-                let rule = &RULES.rules[index];
+            for &index in &rules.by_keyword[hit.pattern().as_usize()] {
+                let rule = &rules.rules[index];
                 if rule.generic != generic {
                     continue;
                 }
@@ -158,7 +163,7 @@ pub(crate) fn without_secrets(text: &str) -> String {
         Regex::new(r#"(?:^(?:ENV|ARG)\s+|\b)([A-Za-z_][A-Za-z0-9_.-]*)(?:=|\s+)("[^"]*"|'[^']*'|[^\s"']+)"#)
             .ok()
     });
-    let by_form = matches(text, |_| true).into_iter().map(|(_, range)| range);
+    let by_form = matches(&RULES, text, |_| true).into_iter().map(|(_, range)| range);
     let assigned = ASSIGNED.iter().flat_map(|pattern| pattern.captures_iter(text));
     let by_name = assigned.filter_map(|captures| {
         let (name, value) = (captures.get(1)?, captures.get(2)?);
@@ -239,7 +244,7 @@ mod tests {
     }
 
     fn rules(path: &str, text: &str) -> Vec<String> {
-        scan(path, text.as_bytes()).into_iter().map(|finding| finding.rule).collect()
+        scan(path, text.as_bytes(), &SecretRules::default()).into_iter().map(|finding| finding.rule).collect()
     }
 
     #[test]
@@ -287,7 +292,7 @@ mod tests {
     #[test]
     fn what_is_found_is_not_repeated() {
         let secret = made_up(&["ghp", "_16C7e42F292c6912E7710c838347Ae178B4a"]);
-        let finding = &scan("a", secret.as_bytes())[0];
+        let finding = &scan("a", secret.as_bytes(), &SecretRules::default())[0];
         let text = serde_json::to_string(finding).unwrap();
         assert!(!text.contains(&secret[4..]), "{text}");
         assert_eq!(finding.member.as_deref(), Some("line 1"));

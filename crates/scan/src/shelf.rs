@@ -9,17 +9,25 @@ use wharf_oci::Digest;
 
 use crate::image::LayerReport;
 use crate::scan::Checks;
+use crate::secrets::SecretRules;
 
 /// A directory of layer reports, or none. What cannot be read or written is made anew: a cache is no place for errors.
 #[derive(Debug, Clone, Default)]
 pub struct Shelf {
     directory: Option<PathBuf>,
+    /// Under which rules its reports were made, where they are not the built-in ones.
+    rules: String,
 }
 
 impl Shelf {
     /// Reports below `directory`, which several processes may use at once.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: Some(directory.into()) }
+        Self { directory: Some(directory.into()), rules: String::new() }
+    }
+
+    /// The same, with reports under these rules.
+    pub(crate) fn under(&self, rules: &SecretRules) -> Self {
+        Self { rules: rules.key().to_owned(), ..self.clone() }
     }
 
     /// Whether a layer was looked at, for all that is asked.
@@ -63,7 +71,11 @@ impl Shelf {
     /// A report depends on the layer and on the rules of this version; and on what was looked for, which it says itself.
     fn place(&self, layer: &Digest) -> Option<PathBuf> {
         let version = env!("CARGO_PKG_VERSION");
-        let name = Sha256::new().chain_update(layer.to_string()).chain_update(version).finalize();
+        let name = Sha256::new()
+            .chain_update(layer.to_string())
+            .chain_update(version)
+            .chain_update(&self.rules)
+            .finalize();
         let name = hex::encode(&name[..16]);
         Some(self.directory.as_ref()?.join(format!("v{}", LayerReport::VERSION)).join(&name[..2]).join(name))
     }

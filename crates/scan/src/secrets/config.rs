@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use wharf_oci::ImageConfig;
 
-use super::{finding, is_placeholder, looks_random, masked, matches, names_a_secret};
+use super::{Rules, SecretRules, finding, is_placeholder, looks_random, masked, matches, names_a_secret};
 use crate::findings::{Finding, Kind, Location, Severity};
 use crate::image::Provenance;
 
@@ -12,8 +12,12 @@ use crate::image::Provenance;
 const PATH: &str = "image-config";
 
 /// The credentials in an image's config, each once, where it is said first.
-pub(crate) fn scan_config(config: &ImageConfig, provenance: &Provenance) -> Vec<Finding> {
-    let mut search = Search::default();
+pub(crate) fn scan_config(
+    config: &ImageConfig,
+    provenance: &Provenance,
+    rules: &SecretRules,
+) -> Vec<Finding> {
+    let mut search = Search { rules: rules.get(), findings: Vec::new(), known: HashSet::new() };
     let run = &config.config;
     for variable in run.env.iter().flatten() {
         let named = variable.split_once('=').unwrap_or((variable, ""));
@@ -40,17 +44,17 @@ pub(crate) fn scan_config(config: &ImageConfig, provenance: &Provenance) -> Vec<
     search.findings
 }
 
-#[derive(Default)]
-struct Search {
+struct Search<'r> {
+    rules: &'r Rules,
     findings: Vec<Finding>,
     /// History repeats what variables, labels and arguments say.
     known: HashSet<String>,
 }
 
-impl Search {
+impl Search<'_> {
     /// Looks at a text that the config has at `place`; if it is a value, it may also be told by its name.
     fn check(&mut self, place: &str, text: &str, named: Option<(&str, &str)>, at: Option<&Location>) {
-        let found = matches(text, |rule| rule.applies_to(PATH));
+        let found = matches(self.rules, text, |rule| rule.applies_to(PATH));
         let any = !found.is_empty();
         for (rule, range) in found {
             let secret = &text[range];
@@ -119,7 +123,7 @@ mod tests {
             created_by: Some("RUN |2 A=1 PIP_TOKEN=q8s7d6f5g4h3 /bin/sh -c pip install x # buildkit".into()),
             ..History::default()
         }];
-        let places: Vec<_> = scan_config(&config, &Provenance::default())
+        let places: Vec<_> = scan_config(&config, &Provenance::default(), &SecretRules::default())
             .into_iter()
             .filter_map(|finding| finding.member)
             .collect();
@@ -145,7 +149,7 @@ mod tests {
         );
         let source = DockerfileSource { path: "Dockerfile", text: text.as_bytes(), context: None };
         let provenance = Provenance::new(&config, Some(source));
-        let found: Vec<_> = scan_config(&config, &provenance)
+        let found: Vec<_> = scan_config(&config, &provenance, &SecretRules::default())
             .into_iter()
             .map(|finding| {
                 (finding.member.unwrap_or_default(), finding.location.map(|location| location.line))

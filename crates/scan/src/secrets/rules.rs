@@ -1,10 +1,12 @@
-//! The rules: `rules.toml`, compiled once.
+//! The rules: `rules.toml`, compiled once, and those of a project beside them.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::Regex;
 use serde::Deserialize;
+
+use sha2::{Digest as _, Sha256};
 
 use super::{entropy, is_placeholder, looks_random};
 use crate::findings::Severity;
@@ -54,6 +56,47 @@ pub(super) struct Rules {
     pub(super) by_keyword: Vec<Vec<usize>>,
 }
 
+/// What credentials look like: what everybody's do, and what a project adds.
+#[derive(Debug, Clone, Default)]
+pub struct SecretRules {
+    /// `None` for the built-in ones alone.
+    own: Option<Arc<Rules>>,
+    /// By which results under other rules are told apart.
+    key: String,
+}
+
+impl SecretRules {
+    /// The built-in rules and those of these documents, of the form of `rules.toml`. One of the same `id` goes before the built-in
+    /// one, and all are tried in the files of libraries, too.
+    ///
+    /// # Errors
+    /// What is wrong with which document, by its place in the list.
+    pub fn with(documents: &[String]) -> Result<Self, (usize, String)> {
+        if documents.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut written = read(include_str!("rules.toml"), false).map_err(|error| (0, error))?;
+        let mut key = Sha256::new();
+        for (number, document) in documents.iter().enumerate() {
+            let own = read(document, true).map_err(|error| (number, error))?;
+            written.retain(|rule| own.iter().all(|other| other.id != rule.id));
+            written.extend(own);
+            key.update(document);
+        }
+        let rules = compile(written).map_err(|error| (documents.len() - 1, error))?;
+        Ok(Self { own: Some(Arc::new(rules)), key: hex::encode(key.finalize()) })
+    }
+
+    pub(super) fn get(&self) -> &Rules {
+        self.own.as_deref().unwrap_or(&RULES)
+    }
+
+    /// Empty for the built-in rules alone.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -74,24 +117,41 @@ struct Written {
     unless: Option<String>,
     #[serde(default)]
     entropy: f64,
-    #[serde(default)]
-    certain: bool,
+    certain: Option<bool>,
     #[serde(default)]
     generic: bool,
 }
 
 /// The built-in rules. They are part of the program, so a mistake in them is one of ours and shows in every test.
-pub(super) static RULES: LazyLock<Rules> = LazyLock::new(|| match parse(include_str!("rules.toml")) {
-    Ok(rules) => rules,
-    Err(error) => unreachable!("rules.toml: {error}"),
-});
+pub(super) static RULES: LazyLock<Rules> =
+    LazyLock::new(|| match read(include_str!("rules.toml"), false).and_then(compile) {
+        Ok(rules) => rules,
+        Err(error) => unreachable!("rules.toml: {error}"),
+    });
 
-fn parse(text: &str) -> Result<Rules, Box<dyn std::error::Error>> {
-    let document: Document = toml::from_str(text)?;
+/// The rules of a document; those that do not say so are `certain` or not.
+fn read(text: &str, certain: bool) -> Result<Vec<Written>, String> {
+    let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
+    let mut rules = document.rule;
+    for rule in &mut rules {
+        rule.certain.get_or_insert(certain);
+        if rule.keywords.is_empty() || rule.keywords.iter().any(String::is_empty) {
+            return Err(format!("the rule `{}` has no keyword, or an empty one", rule.id));
+        }
+        // What is wrong with an expression is said of its rule.
+        for pattern in [Some(&rule.regex), rule.path.as_ref(), rule.unless.as_ref()].into_iter().flatten() {
+            Regex::new(pattern).map_err(|error| format!("the rule `{}`: {error}", rule.id))?;
+        }
+    }
+    Ok(rules)
+}
+
+fn compile(written: Vec<Written>) -> Result<Rules, String> {
+    let regex = |text: &str| Regex::new(text).map_err(|error| error.to_string());
     let mut keywords: Vec<String> = Vec::new();
     let mut by_keyword: Vec<Vec<usize>> = Vec::new();
     let mut rules = Vec::new();
-    for written in document.rule {
+    for written in written {
         for keyword in written.keywords {
             let place = keywords.iter().position(|known| *known == keyword).unwrap_or_else(|| {
                 keywords.push(keyword);
@@ -104,17 +164,17 @@ fn parse(text: &str) -> Result<Rules, Box<dyn std::error::Error>> {
             id: written.id,
             description: written.description,
             severity: written.severity,
-            pattern: Regex::new(&written.regex)?,
-            path: written.path.as_deref().map(Regex::new).transpose()?,
-            unless: written.unless.as_deref().map(Regex::new).transpose()?,
+            pattern: regex(&written.regex)?,
+            path: written.path.as_deref().map(regex).transpose()?,
+            unless: written.unless.as_deref().map(regex).transpose()?,
             entropy: written.entropy,
-            certain: written.certain,
+            certain: written.certain.unwrap_or_default(),
             generic: written.generic,
         });
     }
     // Every text of a layer passes through this, so the table that is fastest is worth its room.
     let mut builder = AhoCorasick::builder();
     builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
-    let keywords = builder.build(keywords)?;
+    let keywords = builder.build(keywords).map_err(|error| error.to_string())?;
     Ok(Rules { rules, keywords, by_keyword })
 }

@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// A VEX document: OpenVEX, CSAF or CycloneDX
     #[arg(long, value_name = "FILE")]
     vex: Vec<PathBuf>,
+    /// Rules for credentials beside the built-in ones, in TOML
+    #[arg(long, value_name = "FILE")]
+    secret_rules: Vec<PathBuf>,
     /// A name that pickles may use, `package.module.Class`, or all of a module with `package.module.*`
     #[arg(long, value_name = "NAME")]
     allow: Vec<String>,
@@ -129,6 +132,7 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
         db: args.db.clone(),
         ignore_files: args.ignore_file.clone(),
         vex: args.vex.clone(),
+        secret_rules: args.secret_rules.clone(),
         no_cache: args.no_cache,
         engines: args.engine.clone(),
         severities: args.severity.clone(),

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use wharf_scan::{
-    Checks, Database, Finding, Kind, Options, Policy, Report, Severity, Shelf, Suppressions, Thresholds,
-    Unfixed, eol,
+    Checks, Database, Finding, Kind, Options, Policy, Report, SecretRules, Severity, Shelf, Suppressions,
+    Thresholds, Unfixed, eol,
 };
 
 use super::advisories;
@@ -29,6 +29,7 @@ pub(crate) struct Asked {
     pub(crate) db: Option<String>,
     pub(crate) ignore_files: Vec<PathBuf>,
     pub(crate) vex: Vec<PathBuf>,
+    pub(crate) secret_rules: Vec<PathBuf>,
     pub(crate) no_cache: bool,
     /// Scanners to ask.
     pub(crate) engines: Vec<Engine>,
@@ -72,10 +73,13 @@ impl Setup {
         let in_settings = settings.vex.iter().map(|path| directory.join(path));
         let vex = in_settings.chain(asked.vex.iter().cloned());
         let vex = vex.map(|path| read(&path).map(|text| (path, text))).collect::<Result<Vec<_>, _>>()?;
+        let in_settings = settings.secret.rules.iter().map(|path| directory.join(path));
+        let secrets =
+            secret_rules(&in_settings.chain(asked.secret_rules.iter().cloned()).collect::<Vec<_>>())?;
         let shelf = if asked.no_cache { Shelf::default() } else { Shelf::at(world.data_dir.join("scan")) };
         let today = world::now().strftime("%Y-%m-%d").to_string();
         Ok(Self {
-            options: Options { checks, allow, licences: settings.licence.rules() },
+            options: Options { checks, allow, licences: settings.licence.rules(), secrets },
             policy: policy(asked, settings)?,
             database,
             shelf,
@@ -155,6 +159,13 @@ impl Answers {
         report.findings.retain(|finding| finding.suppressed.is_none());
         report.findings
     }
+}
+
+/// The built-in rules and those of these files.
+fn secret_rules(paths: &[PathBuf]) -> Result<SecretRules, Failure> {
+    let texts = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    SecretRules::with(&texts)
+        .map_err(|(number, why)| Failure::usage(format!("{}: {}", paths[number].display(), why.trim_end())))
 }
 
 /// The engines that were asked for, unless it is the built-in one alone.

@@ -139,7 +139,7 @@ pub(crate) struct Scan {
     #[serde(default, alias = "model")]
     pub(crate) pickle: PickleGate,
     #[serde(default)]
-    pub(crate) secret: Gate,
+    pub(crate) secret: SecretGate,
     #[serde(default, alias = "license")]
     pub(crate) licence: LicenceGate,
     #[serde(default)]
@@ -159,7 +159,7 @@ pub(crate) struct Alerts {
     pub(crate) github_issue: bool,
 }
 
-/// `[scan.vuln]`, `[scan.secret]`, `[scan.config]`: what holds for one kind of finding.
+/// `[scan.vuln]`, `[scan.config]`: what holds for one kind of finding.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Gate {
@@ -167,6 +167,19 @@ pub(crate) struct Gate {
     pub(crate) enabled: Option<bool>,
     /// The least severity that stops a ship, or `never`.
     pub(crate) fail_on: Option<String>,
+}
+
+/// `[scan.secret]`: credentials.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct SecretGate {
+    /// `false` not to look for them.
+    pub(crate) enabled: Option<bool>,
+    /// The least severity that stops a ship, or `never`.
+    pub(crate) fail_on: Option<String>,
+    /// Files of rules beside the built-in ones.
+    #[serde(default)]
+    pub(crate) rules: Vec<PathBuf>,
 }
 
 /// `[scan.pickle]`: model files.

@@ -148,3 +148,46 @@ fn a_dockerfile_in_a_directory_is_looked_at() {
     let ran = world.wharf(&["scan", "app/Dockerfile", "--only", "config", "--json"]);
     assert!(!ran.stdout.contains("copy-all"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_project_has_credentials_of_its_own() {
+    let world = World::new();
+    world.file("site/app.py", "TICKET = \"CORP-7f3a9c2e\"\nOLD = \"CORP-00000000\"\n");
+    world.file("site/opt/venv/lib/python3.12/site-packages/corp/x.py", "CORP-1b2c3d4e\n");
+    world.file("site/hub.py", &["hf", "_abcdefGHIJKLmnopqrSTUVWXyzABcdEFgh\n"].concat());
+    let rule = |severity: &str, id: &str, regex: &str| {
+        format!(
+            "[[rule]]\nid = \"{id}\"\ndescription = \"a ticket\"\nseverity = \"{severity}\"\nkeywords = [\"CORP-\", \"hf_\"]\nregex = '{regex}'\nentropy = 2.0\n"
+        )
+    };
+    let own = rule("critical", "corp-ticket", "CORP-([0-9a-f]{8})");
+    world.file("secrets.toml", &format!("{own}\n{}", rule("low", "huggingface-token", "hf_[A-Za-z]+")));
+    let scan = |more: &[&str]| {
+        let ran = world.wharf(&[&["scan", "site", "--only", "secret", "--json"], more].concat());
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+        let findings = report["findings"].as_array().unwrap();
+        let brief =
+            |f: &Value| format!("{} {}", f["rule"].as_str().unwrap(), f["severity"].as_str().unwrap());
+        (ran.code, findings.iter().map(brief).collect::<Vec<_>>())
+    };
+    assert_eq!(scan(&[]), (1, vec!["huggingface-token critical".to_owned()]));
+    let expected = (
+        1,
+        ["corp-ticket critical", "corp-ticket critical", "huggingface-token low"].map(str::to_owned).to_vec(),
+    );
+    assert_eq!(scan(&["--secret-rules", "secrets.toml"]), expected);
+    world.file("wharf.toml", "[scan.secret]\nrules = [\"secrets.toml\"]\n");
+    assert_eq!(scan(&[]), expected);
+    for (text, why) in [
+        (rule("critical", "x", "CORP-([0-9"), "secrets.toml: the rule `x`: "),
+        (
+            own.replace("\"CORP-\", \"hf_\"", ""),
+            "secrets.toml: the rule `corp-ticket` has no keyword, or an empty one",
+        ),
+        (own.replace("entropy", "entropie"), "unknown field `entropie`"),
+    ] {
+        world.file("secrets.toml", &text);
+        let ran = world.wharf(&["scan", "site", "--only", "secret"]);
+        assert!(ran.code == 2 && ran.stderr.contains(why), "{}", ran.stderr);
+    }
+}
