@@ -168,7 +168,6 @@ mod tests {
     use wharf_oci::History;
 
     use super::*;
-    use wharf_oci::History;
 
     const DOCKERFILE: &str = "FROM debian:12 AS base\nRUN apt-get update\nFROM scratch AS other\nRUN false\n\
         FROM base\nENV A=1\nCOPY src/ /app/\nRUN pip install \\\n  numpy\nCMD [\"true\"]\n";
