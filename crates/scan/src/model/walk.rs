@@ -187,6 +187,9 @@ impl Walk {
             }
             if let Some(content) = self.unpack(&mut reader, entry.size, &entry.path) {
                 self.descend(&entry.path, &content);
+                if let Some(content) = behind_sparse_map(&content) {
+                    self.descend(&entry.path, &content);
+                }
             }
         }
     }
@@ -252,6 +255,16 @@ impl Walk {
     }
 }
 
+/// What a sparse file holds (`GNU.sparse`, 1.0): numbers in lines, filled up to a block, stand before it.
+fn behind_sparse_map(content: &Blob) -> Option<Blob> {
+    const BLOCK: u64 = 512;
+    let map = content.bytes(0, BLOCK as usize).ok()?;
+    let is_map = map.len() as u64 == BLOCK
+        && map[0].is_ascii_digit()
+        && map.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'\n' | 0));
+    is_map.then(|| content.slice(BLOCK, u64::MAX))
+}
+
 /// The layout that PyTorch writes: everything below one folder, with the weights as plain numbers.
 struct TorchArchive {
     storages: String,
@@ -277,4 +290,20 @@ fn crc(content: &Blob) -> Option<u32> {
     let mut crc = flate2::Crc::new();
     crc.update(&bytes);
     Some(crc.sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::test_tar;
+
+    #[test]
+    fn a_sparse_member_is_read_behind_its_map() {
+        let mut content = b"1\n0\n29\n".to_vec();
+        content.resize(512, 0);
+        content.extend_from_slice(b"\x80\x04cos\nsystem\n\x8c\x02id\x85R.");
+        let archive = test_tar(&[("GNUSparseFile.0/model.pkl", &content)]);
+        let findings = scan("a.tar", &Blob::from(archive));
+        assert!(findings.iter().any(|finding| finding.severity == Severity::Critical), "{findings:?}");
+    }
 }

@@ -42,6 +42,7 @@ impl Machine<'_> {
                     return value;
                 }
             }
+            Value::Object(_) if self.is_maker(callee) => {}
             Value::Object(_) | Value::Opaque => {
                 self.report("pickle-computed-call", Severity::High, "it calls something that it computes");
             }

@@ -39,6 +39,14 @@ impl Machine<'_> {
         }
     }
 
+    /// An object whose class is there to be called when others are restored: it finds a class for them.
+    pub(super) fn is_maker(&self, callee: Value) -> bool {
+        const MAKERS: [&str; 1] = ["torch_geometric.data.batch.DynamicInheritanceGetter"];
+        self.made(callee).is_some_and(|(index, _, state)| {
+            state.is_none() && MAKERS.contains(&self.full_name(index).as_str())
+        })
+    }
+
     /// A value of Python's own, whose methods do nothing but compute.
     fn is_plain(&self, value: Value) -> bool {
         match value {
@@ -356,6 +364,13 @@ mod tests {
         let state = [b"}(", filler.as_slice(), b"\x8c\x13_parse_arg_template\x8c\x09import osu"].concat();
         let program = [b"cscipy.stats._continuous_distns\nnorm_gen\n)\x81", state.as_slice(), b"b"].concat();
         assert_eq!(worst(&program), Some(Severity::High));
+    }
+
+    #[test]
+    fn only_makers_of_classes_are_called() {
+        let call = |class: &str| [format!("c{class}\n").as_bytes(), b")\x81K\x01\x85R"].concat();
+        assert!(worst(&call("torch_geometric.data.batch\nDynamicInheritanceGetter")) < Some(Severity::High));
+        assert_eq!(worst(&call("torch_geometric.data.batch\nBatch")), Some(Severity::High));
     }
 
     #[test]

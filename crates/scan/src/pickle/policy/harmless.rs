@@ -97,6 +97,7 @@ const SPECIAL: &[(&str, &str, Special)] = &[
     ("torch._tensor", "_rebuild_from_type", Special::Calls(2)),
     ("torch.tensor", "_rebuild_from_type", Special::Calls(2)),
     ("jax._src.array", "_reconstruct_array", Special::Calls(1)),
+    ("fsspec.spec", "make_instance", Special::Calls(1)),
     ("copyreg", "_reconstructor", Special::Makes),
     ("copyreg", "__newobj__", Special::Makes),
     ("copyreg", "__newobj_ex__", Special::Makes),
@@ -171,7 +172,8 @@ const TABLE: &[(&str, &str)] = &[
     ("enum", "Enum IntEnum Flag IntFlag StrEnum auto"),
     (
         "logging",
-        "getLogger Logger RootLogger Formatter LogRecord PercentStyle StrFormatStyle StringTemplateStyle Filter",
+        "getLogger Logger RootLogger Formatter LogRecord PercentStyle StrFormatStyle StringTemplateStyle Filter \
+         Filterer BufferingFormatter NullHandler",
     ),
     (
         "typing",
@@ -186,7 +188,13 @@ const TABLE: &[(&str, &str)] = &[
          combinations_with_replacement tee _tee _tee_dataobject _grouper batched",
     ),
     ("inspect", "_empty Signature Parameter _ParameterKind BoundArguments FullArgSpec ArgSpec"),
-    ("calendar", "Calendar TextCalendar HTMLCalendar Day Month"),
+    ("calendar", "Calendar TextCalendar HTMLCalendar LocaleTextCalendar LocaleHTMLCalendar Day Month"),
+    ("json.encoder", "JSONEncoder"),
+    ("json.decoder", "JSONDecoder"),
+    ("contextlib", "nullcontext suppress"),
+    ("queue", "Full Empty"),
+    ("abc", "ABC ABCMeta"),
+    ("fsspec.implementations.local", "LocalFileSystem"),
     ("numbers", "Number Complex Real Rational Integral"),
     ("signal", "Signals Handlers SIGTERM SIGINT SIGHUP SIGKILL SIGUSR1 SIGUSR2"),
     ("weakref", "WeakValueDictionary WeakKeyDictionary WeakSet"),
