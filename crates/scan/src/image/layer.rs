@@ -35,7 +35,7 @@ pub struct LayerReport {
 
 impl LayerReport {
     /// The version of this structure and of the rules that fill it.
-    pub const VERSION: u32 = 6;
+    pub const VERSION: u32 = 7;
 
     /// Adds what another part of the same files holds.
     pub(crate) fn append(&mut self, other: Self) {

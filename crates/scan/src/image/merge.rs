@@ -64,9 +64,30 @@ impl<'a> Stack<'a> {
             }
             damaged.extend(file.damage.clone().map(|damage| (path.to_owned(), damage)));
         }
+        damaged.extend(self.deleted(&packages));
         packages.sort();
         drop_repeated(&mut packages);
         Inventory { distribution, packages, damaged }
+    }
+
+    /// Databases of a distribution that a later layer deletes, whose packages are still there, and none of the kind is left that
+    /// would speak of them.
+    fn deleted(&self, packages: &[Package]) -> BTreeMap<String, String> {
+        let is_left = |purl: &str| packages.iter().any(|package| package.purl.starts_with(purl));
+        let databases = self.layers.iter().enumerate().flat_map(|(index, layer)| {
+            let of_many = layer.package_files.iter().filter(|file| file.packages.len() > 1);
+            of_many.map(move |file| (index, file, file.packages[0].system))
+        });
+        databases
+            .filter(|(.., system)| {
+                system.is_distribution() && !is_left(&format!("pkg:{}/", system.purl_type()))
+            })
+            .filter_map(|(index, file, _)| {
+                let layer = self.removed_in(&file.path, index)?;
+                let damage = format!("layer {layer} deletes it, and leaves what it speaks of");
+                Some((file.path.clone(), damage))
+            })
+            .collect()
     }
 
     /// What is judged by the distribution, as packages of its own own it. `usr` is merged with the root in most that are newer than
@@ -133,14 +154,20 @@ impl<'a> Stack<'a> {
         first
     }
 
-    /// The distribution: `etc/os-release` where it is a file of its own, else what it usually links to.
+    /// The distribution: `etc/os-release` where it is a file of its own, else what it usually links to. Debian's releases say what
+    /// they are in a file of their own as well.
     fn distribution(&self) -> Option<Distribution> {
-        ["etc/os-release", "usr/lib/os-release"].into_iter().find_map(|wanted| {
+        let said_in = |wanted: &str| {
             self.layers.iter().enumerate().rev().find_map(|(index, layer)| {
                 let (_, os) = layer.os_release.iter().find(|(path, _)| path == wanted)?;
                 self.removed_in(wanted, index).is_none().then(|| os.clone())
             })
-        })
+        };
+        let os = said_in("etc/os-release").or_else(|| said_in("usr/lib/os-release"));
+        match os {
+            Some(os) if os.id != "debian" || !os.version.is_empty() => Some(os),
+            os => said_in("etc/debian_version").or(os),
+        }
     }
 }
 
@@ -221,7 +248,7 @@ mod tests {
         };
         let layers = [lower, upper];
         let stack = Stack::new(&layers);
-        assert!(stack.inventory().packages.is_empty());
+        assert!(stack.inventory().packages.is_empty() && stack.inventory().damaged.is_empty());
         let digest = wharf_oci::digest::sha256(b"");
         let findings = stack.findings(&[digest.clone(), digest]);
         assert_eq!(findings[0].layer.as_ref().unwrap().removed_in, Some(1));
@@ -242,6 +269,15 @@ mod tests {
         assert_eq!(names(&[metadata.clone(), status.clone()]), ["python3-six"]);
         status.package_files[0].packages[0].foreign = true;
         assert_eq!(names(&[metadata, status]), ["six", "python3-six"], "nobody else judges it");
+    }
+
+    #[test]
+    fn a_database_that_is_deleted_alone_is_missed() {
+        let lower = layer(&[("bash", "1"), ("ssl", "1")]);
+        let upper = LayerReport { whiteouts: vec!["var/lib/dpkg".into()], ..LayerReport::default() };
+        let damaged = Stack::new(&[lower.clone(), upper.clone()]).inventory().damaged;
+        assert_eq!(damaged[0].1, "layer 1 deletes it, and leaves what it speaks of");
+        assert!(Stack::new(&[lower.clone(), upper, lower]).inventory().damaged.is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::blob::Blob;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     OsRelease,
+    DebianVersion,
     DpkgStatus,
     DpkgList,
     ApkInstalled,
@@ -60,6 +61,7 @@ impl Catalog {
         let parent = directory.rsplit('/').next().unwrap_or_default();
         match name {
             "os-release" if matches!(directory, "etc" | "usr/lib") => Some(Source::OsRelease),
+            "debian_version" if directory == "etc" => Some(Source::DebianVersion),
             "status" if directory.ends_with("var/lib/dpkg") => Some(Source::DpkgStatus),
             "installed" if directory.ends_with("lib/apk/db") => Some(Source::ApkInstalled),
             "package.json" if node::is_installed(directory) => Some(Source::PackageJson),
@@ -104,6 +106,10 @@ impl Catalog {
         let packages: Vec<Found> = match source {
             Source::OsRelease => {
                 self.os_release.extend(Distribution::parse(&text).map(|os| (path.to_owned(), os)));
+                return;
+            }
+            Source::DebianVersion => {
+                self.os_release.extend(Distribution::of_debian(&text).map(|os| (path.to_owned(), os)));
                 return;
             }
             Source::DpkgList => {
@@ -192,7 +198,12 @@ fn is_judged(path: &str) -> bool {
     Catalog::wants_name(path).is_some_and(|source| {
         !matches!(
             source,
-            Source::OsRelease | Source::DpkgStatus | Source::DpkgList | Source::ApkInstalled | Source::Rpm
+            Source::OsRelease
+                | Source::DebianVersion
+                | Source::DpkgStatus
+                | Source::DpkgList
+                | Source::ApkInstalled
+                | Source::Rpm
         )
     }) || (["bin/", "libexec/", "lib/go"].iter().any(|place| path.contains(place)) && !name.contains('.'))
 }

@@ -29,6 +29,17 @@ impl Distribution {
         })
     }
 
+    /// Reads Debian's own file, `12.5`; `None` where it names a release to come, `trixie/sid`.
+    pub(crate) fn of_debian(text: &str) -> Option<Self> {
+        let version = text.trim();
+        let is_release = version.starts_with(|c: char| c.is_ascii_digit()) && version.len() < 16;
+        is_release.then(|| Self {
+            id: "debian".into(),
+            version: version.into(),
+            name: format!("Debian {version}"),
+        })
+    }
+
     /// What OSV calls it, `Debian:12`; `None` for one that OSV has no data about, or of which the release is
     /// unknown (Debian's testing and unstable have no version).
     pub fn ecosystem(&self) -> Option<String> {
@@ -79,6 +90,8 @@ mod tests {
         assert_eq!(ecosystem("ID=ubuntu\nVERSION_ID=\"23.10\"").as_deref(), Some("Ubuntu:23.10"));
         assert_eq!(ecosystem("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux trixie/sid\""), None);
         assert_eq!(ecosystem("NAME=x"), None);
+        let debian = |text: &str| Distribution::of_debian(text).and_then(|os| os.ecosystem());
+        assert_eq!((debian("11.9\n").as_deref(), debian("trixie/sid\n")), (Some("Debian:11"), None));
         assert_eq!(ecosystem("ID=alpine\nVERSION_ID=3.21.0_alpha20240807"), None);
         assert_eq!(
             ecosystem("ID=\"rhel\"\nVERSION_ID=\"9.4\"").as_deref(),

@@ -57,7 +57,7 @@ impl System {
     }
 
     /// The type of a package URL.
-    fn purl_type(self) -> &'static str {
+    pub(crate) fn purl_type(self) -> &'static str {
         match self {
             Self::Dpkg => "deb",
             Self::Apk => "apk",

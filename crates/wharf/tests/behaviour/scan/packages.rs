@@ -100,6 +100,29 @@ fn a_damaged_database_is_no_pass() {
 }
 
 #[test]
+fn a_database_that_a_layer_deletes_is_no_pass() {
+    let world = tree();
+    if !is_root() || !busybox_context(&world) {
+        skip!("it needs root and busybox-static");
+    }
+    let stanza = |name: &str| format!("Package: {name}\nStatus: install ok installed\nVersion: 1.0\n\n");
+    world.file("system/var/lib/dpkg/status", &[stanza("bash"), stanza("ssl")].concat());
+    // Its release is known from Debian's own file.
+    world.file("etc/debian_version", "12.5\n");
+    about(&world, "CVE-2026-1", "Debian:12", "ssl", "2.0");
+    world.file("Dockerfile", &format!("{BUSYBOX}COPY system /\n"));
+    world.wharf_ok(&["build", "-t", "it:1", "."]);
+    let scan = |image: &str| world.wharf(&["scan", image, "--db", "osv", "--only", "vuln"]);
+    let ran = scan("it:1");
+    assert!(ran.code == 1 && ran.stdout.contains("CVE-2026-1"), "{}", ran.stdout);
+    world.file("Dockerfile", &format!("{BUSYBOX}COPY system /\nRUN rm -rf /var/lib/dpkg\n"));
+    world.wharf_ok(&["build", "-t", "it:2", "."]);
+    let ran = scan("it:2");
+    let said = "var/lib/dpkg/status is damaged: layer 4 deletes it, and leaves what it speaks of";
+    assert!(ran.code == 3 && ran.stdout.contains(said), "{}", ran.stdout);
+}
+
+#[test]
 fn every_way_to_say_what_is_installed_is_read() {
     let world = World::new();
     world.file(
