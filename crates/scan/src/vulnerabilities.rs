@@ -69,7 +69,7 @@ fn unjudged(inventory: &Inventory, database: &Database) -> Vec<String> {
         return unjudged;
     }
     if database.is_empty() {
-        unjudged.push(format!("there are no advisories to judge {} packages by", inventory.packages.len()));
+        unjudged.push(format!("there are no advisories to judge {} by", packages(inventory.packages.len())));
         return unjudged;
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -79,17 +79,24 @@ fn unjudged(inventory: &Inventory, database: &Database) -> Vec<String> {
     let reason = |(ecosystem, count): (&str, usize)| {
         if ecosystem == "unknown" {
             let name = inventory.distribution.as_ref().map_or("an unknown distribution", |d| d.name.as_str());
-            Some(format!("there is no advisory database for {name} ({count} packages)"))
+            Some(format!("there is no advisory database for {name} ({})", packages(count)))
         } else if UNCOVERED.contains(&ecosystem) && !database.knows(ecosystem) {
             None
         } else if Scheme::of(ecosystem).is_none() || !database.knows(ecosystem) {
-            Some(format!("the advisories say nothing of {ecosystem} ({count} packages)"))
+            // Exports are of all releases of a distribution.
+            let export = ecosystem.split(':').next().unwrap_or(ecosystem);
+            let count = packages(count);
+            Some(format!("the advisories say nothing of {ecosystem} ({count}; wharf db update '{export}')"))
         } else {
             None
         }
     };
     unjudged.extend(counts.into_iter().filter_map(reason));
     unjudged
+}
+
+fn packages(count: usize) -> String {
+    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
 }
 
 /// Systems of which no public database says anything by name, so that packages of theirs are listed and not judged.
