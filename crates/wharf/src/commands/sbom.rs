@@ -43,7 +43,7 @@ enum Format {
     Spdx,
 }
 
-/// Lists, and ends with 3 where nothing was recognised.
+/// Lists, and ends with 3 where nothing was recognised, or not all of a package database could be read.
 pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
     let world = World::open(globals)?;
     let shelf = if args.no_cache { Shelf::default() } else { Shelf::at(world.data_dir.join("scan")) };
@@ -66,6 +66,10 @@ pub(crate) fn run(args: Args, globals: &Globals) -> Outcome {
             "no package database and no package metadata was recognised in `{}`",
             args.target
         );
+        return Err(Failure::new(Exit::Environment, failure));
+    }
+    if let Some((path, damage)) = report.inventory.damaged.first() {
+        let failure = anyhow::anyhow!("the list is not whole, as {path} is damaged: {damage}");
         return Err(Failure::new(Exit::Environment, failure));
     }
     Ok(Exit::Done)

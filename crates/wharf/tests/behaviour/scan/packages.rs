@@ -72,7 +72,16 @@ fn a_damaged_database_is_no_pass() {
         let ended = format!("{path}: {}{}", ran.stdout, ran.stderr);
         match why.map(|why| format!("{path} is damaged: {why}")) {
             None => assert!(ran.code == 0 && !ran.stdout.contains("damaged"), "{ended}"),
-            Some(said) => assert!(ran.code == 3 && ran.stdout.contains(&said), "{ended}"),
+            Some(said) => {
+                assert!(ran.code == 3 && ran.stdout.contains(&said), "{ended}");
+                let ran = world.wharf(&["sbom", "site"]);
+                assert!(ran.code == 3 && ran.stderr.contains(&said), "{}", ran.stderr);
+                assert!(
+                    ran.stdout.contains("pkg:pypi/own@1.0"),
+                    "what can be read is listed: {}",
+                    ran.stdout
+                );
+            }
         }
     };
     for name in ["rpmdb.sqlite", "Packages.db", "Packages"] {
