@@ -75,7 +75,7 @@ fn is_installed(paragraph: &Paragraph<'_>) -> bool {
 /// Whether it was built by somebody else than the distribution.
 fn is_foreign(paragraph: &Paragraph<'_>) -> bool {
     let maintainer = paragraph.maintainer.to_lowercase();
-    let is_debian = ["debian.org", "ubuntu.com"].iter().any(|domain| maintainer.contains(domain));
+    let is_debian = ["debian", "ubuntu"].iter().any(|name| maintainer.contains(name));
     !is_debian && OTHERS.split(" | ").any(|other| maintainer.contains(other))
         || OTHER_BUILDS.split(" | ").any(|mark| paragraph.version.contains(mark))
 }
@@ -171,6 +171,10 @@ mod tests {
         assert!(foreign("5:27.0-1~debian.12~bookworm", "Docker <support@docker.com>"));
         assert!(foreign("3.12.1-1+jammy1", "Matthias Klose <doko@debian.org>"));
         assert!(!foreign("1.47.0-2", "Theodore Y. Ts'o <tytso@mit.edu>"));
+        assert!(!foreign(
+            "7.23.0-1",
+            "Puppet Package Maintainers <pkg-puppet-devel@alioth-lists.debian.net>"
+        ));
         assert!(!foreign("1.20-1", "Debian Kubernetes Team <x@lists.debian.org>"));
     }
 
