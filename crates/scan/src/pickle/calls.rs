@@ -107,9 +107,10 @@ impl Machine<'_> {
         {
             return;
         }
+        // A text takes as long to read as some instructions to carry out.
         let all = arguments.into_iter().flatten();
-        self.steps +=
-            all.map(|value| 1 + self.heap.tuple(*value).map_or(0, <[Value]>::len) as u64).sum::<u64>();
+        let texts: usize = all.map(|value| 1 + self.heap.tuple(*value).map_or(0, <[Value]>::len)).sum();
+        self.steps += 16 * texts as u64;
         let inner = arguments.into_iter().flatten().flat_map(|value| self.heap.tuple(*value)).flatten();
         let mut texts =
             arguments.into_iter().flatten().chain(inner).filter_map(|v| self.heap.text(self.blob, *v));
@@ -395,7 +396,7 @@ impl Machine<'_> {
         let count = entries.len();
         let telling: Vec<(Value, Value)> =
             entries.iter().filter(|(key, _)| is_telling(*key)).copied().collect();
-        self.steps += count as u64 / 16;
+        self.steps += count as u64 / 4;
         let import = &self.imports[class as usize];
         let (of_scipy, wrapper) =
             (import.module.starts_with("scipy.stats"), import.name.ends_with("NDArrayWrapper"));
