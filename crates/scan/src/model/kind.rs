@@ -41,6 +41,8 @@ const MODEL_SUFFIXES: [&str; 28] = [
     ".nemo",
     ".ptl",
 ];
+/// Names of zip archives, which are found from their end, whatever they begin with.
+const ARCHIVE_SUFFIXES: [&str; 4] = [".zip", ".whl", ".egg", ".pyz"];
 /// Names under which nothing but a pickle is expected.
 const PICKLE_SUFFIXES: [&str; 7] = [".pkl", ".pickle", ".pk", ".joblib", ".dill", ".sav", ".p"];
 
@@ -75,7 +77,7 @@ pub(crate) fn wants(path: &str, size: u64, head: &[u8]) -> bool {
         Some(Format::Yaml | Format::Json | Format::Jinja) => size <= MAX_TEXT,
         // Documentation and logs are compressed too; what a stream holds is seen only by opening it.
         Some(_) => true,
-        None => is_model_name(path),
+        None => is_model_name(path) || is_archive_name(path),
     }
 }
 
@@ -89,7 +91,9 @@ pub(crate) fn needed(path: &str, size: u64, head: &[u8]) -> u64 {
     match of(path, size, head) {
         Some(Format::SafeTensors) => size.min(safetensors_header(head).clamp(LITTLE, HEADER)),
         Some(Format::Gguf) => size.min(HEADER),
-        Some(Format::Npy) if npy::is_numbers(head) => size.min(head.len() as u64),
+        Some(Format::Npy) if npy::is_numbers(head) && npy::end(head).is_none_or(|end| end >= size) => {
+            size.min(head.len() as u64)
+        }
         _ => size,
     }
 }
@@ -189,6 +193,11 @@ fn safetensors_header(head: &[u8]) -> u64 {
 pub(super) fn is_model_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     MODEL_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+pub(super) fn is_archive_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ARCHIVE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
 pub(super) fn is_pickle_name(name: &str) -> bool {

@@ -33,6 +33,30 @@ pub(super) fn objects_at(blob: &Blob) -> Content {
     if has_objects(&header) { Content::Objects(data + length) } else { Content::Numbers }
 }
 
+/// Where the numbers of an array end, if they are of one of the plain types.
+pub(super) fn end(head: &[u8]) -> Option<u64> {
+    let (length, data) = match head {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => (u64::from(u16::from_le_bytes([*a, *b])), 10),
+        [_, _, _, _, _, _, 2 | 3, _, a, b, c, d, ..] => (u64::from(u32::from_le_bytes([*a, *b, *c, *d])), 12),
+        _ => return None,
+    };
+    let start = usize::try_from(data + length).ok()?;
+    let header = std::str::from_utf8(head.get(data as usize..start)?).ok()?;
+    let (_, rest) = header.split_once("'descr'")?;
+    let descr = rest.split('\'').nth(1)?.trim_start_matches(['|', '<', '>', '=']);
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let (kind, size) = (descr.chars().next()?, descr.get(1..)?);
+    let size: u64 = size[..digits(size)].parse().ok()?;
+    let width = if kind == 'U' { 4 } else { 1 };
+    let (_, shape) = header.split_once("'shape'")?;
+    let shape = shape.split_once('(')?.1.split_once(')')?.0;
+    let sides = shape.split(',').map(str::trim).filter(|side| !side.is_empty());
+    let count = sides
+        .map(|side| side.trim_end_matches('L').parse::<u64>().ok())
+        .try_fold(1u64, |count, side| count.checked_mul(side?))?;
+    count.checked_mul(size)?.checked_mul(width)?.checked_add(data + length)
+}
+
 /// Whether the element type has objects in it: a type code `O`, alone or in a field.
 fn has_objects(header: &str) -> bool {
     // NumPy's own headers escape nothing; one that does hides what it says.

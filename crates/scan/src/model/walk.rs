@@ -85,7 +85,8 @@ impl Walk {
             None => {}
         }
         // A zip archive is found from its end, whatever the file begins with.
-        if !matches!(format, Some(Format::Zip)) && kind::is_model_name(name) && ZipArchive::detect(blob) {
+        let may_be = kind::is_model_name(name) || kind::is_archive_name(name);
+        if !matches!(format, Some(Format::Zip)) && may_be && ZipArchive::detect(blob) {
             self.zip(name, blob);
         }
     }
@@ -105,7 +106,15 @@ impl Walk {
     fn npy(&mut self, blob: &Blob) {
         match npy::objects_at(blob) {
             npy::Content::Objects(at) => self.pickle("array.pkl", &blob.slice(at, u64::MAX)),
-            npy::Content::Numbers => {}
+            // Whoever has the file open reads on, as with two arrays in one.
+            npy::Content::Numbers => {
+                let head = blob.bytes(0, HEAD).unwrap_or_default();
+                if let Some(end) = npy::end(&head).filter(|end| *end < blob.len()) {
+                    let rest = blob.slice(end, u64::MAX);
+                    self.descend("behind the array", &rest);
+                    self.report_all(pickle::search(&rest));
+                }
+            }
             npy::Content::Broken => {
                 self.report(Issue::new(
                     "archive-broken",
@@ -157,7 +166,8 @@ impl Walk {
         let mut head = Vec::new();
         // An error here ends the stream; the bytes before it are what a lenient reader gets.
         let broken = (&mut stream).take(HEAD as u64).read_to_end(&mut head).is_err();
-        if head.is_empty() || kind::of(name, u64::MAX, &head).is_none() && !kind::is_model_name(name) {
+        let is_named = kind::is_model_name(name) || kind::is_archive_name(name);
+        if head.is_empty() || kind::of(name, u64::MAX, &head).is_none() && !is_named {
             return None;
         }
         if broken {
@@ -296,6 +306,61 @@ fn crc(content: &Blob) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::archive::test_tar;
+
+    fn worst(name: &str, content: Vec<u8>) -> Option<Severity> {
+        scan(name, &Blob::from(content)).into_iter().map(|finding| finding.severity).max()
+    }
+
+    const HARMFUL: &[u8] = b"\x80\x04cos\nsystem\n\x8c\x02id\x85R.";
+
+    #[test]
+    fn what_lies_behind_an_array_is_seen() {
+        let array = |descr: &str, shape: &str, data: &[u8]| {
+            let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+            [b"\x93NUMPY\x01\0".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data]
+                .concat()
+        };
+        let objects = array("|O", "(1,)", HARMFUL);
+        for behind in [HARMFUL, &objects, b"cos\nsystem\n(S'id'\ntR.", b"\n\ncos\nsystem\n(S'id'\ntR."] {
+            for start in
+                [array("<i4", "(2, 1)", &[0; 8]), array("<U3", "(1,)", &[0; 12]), array("|b1", "()", &[1])]
+            {
+                let file = [start.as_slice(), behind].concat();
+                assert_eq!(worst("a.npy", file), Some(Severity::Critical), "{}", behind.escape_ascii());
+            }
+        }
+        let two = [array("<f8", "(1,)", &[7; 8]), array("<f8", "(1,)", &[7; 8])].concat();
+        assert_eq!(worst("a.npy", two), None);
+    }
+
+    #[test]
+    fn an_archive_is_found_behind_anything() {
+        // As Python's zipfile writes one stored member.
+        let name = b"data.pkl";
+        let crc = {
+            let mut crc = flate2::Crc::new();
+            crc.update(HARMFUL);
+            crc.sum().to_le_bytes()
+        };
+        let sizes = [(HARMFUL.len() as u32).to_le_bytes(), (HARMFUL.len() as u32).to_le_bytes()].concat();
+        let common = [b"\x14\0\0\0\0\0\0\0\x21\0".as_slice(), &crc, &sizes, b"\x08\0\0\0"].concat();
+        let local = [b"PK\x03\x04", common.as_slice(), name, HARMFUL].concat();
+        let central = [b"PK\x01\x02\x14\0", common.as_slice(), &[0; 14], name].concat();
+        let end = [
+            b"PK\x05\x06\0\0\0\0\x01\0\x01\0".as_slice(),
+            &(central.len() as u32).to_le_bytes(),
+            &(local.len() as u32).to_le_bytes(),
+            &[0; 2],
+        ]
+        .concat();
+        let archive = [local, central, end].concat();
+        for before in [&b""[..], b"x", b"#!/bin/sh\nexit 0\n", b"\x89PNG\r\n\x1a\n\0\0", &[9; 5000]] {
+            let file = [before, &archive].concat();
+            assert_eq!(worst("a.zip", file.clone()), Some(Severity::Critical), "{}", before.escape_ascii());
+            let inside = test_tar(&[("a.zip", &file)]);
+            assert_eq!(worst("a.tar", inside), Some(Severity::Critical), "{}", before.escape_ascii());
+        }
+    }
 
     #[test]
     fn a_sparse_member_is_read_behind_its_map() {

@@ -31,6 +31,7 @@ impl Machine<'_> {
                 if calling == Calling::Call {
                     self.check_unknown(index, arguments.as_deref());
                     self.check_only_named(index);
+                    self.check_room(index, arguments.as_deref());
                     if restores {
                         self.check_restorer(index, arguments.as_deref());
                     }

@@ -184,6 +184,24 @@ impl Machine<'_> {
         }
     }
 
+    /// `bytearray(n)` and its kin take as much memory as they are told to.
+    pub(super) fn check_room(&mut self, index: u32, arguments: Option<&[Value]>) {
+        const MOST: i64 = 1 << 32;
+        let import = &self.imports[index as usize];
+        let takes = import.module.ends_with("builtins") || import.module == "__builtin__";
+        if takes
+            && matches!(import.name.as_str(), "bytearray" | "bytes")
+            && matches!(arguments, Some([Value::Int(size)]) if *size > MOST)
+        {
+            let name = self.full_name(index);
+            self.report(
+                "pickle-limit",
+                Severity::High,
+                format!("it makes a `{name}` larger than any real one"),
+            );
+        }
+    }
+
     /// A method of an object that is not the user's own, to be called by whoever gets hold of it.
     pub(super) fn check_method(&mut self, object: Value, attribute: &str) {
         let Some(Object::Made { callee: Value::Global(index), .. }) = self.heap.get(object) else { return };
@@ -191,7 +209,7 @@ impl Machine<'_> {
         let is_path = import.module == "pathlib" || import.module.starts_with("pathlib.");
         if is_path && !is_pure(attribute) {
             let title = format!("it reaches for the method `{attribute}` of a path");
-            self.report("pickle-call", Severity::High, title);
+            self.report("pickle-call", Severity::Critical, title);
         } else if !matches!(import.judgement, Judgement::Unknown { .. }) {
             let class = self.full_name(*index);
             self.check_acting(&class, attribute);
@@ -202,7 +220,7 @@ impl Machine<'_> {
     pub(super) fn check_acting(&mut self, of: &str, attribute: &str) {
         if attribute.split('.').any(policy::acts) {
             let title = format!("it reaches for `{attribute}` with `{of}`");
-            self.report("pickle-call", Severity::High, title);
+            self.report("pickle-call", Severity::Critical, title);
         }
     }
 
@@ -263,7 +281,7 @@ mod tests {
             assert!(worst(&given(before, after)) >= Some(Severity::High), "{}", before.escape_ascii());
         }
         let caller = b"cbuiltins\nmap\n(coperator\nmethodcaller\n(\x8c\x05touchtR]tR";
-        assert_eq!(worst(caller), Some(Severity::High));
+        assert_eq!(worst(caller), Some(Severity::Critical));
         for plain in
             [&b"cbuiltins\ngetattr\n(\x8c\x01a\x8c\x05lowertR"[..], b"cbuiltins\ngetattr\n(}\x8c\x03gettR"]
         {
@@ -351,7 +369,7 @@ mod tests {
             |arguments: &[u8]| [b"castropy.units.core\n_recreate_unit\n(", arguments, b"tR"].concat();
         assert_eq!(worst(&restored(b"K\x01")), Some(Severity::Medium));
         assert_eq!(worst(&restored(b"\x8c\x01a")), Some(Severity::High));
-        assert_eq!(worst(&given(b"castropy.units.core\n_recreate_unit\n(", b"tR")), Some(Severity::High));
+        assert_eq!(worst(&given(b"castropy.units.core\n_recreate_unit\n(", b"tR")), Some(Severity::Critical));
         let program = [b"\x80\x04".as_slice(), &restored(b"C\x03N0."), b"."].concat();
         let scanned = super::super::scan(&Blob::from(program), true);
         assert_eq!(scanned.nested.len(), 1, "bytes may be a pickle that it loads");
@@ -364,6 +382,20 @@ mod tests {
         let state = [b"}(", filler.as_slice(), b"\x8c\x13_parse_arg_template\x8c\x09import osu"].concat();
         let program = [b"cscipy.stats._continuous_distns\nnorm_gen\n)\x81", state.as_slice(), b"b"].concat();
         assert_eq!(worst(&program), Some(Severity::High));
+    }
+
+    #[test]
+    fn what_takes_all_memory_or_all_time_is_seen() {
+        assert_eq!(worst(b"cbuiltins\nbytearray\n(\x8a\x06\0\0\0\0\x10\0tR"), Some(Severity::High));
+        assert_eq!(worst(b"cbuiltins\nbytearray\n(K\x08tR"), None);
+        let doubled = |depth: usize| [b"\x8c\x01a".as_slice(), &b"2\x86".repeat(depth)].concat();
+        for (depth, expected) in [(4, None), (30, Some(Severity::High))] {
+            let key = doubled(depth);
+            assert_eq!(worst(&[b"}", key.as_slice(), b"Ns"].concat()), expected, "a dictionary");
+            assert_eq!(worst(&[b"\x8f(", key.as_slice(), b"\x90"].concat()), expected, "a set");
+            assert_eq!(worst(&[b"(", key.as_slice(), b"\x91"].concat()), expected, "a frozen set");
+            assert_eq!(worst(&[b"}N", key.as_slice(), b"s"].concat()), None, "a value is not hashed");
+        }
     }
 
     #[test]

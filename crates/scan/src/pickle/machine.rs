@@ -316,6 +316,9 @@ impl<'a> Machine<'a> {
             Op::List | Op::FrozenSet => {
                 for item in self.pop_mark()? {
                     self.hand_on(item);
+                    if op == Op::FrozenSet {
+                        self.check_key(item);
+                    }
                 }
                 if op == Op::List { Object::List } else { Object::Set }
             }
@@ -332,6 +335,9 @@ impl<'a> Machine<'a> {
             }
             Op::Appends | Op::AddItems => {
                 let items = self.pop_mark()?;
+                if op == Op::AddItems {
+                    items.iter().for_each(|item| self.check_key(*item));
+                }
                 let target = self.top()?;
                 return self.add_items(target, &items);
             }
@@ -373,12 +379,22 @@ impl<'a> Machine<'a> {
         for item in items {
             self.hand_on(*item);
         }
+        items.iter().step_by(2).for_each(|key| self.check_key(*key));
         self.check_written_to(target);
         if let Some(Object::Dict(entries)) = self.heap.get_mut(target) {
             let room = KEPT_ENTRIES.saturating_sub(entries.len());
             entries.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])).take(room));
         }
         Some(())
+    }
+
+    /// A few tuples in one another, each many times, take for ever to hash.
+    fn check_key(&mut self, key: Value) {
+        const MOST: u32 = 10_000_000;
+        if self.heap.hashing(key) > MOST {
+            let title = "it has a key that takes longer to hash than any real one";
+            self.report("pickle-limit", Severity::High, title);
+        }
     }
 
     /// Items are for containers; an imported class or module is none.

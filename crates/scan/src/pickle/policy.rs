@@ -94,13 +94,13 @@ pub(crate) fn judge(module: &str, name: &str) -> Judgement {
     if name.starts_with("__pyx_unpickle_") && !name.contains('.') && is_of_models {
         return Judgement::Allowed;
     }
-    if let Some(why) = dangerous::reason(&module, &name) {
-        return Judgement::Dangerous(why);
-    }
     // A module reached as an attribute of another one that imports it.
     if name.contains('.')
         && let Some(why) = name.split('.').find_map(dangerous::module_reason)
     {
+        return Judgement::Dangerous(why);
+    }
+    if let Some(why) = dangerous::reason(&module, &name) {
         return Judgement::Dangerous(why);
     }
     if is_of_models && functions::is_of_numbers(&module, &name) {

@@ -176,8 +176,10 @@ fn run_without_arrays(blob: &Blob, scanned: &mut Scanned) {
 
 /// Turns what a machine has seen into issues.
 fn conclude(mut machine: Machine<'_>, end: End, scanned: &mut Scanned) {
+    // Bytes that happen to look like instructions have frames like these, too.
+    let is_program = machine.declared || !machine.imports.is_empty() || end == End::Stopped;
     for issue in std::mem::take(&mut machine.issues) {
-        scanned.add(Some(issue));
+        scanned.add(Some(issue).filter(|issue| is_program || issue.rule != "pickle-frame"));
     }
     for import in &machine.imports {
         scanned.add(judge(import));
@@ -337,6 +339,13 @@ mod tests {
         for text in ["I1\n.5 and so on", "N.B. this is text", "N.\u{1}"] {
             assert!(!looks_like_pickle(text.as_bytes(), true), "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_that_happen_to_look_like_frames_are_none() {
+        let frames = b"\x95abcdefg\0\x95gfedcba\0";
+        assert_eq!(worst(&[b"(l", frames.as_slice(), b"\xff\xff"].concat()), None);
+        assert_eq!(worst(&[b"\x80\x04", frames.as_slice(), b"\xff\xff"].concat()), Some(Severity::High));
     }
 
     #[test]

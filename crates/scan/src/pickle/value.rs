@@ -58,6 +58,8 @@ const MAX_WRITTEN: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Heap {
     objects: Vec<Object>,
+    /// How many steps it takes to hash each: tuples ask all that is in them, as often as it is in them.
+    hashing: Vec<u32>,
     written: Vec<Box<str>>,
     written_bytes: usize,
 }
@@ -70,8 +72,23 @@ impl Heap {
         if self.objects.len() >= Self::MAX_OBJECTS {
             return Value::Opaque;
         }
+        let steps = match &object {
+            Object::Tuple(items) => {
+                items.iter().fold(1u32, |steps, item| steps.saturating_add(self.hashing(*item)))
+            }
+            _ => 1,
+        };
+        self.hashing.push(steps);
         self.objects.push(object);
         Value::Object(self.objects.len() as u32 - 1)
+    }
+
+    /// How many steps it takes to hash a value.
+    pub(super) fn hashing(&self, value: Value) -> u32 {
+        match value {
+            Value::Object(index) => self.hashing.get(index as usize).copied().unwrap_or(1),
+            _ => 1,
+        }
     }
 
     pub(super) fn write(&mut self, text: String) -> Value {

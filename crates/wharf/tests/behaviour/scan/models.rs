@@ -66,5 +66,5 @@ fn an_iterator_is_what_it_calls() {
     let key = format!(
         "cfunctools\npartial\n(cbuiltins\nmax\ntR(cbuiltins\nmax\n(t(dS'key'\n{method}sNtb((lp0\nI1\natR."
     );
-    assert_eq!(judged(&world, "key.pkl", key.as_bytes()), (1, "high".into()));
+    assert_eq!(judged(&world, "key.pkl", key.as_bytes()), (1, "critical".into()));
 }
