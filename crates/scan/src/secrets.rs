@@ -128,7 +128,7 @@ fn find_in<'r>(text: &str, part: Range<usize>, rule: &'r Rule, found: &mut Vec<(
     if found.iter().filter(|(other, _)| std::ptr::eq(*other, rule)).count() >= MAX_REPEATS {
         return;
     }
-    for captures in rule.pattern.captures_iter(&text[part.clone()]) {
+    for captures in rule.pattern.regex().captures_iter(&text[part.clone()]) {
         let group = captures.iter().skip(1).flatten().next();
         let Some(whole) = captures.get(0) else { continue };
         let secret = group.unwrap_or(whole);

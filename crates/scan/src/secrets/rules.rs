@@ -1,6 +1,7 @@
-//! The rules: `rules.toml`, compiled once, and those of a project beside them.
+//! The rules: `rules.toml`, and those of a project beside them. Of the many expressions those alone are compiled whose keywords
+//! turn up, as compiling takes longer than most scans.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::Regex;
@@ -18,11 +19,11 @@ pub(super) struct Rule {
     pub(super) description: String,
     pub(super) severity: Severity,
     /// The first group, or the whole match, is the credential.
-    pub(super) pattern: Regex,
+    pub(super) pattern: Pattern,
     /// Only in files whose path matches.
-    path: Option<Regex>,
+    path: Option<Pattern>,
     /// A match that looks like this is none.
-    unless: Option<Regex>,
+    unless: Option<Pattern>,
     /// The least entropy of a real one.
     entropy: f64,
     /// Its form alone says that it is one, wherever it stands.
@@ -31,15 +32,36 @@ pub(super) struct Rule {
     pub(super) generic: bool,
 }
 
+/// An expression that is compiled when it is first needed.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    text: String,
+    compiled: OnceLock<Regex>,
+}
+
+impl Pattern {
+    fn new(text: String) -> Self {
+        Self { text, compiled: OnceLock::new() }
+    }
+
+    pub(super) fn regex(&self) -> &Regex {
+        self.compiled.get_or_init(|| match Regex::new(&self.text) {
+            Ok(regex) => regex,
+            // A project's are tried when they are read, the built-in ones by a test.
+            Err(error) => unreachable!("{}: {error}", self.text),
+        })
+    }
+}
+
 impl Rule {
     /// Whether it is for files at this path.
     pub(super) fn applies_to(&self, path: &str) -> bool {
-        self.path.as_ref().is_none_or(|pattern| pattern.is_match(path))
+        self.path.as_ref().is_none_or(|pattern| pattern.regex().is_match(path))
     }
 
     /// Whether the credential that the pattern found in `whole` is more than a stand-in.
     pub(super) fn accepts(&self, whole: &str, secret: &str) -> bool {
-        let excepted = self.unless.as_ref().is_some_and(|pattern| pattern.is_match(whole));
+        let excepted = self.unless.as_ref().is_some_and(|pattern| pattern.regex().is_match(whole));
         !excepted
             && !is_placeholder(secret)
             && entropy(secret) >= self.entropy
@@ -79,6 +101,7 @@ impl SecretRules {
         let mut key = Sha256::new();
         for (number, document) in documents.iter().enumerate() {
             let own = read(document, true).map_err(|error| (number, error))?;
+            own.iter().try_for_each(check).map_err(|error| (number, error))?;
             written.retain(|rule| own.iter().all(|other| other.id != rule.id));
             written.extend(own);
             key.update(document);
@@ -135,19 +158,22 @@ fn read(text: &str, certain: bool) -> Result<Vec<Written>, String> {
     let mut rules = document.rule;
     for rule in &mut rules {
         rule.certain.get_or_insert(certain);
-        if rule.keywords.is_empty() || rule.keywords.iter().any(String::is_empty) {
-            return Err(format!("the rule `{}` has no keyword, or an empty one", rule.id));
-        }
-        // What is wrong with an expression is said of its rule.
-        for pattern in [Some(&rule.regex), rule.path.as_ref(), rule.unless.as_ref()].into_iter().flatten() {
-            Regex::new(pattern).map_err(|error| format!("the rule `{}`: {error}", rule.id))?;
-        }
     }
     Ok(rules)
 }
 
+/// What is wrong with a rule.
+fn check(rule: &Written) -> Result<(), String> {
+    if rule.keywords.is_empty() || rule.keywords.iter().any(String::is_empty) {
+        return Err(format!("the rule `{}` has no keyword, or an empty one", rule.id));
+    }
+    for pattern in [Some(&rule.regex), rule.path.as_ref(), rule.unless.as_ref()].into_iter().flatten() {
+        Regex::new(pattern).map_err(|error| format!("the rule `{}`: {error}", rule.id))?;
+    }
+    Ok(())
+}
+
 fn compile(written: Vec<Written>) -> Result<Rules, String> {
-    let regex = |text: &str| Regex::new(text).map_err(|error| error.to_string());
     let mut keywords: Vec<String> = Vec::new();
     let mut by_keyword: Vec<Vec<usize>> = Vec::new();
     let mut rules = Vec::new();
@@ -164,9 +190,9 @@ fn compile(written: Vec<Written>) -> Result<Rules, String> {
             id: written.id,
             description: written.description,
             severity: written.severity,
-            pattern: regex(&written.regex)?,
-            path: written.path.as_deref().map(regex).transpose()?,
-            unless: written.unless.as_deref().map(regex).transpose()?,
+            pattern: Pattern::new(written.regex),
+            path: written.path.map(Pattern::new),
+            unless: written.unless.map(Pattern::new),
             entropy: written.entropy,
             certain: written.certain.unwrap_or_default(),
             generic: written.generic,
@@ -177,4 +203,16 @@ fn compile(written: Vec<Written>) -> Result<Rules, String> {
     builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
     let keywords = builder.build(keywords).map_err(|error| error.to_string())?;
     Ok(Rules { rules, keywords, by_keyword })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_rules_are_in_order() {
+        let rules = read(include_str!("rules.toml"), false).unwrap();
+        assert!(rules.len() > 30);
+        rules.iter().for_each(|rule| check(rule).unwrap());
+    }
 }
