@@ -51,7 +51,7 @@ pub use osv::{Database, DatabaseError, Ecosystem};
 pub use practice::{BuildContext, practice};
 pub use saved::SavedImage;
 pub use scan::{Checks, Options, assemble, bytes, file, image, read_layer, rematch};
-pub use secrets::SecretRules;
+pub use secrets::{SecretRules, without_secrets};
 pub use shelf::Shelf;
 pub use suppress::{SuppressError, Suppressions};
 pub use waste::{LayerWaste, PathWaste, Waste, waste};

@@ -158,7 +158,7 @@ fn masked(secret: &str) -> String {
 }
 
 /// A text that is shown beside a finding, with what looks like a credential in it masked.
-pub(crate) fn without_secrets(text: &str) -> String {
+pub fn without_secrets(text: &str) -> String {
     static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r#"(?:^(?:ENV|ARG)\s+|\b)([A-Za-z_][A-Za-z0-9_.-]*)(?:=|\s+)("[^"]*"|'[^']*'|[^\s"']+)"#)
             .ok()

@@ -40,7 +40,7 @@ fn excerpt(name: &str, lines: &[&str], span: Span) -> String {
     let mut text = format!("{name}:{first}\n{RULE}\n");
     for number in shown {
         let mark = if (first..=last).contains(&number) { ">>>" } else { "   " };
-        let line = lines.get(number - 1).copied().unwrap_or_default();
+        let line = wharf_scan::without_secrets(lines.get(number - 1).copied().unwrap_or_default());
         text.push_str(&format!("{number:>4} | {mark} {line}\n"));
     }
     text + RULE + "\n"

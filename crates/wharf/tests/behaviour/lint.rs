@@ -5,6 +5,24 @@ use crate::world::World;
 const BAD: &str = "FROM scratch AS Base\nENV GREETING hello\nCMD echo $GREETING\n";
 
 #[test]
+fn a_credential_in_a_line_that_is_shown_is_masked() {
+    let world = World::new();
+    let token = "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";
+    world.file("Dockerfile", &format!("FROM scratch\nARG PASSWORD=Xk29dkQpw83mLz\nENV HF_TOKEN={token}\n"));
+    for command in [&["lint"][..], &["lint", "--json"], &["build", "--check", "."]] {
+        let ran = world.wharf(command);
+        assert!(ran.stdout.contains("SecretsUsedInArgOrEnv"), "{}{}", ran.stdout, ran.stderr);
+        for secret in [token, "Xk29dkQpw83mLz"] {
+            assert!(
+                !ran.stdout.contains(secret) && !ran.stderr.contains(secret),
+                "{command:?}: {}",
+                ran.stdout
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_found_is_shown_with_its_lines_and_ends_with_code_1() {
     let world = World::new();
     world.file("Dockerfile", BAD);
