@@ -9,7 +9,7 @@ use wharf_scan::Database;
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure, OrFail, Outcome};
 use crate::output;
-use crate::scanning::advisories;
+use crate::scanning::advisories::{self, Wanted};
 use crate::world::{self, World};
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,8 @@ pub(crate) struct Args {
 enum What {
     /// Fetch what OSV has published, or only what has changed since the last time
     Update {
-        /// Ecosystems in OSV's words [default: those of the last update, or PyPI, Debian, Alpine, npm, Go, crates.io]
+        /// Ecosystems in OSV's words, each with `@sha256:…` to take that export alone [default: those of the last update, or
+        /// PyPI, Debian, Alpine, npm, Go, crates.io]
         ecosystems: Vec<String>,
         /// Where the exports are, asked in this order
         #[arg(long, value_name = "URL", env = "WHARF_DB_MIRROR", value_delimiter = ',')]
@@ -146,15 +147,18 @@ fn update(
     if mirrors.is_empty() {
         mirrors.push(advisories::OSV.to_owned());
     }
-    let done = advisories::update(path, &ecosystems, &mirrors, whole, world)?;
+    let wanted = ecosystems.iter().map(|text| text.parse::<Wanted>().map_err(Failure::usage));
+    let done = advisories::update(path, &wanted.collect::<Result<Vec<_>, _>>()?, &mirrors, whole, world)?;
     if world.globals.json {
         output::print_json(&done)?;
         return Ok(Exit::Done);
     }
     for updated in done {
         let what = if updated.whole { "all" } else { "changed" };
+        let pin =
+            updated.digest.map(|digest| format!(" ({}@{digest})", updated.ecosystem)).unwrap_or_default();
         output::print(&format!(
-            "{}: {} {what} records from {}\n",
+            "{}: {} {what} records from {}{pin}\n",
             updated.ecosystem, updated.records, updated.mirror
         ))?;
     }

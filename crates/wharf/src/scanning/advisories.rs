@@ -17,7 +17,7 @@ use crate::settings::project;
 use crate::world::World;
 
 pub(crate) use artifact::{pull, push};
-pub(crate) use osv_export::{DEFAULT_ECOSYSTEMS, OSV, update};
+pub(crate) use osv_export::{DEFAULT_ECOSYSTEMS, OSV, Wanted, update};
 
 /// From this age on, a report says that the advisories are old, whatever the policy.
 const OLD_DAYS: i32 = 3;

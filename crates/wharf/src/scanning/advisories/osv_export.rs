@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::str::FromStr;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use wharf_oci::Digest;
 use wharf_scan::Database;
 
-use super::{Downloads, merge};
+use super::{Downloads, check_digest, merge};
 use crate::exit::{Exit, Failure};
 use crate::world::World;
 
@@ -31,13 +33,35 @@ pub(crate) struct Updated {
     pub(crate) records: usize,
     /// Whether all records were fetched.
     pub(crate) whole: bool,
+    /// What the archive of all records is, for the next one to be pinned to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
+}
+
+/// An ecosystem, and what the archive of its records must be: `PyPI@sha256:…`.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    ecosystem: String,
+    pin: Option<String>,
+}
+
+impl FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((ecosystem, digest)) = text.split_once('@') else {
+            return Ok(Self { ecosystem: text.to_owned(), pin: None });
+        };
+        let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
+        Ok(Self { ecosystem: ecosystem.to_owned(), pin: Some(digest.to_string()) })
+    }
 }
 
 /// Brings the database at `path` up to date. The mirrors are asked in order, for each ecosystem; if none answers, the
 /// database stays as it is.
 pub(crate) fn update(
     path: &Path,
-    ecosystems: &[String],
+    wanted: &[Wanted],
     mirrors: &[String],
     whole: bool,
     world: &World,
@@ -48,9 +72,15 @@ pub(crate) fn update(
     };
     let downloads = Downloads::new(world)?;
     let (mut records, mut done) = (Vec::new(), Vec::new());
-    for ecosystem in ecosystems {
+    let mut as_of = crate::scanning::format::now();
+    for wanted in wanted {
+        let ecosystem = &wanted.ecosystem;
         let since = known.get(ecosystem).cloned();
-        let got = from_any(&downloads, mirrors, ecosystem, since.as_deref())?;
+        let got = from_any(&downloads, mirrors, wanted, since.as_deref())?;
+        // What is pinned is as old as it is, whenever it is fetched.
+        if let Some(newest) = got.newest.clone().filter(|_| wanted.pin.is_some()) {
+            as_of = as_of.min(newest);
+        }
         if let Some(newest) = got.newest.or(since) {
             known.insert(ecosystem.clone(), newest);
         }
@@ -59,11 +89,12 @@ pub(crate) fn update(
             mirror: got.mirror,
             records: got.records.len(),
             whole: got.whole,
+            digest: got.digest,
         });
         records.extend(got.records);
     }
     let new: Database = records.into_iter().collect();
-    let new = new.followed(&crate::scanning::format::now(), known);
+    let new = new.followed(&as_of, known);
     merge(path, vec![new], false)?;
     Ok(done)
 }
@@ -74,33 +105,42 @@ struct Got {
     /// When the newest of all changes was made.
     newest: Option<String>,
     whole: bool,
+    /// Of the archive.
+    digest: Option<String>,
 }
 
 fn from_any(
     downloads: &Downloads<'_>,
     mirrors: &[String],
-    ecosystem: &str,
+    wanted: &Wanted,
     since: Option<&str>,
 ) -> Result<Got, Failure> {
     let mut first: Option<Failure> = None;
     for mirror in mirrors {
-        match from_mirror(downloads, mirror.trim_end_matches('/'), ecosystem, since) {
+        match from_mirror(downloads, mirror.trim_end_matches('/'), wanted, since) {
             Ok(got) => return Ok(got),
+            // What is not what it should be is worth more attention than what is not there.
+            Err(failure) if failure.exit == Exit::Gate => {
+                first = first.filter(|known| known.exit == Exit::Gate).or(Some(failure));
+            }
             Err(failure) => first = first.or(Some(failure)),
         }
     }
     let failure = first.unwrap_or_else(|| Failure::usage("no mirror was named"));
-    let failure = failure.context(format!("bringing the advisories of {ecosystem} up to date"));
+    let failure = failure.context(format!("bringing the advisories of {} up to date", wanted.ecosystem));
     Err(failure.hint("the database is as it was; name a mirror with --mirror, or bring the files and use `wharf db import`"))
 }
 
 fn from_mirror(
     downloads: &Downloads<'_>,
     mirror: &str,
-    ecosystem: &str,
+    wanted: &Wanted,
     since: Option<&str>,
 ) -> Result<Got, Failure> {
-    let place = format!("{mirror}/{}", ecosystem.replace(' ', "%20"));
+    let place = format!("{mirror}/{}", wanted.ecosystem.replace(' ', "%20"));
+    if wanted.pin.is_some() {
+        return all(downloads, mirror, &place, wanted);
+    }
     let changes = match downloads.get(&format!("{place}/modified_id.csv"))? {
         Some(content) if content.size <= MAX_LIST => {
             changes(&String::from_utf8_lossy(&downloads.layout.read(&content.digest)?))
@@ -113,15 +153,27 @@ fn from_mirror(
     });
     if let Some(ids) = changed.filter(|ids| ids.len() <= MAX_SINGLE) {
         let records = singly(downloads, &place, &ids)?;
-        return Ok(Got { mirror: mirror.to_owned(), records, newest, whole: false });
+        return Ok(Got { mirror: mirror.to_owned(), records, newest, whole: false, digest: None });
     }
+    let got = all(downloads, mirror, &place, wanted)?;
+    Ok(Got { newest: newest.or(got.newest), ..got })
+}
+
+/// All records at once.
+fn all(downloads: &Downloads<'_>, mirror: &str, place: &str, wanted: &Wanted) -> Result<Got, Failure> {
     let url = format!("{place}/all.zip");
     let content = downloads.get(&url)?;
     let content =
         content.ok_or_else(|| Failure::new(Exit::Environment, anyhow::anyhow!("there is no {url}")))?;
+    check_digest(&url, &content, wanted.pin.as_deref())?;
     let database = downloads.database(&content, &url)?;
-    let newest = newest.or_else(|| database.as_of().map(str::to_owned));
-    Ok(Got { mirror: mirror.to_owned(), records: database.into_records()?, newest, whole: true })
+    Ok(Got {
+        mirror: mirror.to_owned(),
+        newest: database.as_of().map(str::to_owned),
+        records: database.into_records()?,
+        whole: true,
+        digest: Some(content.digest.to_string()),
+    })
 }
 
 /// The lines of the list of changes: when, and which record. Names with a path in them are nobody's.

@@ -112,6 +112,30 @@ fn updates_fetch_what_has_changed() {
         asked.iter().all(|r| r.method == "GET" && r.body.is_empty() && !r.headers.contains("authorization"))
     );
 
+    // A pinned export is that one from whichever mirror has it, or none.
+    let digest = first[0]["digest"].as_str().unwrap();
+    let pinned = |pin: &str, mirror: &str| {
+        world.wharf(&[
+            "db",
+            "update",
+            &format!("PyPI@{pin}"),
+            "--mirror",
+            mirror,
+            "--mirror",
+            &web.url(),
+            "--json",
+        ])
+    };
+    web.serve("/other/PyPI/all.zip", b"PK something else".to_vec());
+    let third: Value = serde_json::from_str(&pinned(digest, &format!("{}/other", web.url())).stdout).unwrap();
+    assert_eq!((&third[0]["mirror"], &third[0]["digest"]), (&json!(web.url()), &json!(digest)));
+    let ran = pinned(&format!("sha256:{}", "0".repeat(64)), &nothing);
+    assert!(ran.code == 1 && ran.stderr.contains("somebody has changed it"), "{}", ran.stderr);
+    assert_eq!(pinned("sha256:short", &nothing).code, 2);
+    assert_eq!(world.wharf(&["scan", "site"]).code, 0, "the pinned export is older than the change");
+    let fourth: Value = serde_json::from_str(&update().stdout).unwrap();
+    assert_eq!((&fourth[0]["records"], &fourth[0]["whole"]), (&json!(1), &json!(false)));
+
     let ran = world.wharf(&["db", "update", "PyPI", "--mirror", &nothing]);
     assert!(ran.code == 3 && ran.stderr.contains("the database is as it was"), "{}", ran.stderr);
     assert_eq!(world.wharf(&["scan", "site"]).code, 1);
