@@ -17,12 +17,7 @@ pub(super) fn is_numbers(head: &[u8]) -> bool {
 
 /// Where the pickle of an array of objects begins.
 pub(super) fn objects_at(blob: &Blob) -> Content {
-    let start = blob.bytes(0, 12).unwrap_or_default();
-    let (length, data) = match start.as_slice() {
-        [_, _, _, _, _, _, 1, _, a, b, ..] => (u64::from(u16::from_le_bytes([*a, *b])), 10),
-        [_, _, _, _, _, _, 2 | 3, _, a, b, c, d, ..] => (u64::from(u32::from_le_bytes([*a, *b, *c, *d])), 12),
-        _ => return Content::Broken,
-    };
+    let Some((data, length)) = header(&blob.bytes(0, 12).unwrap_or_default()) else { return Content::Broken };
     /// NumPy itself refuses longer ones.
     const MAX_HEADER: u64 = 1 << 20;
     let header = blob.bytes(data, length.min(MAX_HEADER) as usize).unwrap_or_default();
@@ -33,13 +28,20 @@ pub(super) fn objects_at(blob: &Blob) -> Content {
     if has_objects(&header) { Content::Objects(data + length) } else { Content::Numbers }
 }
 
+/// Where the header's text begins, and how long it is.
+fn header(start: &[u8]) -> Option<(u64, u64)> {
+    match start {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => Some((10, u64::from(u16::from_le_bytes([*a, *b])))),
+        [_, _, _, _, _, _, 2 | 3, _, a, b, c, d, ..] => {
+            Some((12, u64::from(u32::from_le_bytes([*a, *b, *c, *d]))))
+        }
+        _ => None,
+    }
+}
+
 /// Where the numbers of an array end, if they are of one of the plain types.
 pub(super) fn end(head: &[u8]) -> Option<u64> {
-    let (length, data) = match head {
-        [_, _, _, _, _, _, 1, _, a, b, ..] => (u64::from(u16::from_le_bytes([*a, *b])), 10),
-        [_, _, _, _, _, _, 2 | 3, _, a, b, c, d, ..] => (u64::from(u32::from_le_bytes([*a, *b, *c, *d])), 12),
-        _ => return None,
-    };
+    let (data, length) = header(head)?;
     let start = usize::try_from(data + length).ok()?;
     let header = std::str::from_utf8(head.get(data as usize..start)?).ok()?;
     let (_, rest) = header.split_once("'descr'")?;

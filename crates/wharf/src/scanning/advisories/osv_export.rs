@@ -52,7 +52,8 @@ impl FromStr for Wanted {
         let Some((ecosystem, digest)) = text.split_once('@') else {
             return Ok(Self { ecosystem: text.to_owned(), pin: None });
         };
-        let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
+        let digest: Digest =
+            digest.parse().map_err(|error| format!("`{text}` is not an ecosystem and a digest: {error}"))?;
         Ok(Self { ecosystem: ecosystem.to_owned(), pin: Some(digest.to_string()) })
     }
 }
